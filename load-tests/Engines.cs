@@ -1,0 +1,171 @@
+using System.Diagnostics;
+using System.Net.Http.Headers;
+using System.Net.Http.Json;
+using System.Runtime;
+using System.Text.Json;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Logging.Abstractions;
+using OrleansAiOs.Postgres;
+using OrleansAiOs.Workflows;
+using OrleansAiOs.Workflows.History;
+using OrleansAiOs.Workflows.Hosting;
+
+namespace OrleansAiOs.LoadTests;
+
+/// <summary>The engine as a case drives it: in this process, or as a host in its own, over HTTP.</summary>
+internal interface IEngine : IAsyncDisposable
+{
+    string Suffix { get; }
+
+    /// <summary>Processes other than this one whose CPU time is ours.</summary>
+    int[] Processes { get; }
+
+    Task RunAsync(string workflow, string id, int input);
+
+    Task StartAsync(string workflow, string id, int input);
+
+    Task SignalAsync(string id, string signal, string value);
+
+    Task<int> CompletedAsync();
+
+    /// <summary>Bytes of memory after a full collection: managed ones, and resident ones of the engine's process.</summary>
+    Task<(double Managed, double Resident)> MemoryAsync();
+}
+
+internal sealed class NoEngine : IEngine
+{
+    public string Suffix => "";
+
+    public int[] Processes => [];
+
+    public Task RunAsync(string workflow, string id, int input) => throw new NotSupportedException();
+
+    public Task StartAsync(string workflow, string id, int input) => throw new NotSupportedException();
+
+    public Task SignalAsync(string id, string signal, string value) => throw new NotSupportedException();
+
+    public Task<int> CompletedAsync() => throw new NotSupportedException();
+
+    public Task<(double Managed, double Resident)> MemoryAsync() => throw new NotSupportedException();
+
+    public ValueTask DisposeAsync() => ValueTask.CompletedTask;
+}
+
+internal sealed class InProcessEngine : IEngine
+{
+    private readonly PostgresStore store;
+
+    private InProcessEngine(PostgresStore store, WorkflowHost host) => (this.store, Host) = (store, host);
+
+    public WorkflowHost Host { get; }
+
+    public string Suffix => "";
+
+    public int[] Processes => [];
+
+    public static async Task<InProcessEngine> StartAsync()
+    {
+        var store = await PostgresStore.OpenAsync(Bench.Connection(Bench.Database), NullLogger.Instance);
+        var registry = new WorkflowRegistry().AddFrom(typeof(InProcessEngine).Assembly);
+        var host = new WorkflowHost(store, registry, new ServiceCollection().BuildServiceProvider(), NullLogger<WorkflowHost>.Instance, new WorkflowHostOptions
+        {
+            Time = TimeProvider.System,
+            HostId = Guid.CreateVersion7().ToString(),
+            Seed = (ulong)Random.Shared.NextInt64(),
+        });
+        await host.StartAsync(CancellationToken.None);
+        return new InProcessEngine(store, host);
+    }
+
+    public async Task RunAsync(string workflow, string id, int input)
+    {
+        var end = await Host.RunAsync(new StartRun(workflow, JsonText.From(input), id), "bench");
+        if (end is not RunCompleted) throw new InvalidOperationException($"{id} ended as {end}");
+    }
+
+    public Task StartAsync(string workflow, string id, int input) => Host.StartRunAsync(new StartRun(workflow, JsonText.From(input), id), "bench");
+
+    public Task SignalAsync(string id, string signal, string value) => Host.SignalAsync(new RunKey(RunKey.DefaultTenant, id), signal, JsonText.From(value), "bench");
+
+    public Task<int> CompletedAsync() => Bench.CompletedAsync();
+
+    public async Task<(double, double)> MemoryAsync()
+    {
+        await Bench.UntilAsync(() => Task.FromResult(Host.ActiveRuns == 0));
+        GCSettings.LargeObjectHeapCompactionMode = GCLargeObjectHeapCompactionMode.CompactOnce;
+        GC.Collect(2, GCCollectionMode.Aggressive, true, true);
+        GC.WaitForPendingFinalizers();
+        GC.Collect(2, GCCollectionMode.Aggressive, true, true);
+        return (GC.GetTotalMemory(false), Bench.Resident(Environment.ProcessId));
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await Host.DisposeAsync();
+        await store.DisposeAsync();
+    }
+}
+
+/// <summary>A host started as users start it, with these workflows as its pack; this process is only a client.</summary>
+internal sealed class HttpEngine : IEngine
+{
+    private readonly Process process;
+    private readonly HttpClient http;
+    private readonly string folder;
+
+    private HttpEngine(Process process, HttpClient http, string folder) => (this.process, this.http, this.folder) = (process, http, folder);
+
+    public string Suffix => "_http";
+
+    public int[] Processes => [process.Id];
+
+    public static async Task<HttpEngine> StartAsync()
+    {
+        var here = AppContext.BaseDirectory;
+        var program = Bench.Env("AIOS_PROGRAM", Path.GetFullPath(Path.Combine(here, "../../OrleansAiOs.Host/release/aios.dll")));
+        var folder = Directory.CreateTempSubdirectory("aios-bench-").FullName;
+        var start = new ProcessStartInfo("dotnet") { RedirectStandardOutput = true };
+        foreach (var argument in new[] { "exec", program, "serve", "--data", folder, "--connection", Bench.Connection(Bench.Database), "--pack", here, "--port", "0", "--quiet" }) start.ArgumentList.Add(argument);
+        var process = Process.Start(start)!;
+        if (await process.StandardOutput.ReadLineAsync() is null) throw new InvalidOperationException($"The host did not start: dotnet exec {program}");
+        var http = new HttpClient(new SocketsHttpHandler { MaxConnectionsPerServer = 256 }) { BaseAddress = new Uri(File.ReadAllText(Path.Combine(folder, "endpoint")).Trim()) };
+        http.DefaultRequestHeaders.Authorization = new AuthenticationHeaderValue("Bearer", File.ReadAllText(Path.Combine(folder, "owner.key")).Trim());
+        return new HttpEngine(process, http, folder);
+    }
+
+    public async Task RunAsync(string workflow, string id, int input)
+    {
+        var answer = await PostAsync("/api/v1/runs?wait=60", new { workflow, id, input });
+        if (answer.GetProperty("run").GetProperty("status").GetString() != "completed") throw new InvalidOperationException($"{id}: {answer}");
+    }
+
+    public Task StartAsync(string workflow, string id, int input) => PostAsync("/api/v1/runs", new { workflow, id, input });
+
+    public Task SignalAsync(string id, string signal, string value) => PostAsync($"/api/v1/runs/{id}/signals/{signal}", value);
+
+    public Task<int> CompletedAsync() => Bench.CompletedAsync();
+
+    // Another process's heap cannot be collected from here: what is resident is all that can be said.
+    public async Task<(double, double)> MemoryAsync()
+    {
+        await Task.Delay(TimeSpan.FromSeconds(5));
+        return (double.NaN, Bench.Resident(process.Id));
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        process.Kill();
+        await process.WaitForExitAsync();
+        http.Dispose();
+        Directory.Delete(folder, recursive: true);
+    }
+
+    private async Task<JsonElement> PostAsync<T>(string path, T body)
+    {
+        using var response = await http.PostAsJsonAsync(path, body);
+        var text = await response.Content.ReadAsStringAsync();
+        if (!response.IsSuccessStatusCode) throw new InvalidOperationException($"{path}: {(int)response.StatusCode} {text}");
+        using var document = JsonDocument.Parse(text);
+        return document.RootElement.Clone();
+    }
+}

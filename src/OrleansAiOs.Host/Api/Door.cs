@@ -1,0 +1,64 @@
+using Microsoft.AspNetCore.Http.Features;
+using OrleansAiOs.Host.Keys;
+using OrleansAiOs.Workflows;
+
+namespace OrleansAiOs.Host.Api;
+
+/// <summary>
+/// What every request must pass: the right host name (a page that rebinds its DNS name to 127.0.0.1 still says its own), no foreign
+/// origin, a key — on the loopback too — and, for what changes something, a content type that no HTML form can send.
+/// </summary>
+internal sealed class Door(RequestDelegate next, ApiKeys keys, DoorOptions options)
+{
+    private static readonly HashSet<string> LoopbackNames = new(StringComparer.OrdinalIgnoreCase) { "localhost", "127.0.0.1", "[::1]" };
+
+    public async Task InvokeAsync(HttpContext context)
+    {
+        var request = context.Request;
+        context.Response.Headers.XContentTypeOptions = "nosniff";
+        context.Response.Headers.CacheControl = "no-store";
+        context.Response.Headers.ContentSecurityPolicy = "default-src 'none'; frame-ancestors 'none'";
+        if (!LoopbackNames.Contains(request.Host.Host) && !options.HostNames.Contains(request.Host.Host, StringComparer.OrdinalIgnoreCase))
+            throw new ProblemException(403, "Unknown host name", $"This host does not answer to '{request.Host.Host}'. Call it as localhost, or start it with --host-name {request.Host.Host}.");
+        if (request.Headers.Origin is [{ } origin] && !string.Equals(origin, $"{request.Scheme}://{request.Host}", StringComparison.OrdinalIgnoreCase) || request.Headers.Origin.Count > 1)
+            throw new ProblemException(403, "Foreign origin", "A page of another origin may not call this host.");
+        if (request.Path == "/live" || request.Path == "/ready")
+        {
+            await next(context);
+            return;
+        }
+        context.Features.Set(await IdentifyAsync(context));
+        if (!HttpMethods.IsGet(request.Method) && !HttpMethods.IsHead(request.Method)) DemandContentType(request);
+        await next(context);
+    }
+
+    private async Task<Decider> IdentifyAsync(HttpContext context)
+    {
+        if (context.Request.Headers.Authorization is [{ } header] && header.StartsWith("Bearer ", StringComparison.OrdinalIgnoreCase)
+            && await keys.HolderOfAsync(header["Bearer ".Length..].Trim(), context.RequestAborted) is { } holder) return holder;
+        context.Response.Headers.WWWAuthenticate = "Bearer";
+        throw new ProblemException(401, "No valid key", "Send 'Authorization: Bearer KEY'. The owner's key is in the file owner.key of the host's data folder; `aios keys add NAME --role R` makes others.");
+    }
+
+    private static void DemandContentType(HttpRequest request)
+    {
+        if (request.Headers.ContentEncoding.Count > 0)
+            throw new ProblemException(415, "Encoded body", "Send the body as it is, without Content-Encoding.");
+        var hasBody = request.HttpContext.Features.Get<IHttpRequestBodyDetectionFeature>()?.CanHaveBody is true && request.ContentLength != 0;
+        if (!hasBody && HttpMethods.IsDelete(request.Method)) return;
+        var isPayload = request.Path.StartsWithSegments("/api/v1/payloads");
+        var type = request.ContentType?.Split(';')[0].Trim();
+        if (isPayload ? type is not ("application/octet-stream" or "application/xml") : type is not "application/json")
+            throw new ProblemException(415, "Wrong content type", isPayload
+                ? "Send a payload as application/octet-stream or application/xml."
+                : $"Send application/json; this was {(type is null ? "without a content type" : "something else")}.");
+    }
+}
+
+internal sealed record DoorOptions(IReadOnlyList<string> HostNames);
+
+internal static class Caller
+{
+    /// <summary>Who calls; the door has made sure of it.</summary>
+    public static Decider Of(HttpContext context) => context.Features.Get<Decider>()!;
+}

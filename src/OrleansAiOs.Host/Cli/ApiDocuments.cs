@@ -1,0 +1,43 @@
+using System.Text.Json;
+
+namespace OrleansAiOs.Host.Cli;
+
+// What the API answers, as far as people are shown it. Members that a later host adds are passed over.
+
+internal sealed record RunDocument(string Id, string Workflow, string Status, DateTimeOffset StartedAt, DateTimeOffset UpdatedAt, DateTimeOffset? ClosedAt = null,
+    string? CodeVersion = null, string? BusinessKey = null, Dictionary<string, string>? Attributes = null, List<WaitDocument>? Waits = null, bool Busy = false,
+    string? Host = null, JsonElement? Result = null, FailureDocument? Failure = null, string? Reason = null)
+{
+    public IEnumerable<WaitDocument> OpenWaits => Waits ?? [];
+}
+
+internal sealed record WaitDocument(string Kind, string? Name = null, int? Step = null, DateTimeOffset? Until = null, string? Role = null, List<string>? NotBy = null,
+    string? Digest = null, JsonElement? Subject = null, string? Why = null, DateTimeOffset? Since = null);
+
+internal sealed record FailureDocument(string? Type, string? Message, string? Kind = null);
+
+internal sealed record StartedDocument(string Id, bool IsNew, RunDocument Run);
+
+internal sealed record ResultDocument(string Status, JsonElement? Result = null, FailureDocument? Failure = null, string? Reason = null)
+{
+    /// <summary>0 completed, 1 failed or cancelled, 8 not over.</summary>
+    public int Code => Status.ToLowerInvariant() switch
+    {
+        "completed" => ExitCode.Done,
+        "failed" or "cancelled" => ExitCode.Failed,
+        _ => ExitCode.StillOpen,
+    };
+}
+
+internal sealed record PageDocument<T>(List<T> Items, string? Next = null);
+
+internal sealed record EventDocument(long Version, string Type, DateTimeOffset At, JsonElement Data);
+
+internal sealed record ApprovalDocument(string Run, string Workflow, int Step, string Title, string Role, List<string>? NotBy = null, string? BusinessKey = null,
+    DateTimeOffset? Deadline = null, string? Digest = null, JsonElement? Subject = null, DateTimeOffset? Since = null);
+
+internal sealed record VersionDocument(long Version);
+
+internal sealed record PayloadDocument(string Sha256, long Size);
+
+internal sealed record KeyDocument(string Name, List<string>? Roles, string? Key = null, DateTimeOffset? CreatedAt = null, DateTimeOffset? RevokedAt = null);

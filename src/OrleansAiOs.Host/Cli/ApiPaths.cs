@@ -1,0 +1,23 @@
+namespace OrleansAiOs.Host.Cli;
+
+/// <summary>The API's addresses.</summary>
+internal static class ApiPaths
+{
+    public const string Runs = "/api/v1/runs";
+    public const string Approvals = "/api/v1/approvals";
+    public const string Keys = "/api/v1/keys";
+
+    public static string Run(string id) => $"{Runs}/{Segment("run id", id)}";
+
+    public static string Key(string name) => $"{Keys}/{Segment("key name", name)}";
+
+    public static string Segment(string what, string text) =>
+        // A URL swallows "." and ".." and would speak of something else.
+        text is "" or "." or ".." ? throw CliException.Usage($"'{text}' is no {what}.") : Uri.EscapeDataString(text);
+
+    public static string Query(string path, params IEnumerable<(string Name, string? Value)> parameters)
+    {
+        var query = string.Join('&', parameters.Where(p => p.Value is not null).Select(p => $"{p.Name}={Uri.EscapeDataString(p.Value!)}"));
+        return query == "" ? path : $"{path}?{query}";
+    }
+}

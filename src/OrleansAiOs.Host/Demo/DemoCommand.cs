@@ -1,0 +1,244 @@
+using System.CommandLine;
+using System.Globalization;
+using System.Text.Json;
+using OrleansAiOs.Host.Cli;
+using OrleansAiOs.Host.Serving;
+using OrleansAiOs.Packs.InvoiceToPay;
+using OrleansAiOs.Packs.InvoiceToPay.Documents;
+
+namespace OrleansAiOs.Host.Demo;
+
+/// <summary><c>aios demo</c>: the invoice pipeline over sample documents, against a ledger and a bank of its own, on a database of its own.</summary>
+internal static class DemoCommand
+{
+    public static Command Create()
+    {
+        var yes = new Option<bool>("--yes") { Description = "Ask nothing: decide by rules, which are printed." };
+        var invoices = new Option<string?>("--invoices") { Description = "A folder of UBL documents instead of the samples (with subfolders; a purchase-orders.json in it is used).", HelpName = "DIR" };
+        var data = new Option<string?>("--data") { Description = "The demo's own data folder. Default: 'demo' in the data folder.", HelpName = "DIR" };
+        return new Command("demo", "Run the invoice pipeline over sample documents and show what happens.").With(yes, invoices, data).Does(async call =>
+        {
+            // Without somebody at the terminal there is nobody to ask.
+            var demo = new Demonstration(call.Terminal, new HostFolder(call.Get(data) ?? Path.Combine(HostFolder.DefaultPath, "demo")), call.Get(data) ?? Path.Combine(HostFolder.DefaultPath, "demo"),
+                call.Get(invoices), decidesByRules: call.Get(yes) || Console.IsInputRedirected);
+            return await demo.RunAsync(call.Cancellation);
+        });
+    }
+}
+
+/// <summary>One demonstration, from the first document to the table.</summary>
+internal sealed class Demonstration(Terminal terminal, HostFolder host, string folder, string? invoices, bool decidesByRules)
+{
+    private static readonly TimeSpan LookEvery = TimeSpan.FromMilliseconds(200);
+
+    private readonly DemoClock clock = new();
+    private readonly List<(string File, string Run)> documents = [];
+    private readonly Dictionary<string, string> said = new(StringComparer.Ordinal);
+    private DemoPeople people = null!;
+
+    public async Task<int> RunAsync(CancellationToken cancellation)
+    {
+        var (files, orders) = Documents();
+        await using var sandbox = await SandboxProcess.StartAsync(Path.Combine(folder, "sandbox"), cancellation);
+        terminal.Note($"ledger and bank listen on {sandbox.Address} (a process of their own)");
+        await using var server = await AiosServer.StartAsync(new ServeOptions
+        {
+            DataFolder = folder,
+            Urls = "http://127.0.0.1:0",
+            Packs = ServeCommand.BuiltIn,
+            Setting = name => name switch
+            {
+                "INVOICE_LEDGER" or "INVOICE_BANK" or "INVOICE_DESK" => sandbox.Address,
+                "INVOICE_ORDERS" => orders,
+                "INVOICE_APPROVAL_ABOVE" => SampleInvoices.ApprovalThreshold.ToString(CultureInfo.InvariantCulture),
+                _ => null,
+            },
+            Time = clock,
+            Quiet = true,
+            Progress = terminal.Note,
+        }, cancellation);
+        terminal.Note($"the host serves on {server.Address} with its database in {folder}");
+
+        using (people = await DemoPeople.HireAsync(HostAddress.Find(server.Address.AbsoluteUri, host.OwnerKey, folder), cancellation))
+        {
+            if (decidesByRules) foreach (var rule in DemoPeople.Rules) terminal.Note($"rule: {rule}");
+            foreach (var file in files) await BringInAsync(file, cancellation);
+            var runs = await SettleAsync(cancellation);
+            Report(runs);
+            terminal.Line("");
+            await ReportBooksAsync(sandbox, cancellation);
+            await GoodbyeAsync(server, cancellation);
+        }
+        return ExitCode.Done;
+    }
+
+    private (IReadOnlyList<string> Files, string? Orders) Documents()
+    {
+        var from = invoices;
+        if (from is null)
+        {
+            // Written once: the same documents again must find their first runs.
+            from = Path.Combine(folder, "samples");
+            if (!Directory.Exists(from) || !Directory.EnumerateFiles(from, "*.xml").Any()) SampleInvoices.Write(from, DateOnly.FromDateTime(clock.GetUtcNow().UtcDateTime));
+        }
+        else if (!Directory.Exists(from)) throw CliException.Usage($"There is no folder '{from}'.");
+        var files = Directory.EnumerateFiles(from, "*.xml", SearchOption.AllDirectories).Order(StringComparer.Ordinal).ToList();
+        if (files.Count == 0) throw CliException.Usage($"'{from}' holds no .xml document.");
+        var orders = Path.Combine(from, SampleInvoices.PurchaseOrdersFile);
+        return (files, File.Exists(orders) ? orders : null);
+    }
+
+    private async Task BringInAsync(string file, CancellationToken cancellation)
+    {
+        await using var content = File.OpenRead(file);
+        var payload = await people.Clerk.UploadAsync(content, isXml: true, cancellation);
+        var started = people.Clerk.Read<StartedDocument>(await people.Clerk.CommandAsync(HttpMethod.Post, ApiPaths.Runs,
+            new { workflow = "invoice-to-pay", id = payload.Sha256, input = payload }, cancellation));
+        var name = Path.GetFileName(file);
+        if (documents.Any(document => document.Run == started.Id)) terminal.Note($"  {name}: the same bytes as {documents.First(d => d.Run == started.Id).File}");
+        else documents.Add((name, started.Id));
+        Say(started.Id, started.IsNew ? "brought in by anna" : $"known: its run began {Human.Time(started.Run.StartedAt)}, nothing is done again");
+    }
+
+    private async Task<List<RunDocument>> SettleAsync(CancellationToken cancellation)
+    {
+        while (true)
+        {
+            var runs = new List<RunDocument>();
+            foreach (var (_, run) in documents) runs.Add(await people.Clerk.GetAsync<RunDocument>(ApiPaths.Run(run), cancellation));
+            foreach (var run in runs) Say(run.Id, State(run));
+            if (await DecideAsync(cancellation)) continue;
+            // What only time or a person outside this demo can move is not waited for.
+            if (runs.All(run => run.ClosedAt is not null || run is { Busy: false } && run.OpenWaits.Any(wait => wait.Kind is "timer" or "unpark" or "outcome-unknown")))
+            {
+                if (await MoveClockAsync(runs)) continue;
+                return runs;
+            }
+            await Task.Delay(LookEvery, cancellation);
+        }
+    }
+
+    private async Task<bool> DecideAsync(CancellationToken cancellation)
+    {
+        var ours = documents.Select(document => document.Run).ToHashSet(StringComparer.Ordinal);
+        var open = (await people.Clerk.GetAsync<PageDocument<ApprovalDocument>>(ApiPaths.Approvals, cancellation)).Items.Where(a => ours.Contains(a.Run) && people.HasRole(a.Role)).ToList();
+        foreach (var approval in open)
+        {
+            var subject = approval.Subject!.Value.Deserialize<ForApproval>(Workflows.History.WorkflowJson.Stored)!;
+            var (name, api) = people.For(approval.Role);
+            var granted = decidesByRules ? DemoPeople.DecidesYes(approval.Role, subject) : Ask(approval, subject, name);
+            // A client per decision: each command has an idempotency key of its own.
+            await api.CommandAsync(HttpMethod.Post, $"{ApiPaths.Run(approval.Run)}/approvals/{approval.Step}",
+                new { granted, comment = decidesByRules ? "by the demo's rules" : null, digest = approval.Digest }, cancellation);
+            Say(approval.Run, $"{name} ({approval.Role}) {(granted ? "approved" : "refused")}: {approval.Title}");
+        }
+        return open.Count > 0;
+    }
+
+    private bool Ask(ApprovalDocument approval, ForApproval subject, string name)
+    {
+        terminal.Line("");
+        terminal.Line($"{approval.Title}");
+        terminal.Line($"  {subject.Amount:N2} {subject.Currency} to {subject.Account ?? "(no account)"}, due {subject.DueOn:yyyy-MM-dd}; order: {subject.Order}");
+        foreach (var posting in subject.Postings) terminal.Line($"  {posting.Account} {posting.Name}: debit {posting.Debit:N2}, credit {posting.Credit:N2}");
+        return AskYes($"Does {name} ({approval.Role}) approve?");
+    }
+
+    private async Task<bool> MoveClockAsync(List<RunDocument> runs)
+    {
+        var waiting = runs.Where(run => run.ClosedAt is null).SelectMany(run => run.OpenWaits).Where(wait => wait is { Kind: "timer", Until: not null }).Select(wait => wait.Until!.Value).ToList();
+        if (waiting.Count == 0) return false;
+        var last = waiting.Max();
+        if (!decidesByRules && !AskYes($"{waiting.Count} payment(s) wait for their due date. Move the demo's clock (only its own) to {last:yyyy-MM-dd}?")) return false;
+        terminal.Note($"the demo's clock, and nothing else's, now says {last:yyyy-MM-dd}");
+        clock.MoveTo(last.AddSeconds(1));
+        await Task.Delay(LookEvery);
+        return true;
+    }
+
+    private bool AskYes(string question)
+    {
+        while (true)
+        {
+            Console.Error.Write($"{question} [y/n] ");
+            switch (Console.ReadLine()?.Trim().ToLowerInvariant())
+            {
+                case "y" or "yes": return true;
+                case "n" or "no" or null: return false;
+            }
+        }
+    }
+
+    private static string State(RunDocument run) => run switch
+    {
+        { Result: { } result } => $"{result.GetProperty("outcome").GetString()}: {result.GetProperty("why").GetString()}",
+        { ClosedAt: not null } => run.Failure?.Message ?? run.Reason ?? run.Status,
+        { Busy: false } when run.OpenWaits.FirstOrDefault() is { Kind: "unpark" or "outcome-unknown" } wait => $"{wait.Kind}: {wait.Name} {wait.Why}",
+        _ => run.Attributes?.GetValueOrDefault("state") ?? "",
+    };
+
+    private void Say(string run, string what)
+    {
+        if (what == "" || said.GetValueOrDefault(run) == what) return;
+        said[run] = what;
+        terminal.Note($"  {documents.Find(document => document.Run == run).File}: {Human.Cut(what)}");
+    }
+
+    private void Report(List<RunDocument> runs)
+    {
+        terminal.Line("");
+        if (terminal.Width < TableWidth)
+        {
+            foreach (var (document, run) in documents.Zip(runs))
+            {
+                terminal.Line($"{document.File}: {Outcome(run)}", Human.StyleOf(run.ClosedAt is null ? "running" : "completed"));
+                terminal.Line($"    {Value(run, "supplier")}, {Value(run, "number")}, {run.Attributes?.GetValueOrDefault("amount")}{Mention(", posted ", Value(run, "postingId"))}{Mention(", paid ", Value(run, "paymentId"))}");
+                terminal.Line($"    {Why(run)}");
+            }
+            return;
+        }
+        terminal.Table(["document", "number", "supplier", "amount", "outcome", "posted", "paid", "why"], documents.Zip(runs).Select(pair => (IEnumerable<Cell>)
+        [
+            pair.First.File, Value(pair.Second, "number"), Value(pair.Second, "supplier"), pair.Second.Attributes?.GetValueOrDefault("amount"), Outcome(pair.Second),
+            Value(pair.Second, "postingId"), Value(pair.Second, "paymentId"), Human.Cut(Why(pair.Second)),
+        ]));
+    }
+
+    private const int TableWidth = 160;
+
+    private static string Outcome(RunDocument run) => Value(run, "outcome") is { Length: > 0 } outcome ? outcome : run.ClosedAt is null ? run.Attributes?.GetValueOrDefault("state") ?? run.Status : run.Status;
+
+    private static string Why(RunDocument run) => Value(run, "why") is { Length: > 0 } why ? why : State(run);
+
+    private static string Mention(string what, string value) => value == "" ? "" : what + value;
+
+    private static string Value(RunDocument run, string member) =>
+        run.Result is { } result && result.TryGetProperty(member, out var value) && value.ValueKind is JsonValueKind.String ? value.GetString()!
+        : member is "number" or "supplier" ? run.Attributes?.GetValueOrDefault(member) ?? "" : "";
+
+    private async Task ReportBooksAsync(SandboxProcess sandbox, CancellationToken cancellation)
+    {
+        using var http = new HttpClient();
+        using var books = JsonDocument.Parse(await http.GetStringAsync($"{sandbox.Address}books", cancellation));
+        var postings = books.RootElement.GetProperty("ledger").GetProperty("keys").EnumerateArray().ToList();
+        var payments = books.RootElement.GetProperty("bank").GetProperty("references").EnumerateArray().ToList();
+        terminal.Line($"The ledger's own books: {Sum(postings, "postings")} postings, {Sum(postings, "reversals")} reversals; under one key never more than {Max(postings, "postings")}.");
+        terminal.Line($"The bank's own books: {Sum(payments, "reached")} orders reached it, {Sum(payments, "payments")} payments made; under one reference never more than {Max(payments, "payments")}.");
+
+        static int Sum(List<JsonElement> rows, string member) => rows.Sum(row => row.GetProperty(member).GetInt32());
+        static int Max(List<JsonElement> rows, string member) => rows.Count == 0 ? 0 : rows.Max(row => row.GetProperty(member).GetInt32());
+    }
+
+    private async Task GoodbyeAsync(AiosServer server, CancellationToken cancellation)
+    {
+        var show = $"./aios show {documents[0].Run}";
+        if (decidesByRules)
+        {
+            terminal.Line($"One run's history:  ./aios serve --data {folder} --quiet &  {show} --data {folder}");
+            return;
+        }
+        terminal.Line($"One run's history, in another terminal:  {show} --url {server.Address.AbsoluteUri.TrimEnd('/')} --data {folder}");
+        Console.Error.Write("The host goes on serving. Enter ends the demo. ");
+        await Task.Run(Console.ReadLine, cancellation);
+    }
+}

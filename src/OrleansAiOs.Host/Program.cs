@@ -1,0 +1,3 @@
+using OrleansAiOs.Host.Cli;
+
+return await AiosCommand.RunAsync(args);

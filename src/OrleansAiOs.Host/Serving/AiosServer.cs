@@ -1,0 +1,216 @@
+using System.Reflection;
+using Microsoft.Extensions.Options;
+using Npgsql;
+using OpenTelemetry;
+using OpenTelemetry.Metrics;
+using OpenTelemetry.Trace;
+using OrleansAiOs.Host.Api;
+using OrleansAiOs.Host.Keys;
+using OrleansAiOs.Postgres;
+using OrleansAiOs.Postgres.Embedded;
+using OrleansAiOs.Workflows.History;
+using OrleansAiOs.Workflows.Hosting;
+using OrleansAiOs.Workflows.Payloads;
+
+namespace OrleansAiOs.Host.Serving;
+
+/// <summary>The whole host: database, engine and API, started in that order and stopped in the other.</summary>
+internal sealed class AiosServer : IAsyncDisposable
+{
+    private readonly EmbeddedServer? embedded;
+    private readonly PostgresStore store;
+    private readonly HostClaim claim;
+    private readonly WebApplication web;
+    private readonly TracerProvider? traces;
+    private readonly MeterProvider? metrics;
+
+    private AiosServer(EmbeddedServer? embedded, PostgresStore store, HostClaim claim, WebApplication web, WorkflowHost engine, TracerProvider? traces, MeterProvider? metrics) =>
+        (this.embedded, this.store, this.claim, this.web, Engine, this.traces, this.metrics) = (embedded, store, claim, web, engine, traces, metrics);
+
+    public WorkflowHost Engine { get; }
+
+    public IServiceProvider Services => web.Services;
+
+    public Uri Address => new(web.Urls.First());
+
+    public static async Task<AiosServer> StartAsync(ServeOptions options, CancellationToken cancellation)
+    {
+        var folder = new HostFolder(options.DataFolder);
+        var embedded = options.ConnectionString is null
+            ? await EmbeddedPostgres.StartAsync(new EmbeddedPostgresOptions { DataFolder = folder.Postgres, Progress = options.Progress }, cancellation)
+            : null;
+        var connection = options.ConnectionString ?? embedded!.ConnectionString;
+        try
+        {
+            return await StartOnAsync(options, folder, embedded, connection, cancellation);
+        }
+        catch when (embedded is not null)
+        {
+            await embedded.DisposeAsync();
+            throw;
+        }
+    }
+
+    private static async Task<AiosServer> StartOnAsync(ServeOptions options, HostFolder folder, EmbeddedServer? embedded, string connection, CancellationToken cancellation)
+    {
+        var builder = WebApplication.CreateSlimBuilder(new WebApplicationOptions { ApplicationName = typeof(AiosServer).Assembly.GetName().Name });
+        builder.Logging.ClearProviders();
+        if (!options.Quiet) builder.Logging.AddOneLineConsole().AddFilter("Microsoft", LogLevel.Warning);
+        builder.WebHost.UseUrls(options.Urls).ConfigureKestrel(kestrel =>
+        {
+            kestrel.AddServerHeader = false;
+            kestrel.Limits.MaxRequestBodySize = 1024 * 1024;
+            kestrel.Limits.MaxRequestHeaderCount = 100;
+        });
+        var registry = new WorkflowRegistry();
+        var services = builder.Services;
+        foreach (var assembly in options.Packs.Concat(options.PackFolders.SelectMany(PackLoader.FromFolder)))
+            PackLoader.Load(assembly, registry, services, options.Setting);
+
+        var log = LoggerFactory.Create(logging =>
+        {
+            if (!options.Quiet) logging.AddOneLineConsole();
+        });
+        // Before anything is changed: a host that may not serve must not have migrated the database under another.
+        await using (var probe = NpgsqlDataSource.Create(connection)) await PostgresSettings.CheckAsync(probe, cancellation);
+        var claim = await HostClaim.TakeAsync(connection, options.Shared, cancellation);
+        PostgresStore? store = null;
+        WebApplication? web = null;
+        try
+        {
+            store = await PostgresStore.OpenAsync(connection, log.CreateLogger<PostgresStore>(), cancellation);
+            var keys = new ApiKeys(store.Queries, TimeProvider.System);
+            await keys.EnsureOwnerAsync(() => folder.OwnerKey, folder.WriteOwnerKey, options.DataFolder, options.Shared, cancellation);
+
+            services.AddSingleton<IPayloadStore>(store.Payloads).AddSingleton<IRunStore>(store).AddSingleton(registry).AddSingleton(keys).AddSingleton(options.Time);
+            services.AddSingleton(new DoorOptions(options.HostNames));
+            services.AddSingleton(provider => new WorkflowHost(store, registry, provider, provider.GetRequiredService<ILogger<WorkflowHost>>(), new WorkflowHostOptions
+            {
+                Time = options.Time,
+                HostId = $"{Environment.MachineName.ToLowerInvariant()}-{Environment.ProcessId}-{Guid.CreateVersion7():N}",
+                Seed = BitConverter.ToUInt64(System.Security.Cryptography.RandomNumberGenerator.GetBytes(8)),
+                Shared = options.Shared,
+            }));
+            services.ConfigureHttpJsonOptions(json =>
+            {
+                var door = WorkflowJson.Door;
+                json.SerializerOptions.UnmappedMemberHandling = door.UnmappedMemberHandling;
+                json.SerializerOptions.AllowDuplicateProperties = false;
+                json.SerializerOptions.NumberHandling = door.NumberHandling;
+                json.SerializerOptions.PropertyNameCaseInsensitive = false;
+                // Values from outside are held to the door's depth by JsonBody; an answer puts them a few levels further down.
+                json.SerializerOptions.MaxDepth = 2 * door.MaxDepth;
+                json.SerializerOptions.RespectNullableAnnotations = true;
+                json.SerializerOptions.RespectRequiredConstructorParameters = true;
+                json.SerializerOptions.Converters.Add(new System.Text.Json.Serialization.JsonStringEnumConverter(System.Text.Json.JsonNamingPolicy.CamelCase));
+            });
+            services.AddSingleton(provider => provider.GetRequiredService<IOptions<Microsoft.AspNetCore.Http.Json.JsonOptions>>().Value.SerializerOptions);
+            // Also in production: what cannot be bound is an exception, which becomes a problem document, not an empty 400.
+            services.Configure<RouteHandlerOptions>(routes => routes.ThrowOnBadRequest = true);
+            services.AddOpenApi("v1");
+
+            var (traces, metrics) = StartTelemetry();
+            web = builder.Build();
+            MapRoutes(web, log.CreateLogger("OrleansAiOs.Api"));
+            var engine = web.Services.GetRequiredService<WorkflowHost>();
+            var server = new AiosServer(embedded, store, claim, web, engine, traces, metrics);
+            engine.Fenced += () => server.Abandon("Another host declared this one dead and took over its runs.");
+            claim.Lost += () => server.Abandon("Another host serves this database now.");
+            await engine.StartAsync(cancellation);
+            await web.StartAsync(cancellation);
+            folder.WriteEndpoint(web.Urls.First());
+            return server;
+        }
+        catch
+        {
+            // Stops the engine too: what it had begun ends while its outcome can still be recorded.
+            if (web is not null) await web.DisposeAsync();
+            await claim.DisposeAsync();
+            if (store is not null) await store.DisposeAsync();
+            throw;
+        }
+    }
+
+    private static void MapRoutes(WebApplication web, ILogger log)
+    {
+        web.Use((HttpContext context, RequestDelegate next) => Problems.HandleAsync(context, next, log));
+        web.UseMiddleware<Door>();
+        web.MapGet("/live", () => Results.Ok(new { status = "live" })).ExcludeFromDescription();
+        web.MapGet("/ready", async (IRunStore store, HttpContext context) =>
+        {
+            try
+            {
+                await store.NextWakeUpAsync(DateTimeOffset.MaxValue, context.RequestAborted);
+                return Results.Ok(new { status = "ready" });
+            }
+            catch (Exception e) when (e is not OperationCanceledException)
+            {
+                ApiLog.NotReady(log, e);
+                return Results.Problem("The database does not answer.", statusCode: 503, title: "Not ready");
+            }
+        }).ExcludeFromDescription();
+        var api = web.MapGroup("/api/v1");
+        RunsApi.Map(api);
+        ApprovalsApi.Map(api);
+        PayloadsApi.Map(api);
+        KeysApi.Map(api);
+        EventsApi.Map(api);
+        web.MapOpenApi("/api/{documentName}/openapi.json");
+    }
+
+    // Standard variables decide; without an endpoint nothing is collected.
+    private static (TracerProvider?, MeterProvider?) StartTelemetry() =>
+        Environment.GetEnvironmentVariable("OTEL_EXPORTER_OTLP_ENDPOINT") is not { Length: > 0 }
+            ? (null, null)
+            : (Sdk.CreateTracerProviderBuilder().AddSource(Telemetry.Name).AddOtlpExporter().Build(), Sdk.CreateMeterProviderBuilder().AddMeter(Telemetry.Name).AddOtlpExporter().Build());
+
+    /// <summary>Why the host stopped by itself; null if it was told to.</summary>
+    public string? Abandoned { get; private set; }
+
+    private void Abandon(string why)
+    {
+        Abandoned = why;
+        Engine.Halt();
+        web.Lifetime.StopApplication();
+    }
+
+    public Task WaitForShutdownAsync(CancellationToken cancellation) => web.WaitForShutdownAsync(cancellation);
+
+    public async ValueTask DisposeAsync()
+    {
+        await Engine.StopAsync();
+        await web.DisposeAsync();
+        traces?.Dispose();
+        metrics?.Dispose();
+        await claim.DisposeAsync();
+        await store.DisposeAsync();
+        if (embedded is not null) await embedded.DisposeAsync();
+    }
+}
+
+/// <summary>How a host is started.</summary>
+internal sealed record ServeOptions
+{
+    public string DataFolder { get; init; } = HostFolder.DefaultPath;
+
+    /// <summary>An external database; the private one when null.</summary>
+    public string? ConnectionString { get; init; }
+
+    public bool Shared { get; init; }
+
+    public string Urls { get; init; } = "http://127.0.0.1:8787";
+
+    public IReadOnlyList<string> HostNames { get; init; } = [];
+
+    public IReadOnlyList<Assembly> Packs { get; init; } = [];
+
+    public IReadOnlyList<string> PackFolders { get; init; } = [];
+
+    public Func<string, string?> Setting { get; init; } = name => Environment.GetEnvironmentVariable($"AIOS_{name}");
+
+    public TimeProvider Time { get; init; } = TimeProvider.System;
+
+    public bool Quiet { get; init; }
+
+    public Action<string>? Progress { get; init; }
+}

@@ -1,0 +1,93 @@
+using Npgsql;
+
+namespace OrleansAiOs.Host.Serving;
+
+/// <summary>
+/// The database knows who serves it: an advisory lock, held alone or, with --share, together with others. It is a courtesy that stops
+/// mistakes at the start; correctness is the fence of each append. If the connection breaks, the claim is taken again; should somebody
+/// else have it by then, this host stops.
+/// </summary>
+internal sealed class HostClaim : IAsyncDisposable
+{
+    private const long Lock = 0x41_49_4F_53_0002;
+
+    private readonly string connectionString;
+    private readonly bool shared;
+    private readonly CancellationTokenSource ending = new();
+    private Task holding = Task.CompletedTask;
+
+    private HostClaim(string connectionString, bool shared) => (this.connectionString, this.shared) = (connectionString, shared);
+
+    /// <summary>Another host serves this database now.</summary>
+    public event Action? Lost;
+
+    public static async Task<HostClaim> TakeAsync(string connectionString, bool shared, CancellationToken cancellation)
+    {
+        // No pool: the lock must end with the connection, and the connection with the process.
+        var claim = new HostClaim(new NpgsqlConnectionStringBuilder(connectionString) { Pooling = false, TcpKeepAlive = true, ApplicationName = "aios-claim" }.ConnectionString, shared);
+        var connection = await claim.TryTakeAsync(cancellation) ?? throw new StartRefusedException(shared
+            ? "A host that does not share serves this database. Stop it, or start it with --share too."
+            : "Another host serves this database. Stop it, or start both with --share.");
+        claim.holding = claim.HoldAsync(connection);
+        return claim;
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await ending.CancelAsync();
+        await holding;
+        ending.Dispose();
+    }
+
+    private async Task<NpgsqlConnection?> TryTakeAsync(CancellationToken cancellation)
+    {
+        var connection = new NpgsqlConnection(connectionString);
+        try
+        {
+            await connection.OpenAsync(cancellation);
+            await using var command = new NpgsqlCommand($"select pg_try_advisory_lock{(shared ? "_shared" : "")}({Lock})", connection);
+            if (await command.ExecuteScalarAsync(cancellation) is true) return connection;
+        }
+        catch
+        {
+            await connection.DisposeAsync();
+            throw;
+        }
+        await connection.DisposeAsync();
+        return null;
+    }
+
+    private async Task HoldAsync(NpgsqlConnection? connection)
+    {
+        while (!ending.IsCancellationRequested)
+        {
+            try
+            {
+                if (connection is null)
+                {
+                    connection = await TryTakeAsync(ending.Token);
+                    if (connection is null)
+                    {
+                        Lost?.Invoke();
+                        return;
+                    }
+                }
+                await connection.WaitAsync(ending.Token); // returns when the server says something, throws when it is gone
+            }
+            catch (Exception) when (!ending.IsCancellationRequested)
+            {
+                if (connection is not null) await connection.DisposeAsync();
+                connection = null;
+                await Task.Delay(TimeSpan.FromMilliseconds(500), CancellationToken.None);
+            }
+            catch (Exception)
+            {
+                break;
+            }
+        }
+        if (connection is not null) await connection.DisposeAsync();
+    }
+}
+
+/// <summary>The host cannot start as things stand; the message says why and what to do.</summary>
+internal sealed class StartRefusedException(string message) : Exception(message);

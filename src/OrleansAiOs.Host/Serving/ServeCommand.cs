@@ -1,0 +1,47 @@
+using System.CommandLine;
+using System.Reflection;
+using OrleansAiOs.Packs.InvoiceToPay;
+
+namespace OrleansAiOs.Host.Serving;
+
+/// <summary><c>aios serve</c>: the host, until it is told to stop.</summary>
+internal static class ServeCommand
+{
+    /// <summary>Packs that are part of this program.</summary>
+    public static IReadOnlyList<Assembly> BuiltIn { get; } = [typeof(InvoicePack).Assembly];
+
+    public static Command Create()
+    {
+        var data = new Option<string>("--data") { Description = "The host's folder: private database, owner's key. Default: $AIOS_DATA, else /var/lib/aios for root, ~/.local/share/aios for others." };
+        var connection = new Option<string>("--connection") { Description = "An existing PostgreSQL (15 or later) instead of the private one: an Npgsql connection string. Default: $AIOS_CONNECTION." };
+        var share = new Option<bool>("--share") { Description = "Other hosts may serve the same database at the same time." };
+        var port = new Option<int>("--port") { Description = "The port on 127.0.0.1; 0 takes any free one. Default: 8787.", DefaultValueFactory = _ => 8787 };
+        var urls = new Option<string>("--urls") { Description = "Where to listen, instead of 127.0.0.1 and the port." };
+        var hostNames = new Option<string[]>("--host-name") { Description = "A name, beside localhost, that clients may call this host by.", AllowMultipleArgumentsPerToken = true };
+        var packs = new Option<string[]>("--pack") { Description = "A folder with a built pack of workflows.", AllowMultipleArgumentsPerToken = true };
+        var quiet = new Option<bool>("--quiet") { Description = "No log on the console." };
+        var command = new Command("serve", "Run the host: database, engine and HTTP API.") { data, connection, share, port, urls, hostNames, packs, quiet };
+        command.SetAction(async (parsed, cancellation) =>
+        {
+            var options = new ServeOptions
+            {
+                DataFolder = parsed.GetValue(data) ?? HostFolder.DefaultPath,
+                ConnectionString = parsed.GetValue(connection) ?? Environment.GetEnvironmentVariable("AIOS_CONNECTION"),
+                Shared = parsed.GetValue(share),
+                Urls = parsed.GetValue(urls) ?? $"http://127.0.0.1:{parsed.GetValue(port)}",
+                HostNames = parsed.GetValue(hostNames) ?? [],
+                Packs = BuiltIn,
+                PackFolders = parsed.GetValue(packs) ?? [],
+                Quiet = parsed.GetValue(quiet),
+                Progress = Console.Error.WriteLine,
+            };
+            await using var server = await AiosServer.StartAsync(options, cancellation);
+            Console.WriteLine($"Serving on {server.Address.ToString().TrimEnd('/')} (Ctrl+C stops). The owner's key is in {new HostFolder(options.DataFolder).OwnerKeyPath}.");
+            await server.WaitForShutdownAsync(cancellation);
+            if (server.Abandoned is not { } why) return 0;
+            Console.Error.WriteLine($"{why} This host has stopped; start it anew.");
+            return 1;
+        });
+        return command;
+    }
+}

@@ -1,0 +1,91 @@
+using OrleansAiOs.Packs.InvoiceToPay.Documents;
+using OrleansAiOs.Packs.InvoiceToPay.Receivers;
+using OrleansAiOs.Workflows;
+using OrleansAiOs.Workflows.Payloads;
+
+namespace OrleansAiOs.Packs.InvoiceToPay;
+
+/// <summary>
+/// One supplier document, from its arrival to its settlement. Started with the document's reference, under the document's hash as id:
+/// the same document again answers with its first run.
+/// </summary>
+[Workflow("invoice-to-pay")]
+public sealed class InvoiceToPay : Workflow<PayloadRef, Settlement>
+{
+    private static readonly TimeSpan Deadline = TimeSpan.FromDays(3);
+
+    protected override async Task<Settlement> RunAsync(PayloadRef document)
+    {
+        var (invoice, rejection) = await Call(Invoicing.Read, document);
+        if (invoice is null) return Settlement.Rejected(null, rejection!);
+        SetAttributes(("supplier", Short(invoice.Seller?.DisplayName)), ("number", Short(invoice.Number)), ("amount", $"{invoice.AmountOwed} {invoice.Currency}"));
+        if (rejection is not null) return Settlement.Rejected(invoice, rejection);
+
+        await using var saga = Saga(); // undone in reverse unless completed: on a rejection, a refused payment, a cancel
+        var twin = await saga.Call(Invoicing.Claim, new Claim(DocumentFingerprint.DuplicateKey(invoice), RunId), undo: Invoicing.Release);
+        if (twin.Holder != RunId) return Settlement.Duplicate(invoice, twin.Holder);
+        var booking = await Call(Invoicing.Book, invoice);
+
+        if (invoice.Direction is MoneyDirection.ToSupplier && await RefusedByPerson(invoice, booking) is { } refused) return Settlement.Rejected(invoice, refused);
+
+        var posting = await saga.Call(Ledger.Post, new LedgerEntry(invoice.Number, booking.Supplier, booking.Journal), undo: Ledger.Reverse);
+        if (invoice.Route is not PaymentRoute.Transfer) return await Close(saga.Complete(Settlement.WithoutTransfer(invoice, posting)));
+
+        if (invoice.DueDate is { } due && due.ToDateTime(TimeOnly.MinValue, DateTimeKind.Utc) is var moment && moment > Now)
+        {
+            SetAttributes(("state", $"pays on {due:yyyy-MM-dd}"));
+            await Until(moment);
+        }
+        try
+        {
+            var order = new PaymentOrder(invoice.Payee?.DisplayName ?? booking.Supplier, invoice.CreditTransfer!.Account!, invoice.AmountOwed, invoice.Currency);
+            var payment = await Call(Bank.Pay, order, new CallOptions { StartToClose = booking.PayTimeout });
+            return await Close(saga.Complete(Settlement.Paid(invoice, posting, payment)));
+        }
+        catch (ActivityFailedException refusal) when (refusal.Activity == Bank.Pay.Name)
+        {
+            return Settlement.Rejected(invoice, $"The bank refused the payment: {refusal.Failure.Message}");
+        }
+    }
+
+    /// <summary>Asks the people who must agree, one after the other. Nobody decides twice, and nobody on what they brought in themselves.</summary>
+    private async Task<string?> RefusedByPerson(Invoice invoice, Booked booking)
+    {
+        var tookPart = new List<string?> { StartedBy };
+        foreach (var (question, role) in Questions(invoice, booking))
+        {
+            SetAttributes(("state", $"awaits {role}"));
+            var decision = await Approval($"{invoice.Number} of {Short(booking.Supplier)}: {question}", booking.ForApproval, by: role, notBy: tookPart, within: Deadline);
+            if (!decision.Granted)
+                return decision.Expired ? $"No {role} decided within {Deadline.TotalDays:0} days: {question}" : $"{decision.By!.Id} refused: {question}{(decision.Comment is { } said ? $" ({said})" : "")}";
+            tookPart.Add(decision.By!.Id);
+        }
+        SetAttributes(("state", "approved"));
+        return null;
+    }
+
+    private static IEnumerable<(string Question, string Role)> Questions(Invoice invoice, Booked booking)
+    {
+        if (booking.Order.NeedsApproval) yield return (booking.Order.Why, Roles.Buyer);
+        if (invoice.AmountOwed > booking.OneApprovalAbove) yield return ($"{invoice.AmountOwed:N2} {invoice.Currency} is above {booking.OneApprovalAbove:N2}", Roles.Controller);
+        if (invoice.Route is PaymentRoute.NoAccount)
+            yield return ($"it names no account to pay to: pay {invoice.AmountOwed:N2} {invoice.Currency} by other means, then approve", Roles.Controller);
+    }
+
+    // What is settled stays settled, whether or not somebody hears of it: the notice cannot be cancelled away.
+    private async Task<Settlement> Close(Settlement settlement)
+    {
+        SetAttributes(("state", settlement.Outcome.ToString().ToLowerInvariant()));
+        try
+        {
+            await Call(Desk.Notify, new Notice($"{settlement.Number}: {settlement.Outcome}", settlement.Why), cancellation: CancellationToken.None);
+        }
+        catch (ActivityFailedException refusal)
+        {
+            SetAttributes(("notice", Short(refusal.Failure.Message)));
+        }
+        return settlement;
+    }
+
+    private static string Short(string? text) => text is null ? "" : text.Length <= 80 ? text : text[..79] + "…";
+}

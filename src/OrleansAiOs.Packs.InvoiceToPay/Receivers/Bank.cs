@@ -1,0 +1,47 @@
+using System.Net;
+using OrleansAiOs.Workflows;
+
+namespace OrleansAiOs.Packs.InvoiceToPay.Receivers;
+
+/// <summary>
+/// The bank. It pays every order that reaches it, so an order is never sent again while the outcome of one is unknown: the bank is asked
+/// by reference, and told to void the reference before anybody concludes "never".
+/// </summary>
+public static class Bank
+{
+    public static readonly Activity<PaymentOrder, BankPayment> Pay = Activity.AtMostOnce("bank.pay",
+        (BankClient bank, PaymentOrder order, IdempotencyKey reference, ActivityContext call) => bank.PayAsync(order, reference, call.Cancellation),
+        reconcile: (BankClient bank, PaymentOrder order, IdempotencyKey reference, ActivityContext call) => bank.ReconcileAsync(reference, call.Cancellation));
+}
+
+public sealed record PaymentOrder(string Creditor, string Iban, decimal Amount, string Currency);
+
+public sealed record BankPayment(string Id, string Iban, decimal Amount);
+
+/// <summary>The bank over HTTP.</summary>
+public sealed class BankClient(HttpClient http) : ReceiverClient(http)
+{
+    public Task<BankPayment> PayAsync(PaymentOrder order, IdempotencyKey reference, CancellationToken cancellation) =>
+        SendAsync<BankPayment>(HttpMethod.Post, "bank/payments",
+            new { creditor = order.Creditor, iban = order.Iban, amount = Amount(order.Amount), currency = order.Currency, reference = reference.Value }, reference, cancellation);
+
+    public async Task<Reconciled<BankPayment>> ReconcileAsync(IdempotencyKey reference, CancellationToken cancellation)
+    {
+        var inquiry = await SendAsync<Inquiry>(HttpMethod.Get, $"bank/payments?reference={reference.Value}", null, null, cancellation);
+        if (inquiry.Payments is [var paid, ..]) return Reconciled<BankPayment>.Happened(paid, "the bank knows the reference");
+        if (inquiry.Payments is null) return Reconciled<BankPayment>.StillUnknown("The bank's answer to the inquiry lists no payments, not even none.");
+        // Not there yet: the order may still be on its way. From the void on, the bank refuses it.
+        using var voiding = await AskAsync(HttpMethod.Post, $"bank/references/{reference.Value}/void", new { }, null, cancellation);
+        if (voiding.StatusCode is HttpStatusCode.Conflict && await ReadAsync<Voided>(voiding, cancellation) is { Payments: [var late, ..] })
+            return Reconciled<BankPayment>.Happened(late, "the payment arrived before the void");
+        if (voiding.IsSuccessStatusCode && (await ReadAsync<VoidAnswer>(voiding, cancellation)).Voided)
+            return Reconciled<BankPayment>.NeverWill("the bank had no payment under the reference, and has voided it");
+        return Reconciled<BankPayment>.StillUnknown($"The bank answered {(int)voiding.StatusCode} to the void.");
+    }
+
+    private sealed record Inquiry(IReadOnlyList<BankPayment>? Payments);
+
+    private sealed record Voided(IReadOnlyList<BankPayment>? Payments);
+
+    private sealed record VoidAnswer(bool Voided);
+}

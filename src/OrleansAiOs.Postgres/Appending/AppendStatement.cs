@@ -1,0 +1,172 @@
+using Npgsql;
+using NpgsqlTypes;
+using OrleansAiOs.Workflows.History;
+
+namespace OrleansAiOs.Postgres.Appending;
+
+/// <summary>
+/// Appends of many runs in one statement, one round trip and one transaction (variant AL of the measurements in
+/// anchors/marten-layout.md).
+///
+/// <code>
+/// b     the streams: tenant, id, expected version, number of events
+/// ins   new ones (expected 0), inserted in key order; a twin already there is not a winner
+/// lk    existing ones at exactly the expected version, locked in key order — both orders are what keeps two pumps from deadlocking
+/// upd   their new versions
+/// lose  whoever is in neither: the answer
+/// ev    events of the others. nextval is reached only here: a loser burns no number of the sequence that Marten's daemon follows
+/// rw, wu, wd   summary rows and wake-ups of the others
+/// </code>
+/// "not in (select … from lose)" is a hashed lookup whatever the planner believes about the size of an array.
+/// A crash before the commit leaves nothing of any of it; after it, all of it.
+/// </summary>
+internal sealed class AppendStatement
+{
+    private readonly NpgsqlCommand command;
+    private readonly NpgsqlParameter[] parameters;
+    private readonly bool rows;
+    private readonly bool wakeUps;
+    private bool prepared;
+
+    public AppendStatement(NpgsqlConnection connection, bool rows, bool wakeUps)
+    {
+        (this.rows, this.wakeUps) = (rows, wakeUps);
+        var types = new List<NpgsqlDbType> { Text, Text, NpgsqlDbType.Bigint, NpgsqlDbType.Integer, NpgsqlDbType.Integer, NpgsqlDbType.Uuid, NpgsqlDbType.Bigint, Text, NpgsqlDbType.Jsonb, NpgsqlDbType.TimestampTz };
+        var sql = """
+            with b as materialized (select * from unnest($1::varchar[], $2::varchar[], $3::bigint[], $4::int[]) with ordinality t(tenant, id, exp, n, o)),
+            ins as (insert into aios.mt_streams (tenant_id, id, version, timestamp, created, is_archived)
+                select tenant, id, n, now(), now(), false from b where exp = 0 order by tenant, id on conflict do nothing returning tenant_id, id),
+            lk as materialized (select s.tenant_id, s.id, b.exp + b.n nv from b join aios.mt_streams s on s.tenant_id = b.tenant and s.id = b.id
+                where b.exp > 0 and s.version = b.exp and s.is_archived is not true order by s.tenant_id, s.id for update of s),
+            upd as (update aios.mt_streams s set version = lk.nv, timestamp = now() from lk where s.tenant_id = lk.tenant_id and s.id = lk.id returning s.tenant_id, s.id),
+            lose as materialized (select o from b where (tenant, id) not in (select tenant_id, id from ins union all select tenant_id, id from upd)),
+            ev as (insert into aios.mt_events (seq_id, id, stream_id, version, data, type, timestamp, tenant_id, is_archived)
+                select nextval('aios.mt_events_sequence'), e.eid, $2[e.so], e.v, e.d, e.t, e.at, $1[e.so], false
+                from unnest($5::int[], $6::uuid[], $7::bigint[], $8::varchar[], $9::jsonb[], $10::timestamptz[]) e(so, eid, v, t, d, at)
+                where e.so not in (select o from lose))
+            """;
+        if (rows)
+        {
+            sql += """
+                , rw as (insert into aios.runs (tenant_id, id, workflow, code_version, status, host, busy, business_key, attributes, waits, awaits_approval, started_at, updated_at, closed_at)
+                    select $1[r.so], substr($2[r.so], 5), r.workflow, r.code, r.status, r.host, r.busy, r.bkey, r.attributes, r.waits, r.approval, r.started, r.updated, r.closed
+                    from unnest($11::int[], $12::varchar[], $13::varchar[], $14::smallint[], $15::varchar[], $16::boolean[], $17::varchar[], $18::jsonb[], $19::jsonb[], $20::boolean[], $21::timestamptz[], $22::timestamptz[], $23::timestamptz[])
+                        r(so, workflow, code, status, host, busy, bkey, attributes, waits, approval, started, updated, closed)
+                    where r.so not in (select o from lose)
+                    on conflict (tenant_id, id) do update set status = excluded.status, host = excluded.host, busy = excluded.busy, attributes = excluded.attributes,
+                        waits = excluded.waits, awaits_approval = excluded.awaits_approval, updated_at = excluded.updated_at, closed_at = excluded.closed_at)
+                """;
+            types.AddRange([NpgsqlDbType.Integer, Text, Text, NpgsqlDbType.Smallint, Text, NpgsqlDbType.Boolean, Text, NpgsqlDbType.Jsonb, NpgsqlDbType.Jsonb, NpgsqlDbType.Boolean,
+                NpgsqlDbType.TimestampTz, NpgsqlDbType.TimestampTz, NpgsqlDbType.TimestampTz]);
+        }
+        if (wakeUps)
+        {
+            var p = types.Count;
+            sql += $"""
+                , wu as (insert into aios.wakeups (tenant_id, run_id, due)
+                    select $1[w.so], substr($2[w.so], 5), w.due from unnest(${p + 1}::int[], ${p + 2}::timestamptz[]) w(so, due)
+                    where w.due is not null and w.so not in (select o from lose)
+                    on conflict (tenant_id, run_id) do update set due = excluded.due)
+                , wd as (delete from aios.wakeups d using unnest(${p + 1}::int[], ${p + 2}::timestamptz[]) w(so, due)
+                    where w.due is null and w.so not in (select o from lose) and d.tenant_id = $1[w.so] and d.run_id = substr($2[w.so], 5))
+                """;
+            types.AddRange([NpgsqlDbType.Integer, NpgsqlDbType.TimestampTz]);
+        }
+        sql += " select o from lose";
+
+        command = new NpgsqlCommand(sql, connection);
+        parameters = [.. types.Select(type => new NpgsqlParameter { NpgsqlDbType = NpgsqlDbType.Array | type })];
+        command.Parameters.AddRange(parameters);
+    }
+
+    private const NpgsqlDbType Text = NpgsqlDbType.Varchar;
+
+    /// <summary>Executes the batch; <paramref name="onLoser"/> is called for each append whose run was not at the expected version.</summary>
+    public async Task ExecuteAsync(List<PendingAppend> batch, Action<int> onLoser)
+    {
+        Bind(batch);
+        if (!prepared)
+        {
+            await command.PrepareAsync();
+            prepared = true;
+        }
+        await using var reader = await command.ExecuteReaderAsync();
+        while (await reader.ReadAsync()) onLoser((int)reader.GetInt64(0) - 1);
+    }
+
+    private void Bind(List<PendingAppend> batch)
+    {
+        var n = batch.Count;
+        var (tenants, ids, expected, counts) = (new string[n], new string[n], new long[n], new int[n]);
+        var events = batch.Sum(append => append.Append.Events.Count);
+        var (of, eventIds, versions, names, bodies, times) = (new int[events], new Guid[events], new long[events], new string[events], new byte[events][], new DateTime[events]);
+        var k = 0;
+        for (var i = 0; i < n; i++)
+        {
+            var append = batch[i].Append;
+            (tenants[i], ids[i], expected[i], counts[i]) = (append.Run.Tenant, append.Run.Stream, append.Expected, append.Events.Count);
+            for (var j = 0; j < append.Events.Count; j++, k++)
+            {
+                var e = append.Events[j];
+                (of[k], eventIds[k], versions[k], names[k], bodies[k], times[k]) = (i + 1, e.Id, append.Expected + j + 1, e.Type, batch[i].BodyOf(j), e.At.UtcDateTime);
+            }
+        }
+        Set(0, tenants, ids, expected, counts, of, eventIds, versions, names, bodies, times);
+        var next = 10;
+        if (rows) next = BindRows(batch, next);
+        if (wakeUps) BindWakeUps(batch, next);
+    }
+
+    private int BindRows(List<PendingAppend> batch, int at)
+    {
+        var with = batch.Count(append => append.Append.Row is not null);
+        var (of, workflow, code, status, host, busy, key) = (new int[with], new string[with], new string?[with], new short[with], new string[with], new bool[with], new string?[with]);
+        var (attributes, waits, approval) = (new byte[]?[with], new byte[]?[with], new bool[with]);
+        var (started, updated, closed) = (new DateTime[with], new DateTime[with], new DateTime?[with]);
+        for (int i = 0, k = 0; i < batch.Count; i++)
+        {
+            if (batch[i].Append.Row is not { } row) continue;
+            (of[k], workflow[k], code[k], status[k], host[k], busy[k], key[k]) = (i + 1, row.Workflow, row.CodeVersion, (short)row.Status, row.Host, row.Busy, row.BusinessKey);
+            (attributes[k], waits[k], approval[k]) = (RowJson.Write(row.Attributes), RowJson.Write(row.Waits), row.AwaitsApproval);
+            (started[k], updated[k], closed[k]) = (row.StartedAt.UtcDateTime, row.UpdatedAt.UtcDateTime, row.ClosedAt?.UtcDateTime);
+            k++;
+        }
+        Set(at, of, workflow, code, status, host, busy, key, attributes, waits, approval, started, updated, closed);
+        return at + 13;
+    }
+
+    private void BindWakeUps(List<PendingAppend> batch, int at)
+    {
+        var with = batch.Count(append => append.Append.WakeUp is not null);
+        var (of, due) = (new int[with], new DateTime?[with]);
+        for (int i = 0, k = 0; i < batch.Count; i++)
+        {
+            if (batch[i].Append.WakeUp is not { } wakeUp) continue;
+            (of[k], due[k]) = (i + 1, wakeUp.Due?.UtcDateTime);
+            k++;
+        }
+        Set(at, of, due);
+    }
+
+    private void Set(int from, params object[] values)
+    {
+        for (var i = 0; i < values.Length; i++) parameters[from + i].Value = values[i];
+    }
+}
+
+/// <summary>An append that waits for its flush.</summary>
+internal sealed class PendingAppend(RunAppend append, byte[]?[]? replacedBodies)
+{
+    private readonly TaskCompletionSource<AppendResult> result = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+    public RunAppend Append => append;
+
+    public Task<AppendResult> Result => result.Task;
+
+    /// <summary>The body as it goes into the event table: a large one is there as a reference to a payload.</summary>
+    public byte[] BodyOf(int e) => replacedBodies?[e] ?? append.Events[e].Body;
+
+    public void Answer(AppendResult answer) => result.TrySetResult(answer);
+
+    public void Fail(Exception exception) => result.TrySetException(exception);
+}

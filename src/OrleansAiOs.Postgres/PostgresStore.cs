@@ -1,0 +1,249 @@
+using System.Data.Common;
+using System.Runtime.CompilerServices;
+using System.Text;
+using System.Text.Json;
+using System.Threading.Channels;
+using Microsoft.Extensions.Logging;
+using Npgsql;
+using NpgsqlTypes;
+using OrleansAiOs.Postgres.Appending;
+using OrleansAiOs.Postgres.Reading;
+using OrleansAiOs.Postgres.Schema;
+using OrleansAiOs.Workflows;
+using OrleansAiOs.Workflows.History;
+using OrleansAiOs.Workflows.Payloads;
+
+namespace OrleansAiOs.Postgres;
+
+/// <summary>Histories in PostgreSQL: written by group commit, read by key, listed from the summary rows.</summary>
+public sealed class PostgresStore : IRunStore, IAsyncDisposable
+{
+    private const int BodyBytesMax = 8 * 1024;
+    private const int Pumps = 2;
+
+    private readonly DataSources sources;
+    private readonly PostgresPayloads payloads;
+    private readonly Channel<PendingAppend> appends = Channel.CreateUnbounded<PendingAppend>();
+    private readonly Channel<PendingRead> reads = Channel.CreateUnbounded<PendingRead>();
+    private readonly AppendPump[] appendPumps;
+    private readonly ReadPump[] readPumps;
+    private readonly ILogger log;
+
+    private PostgresStore(DataSources sources, ILogger log)
+    {
+        this.sources = sources;
+        this.log = log;
+        payloads = new PostgresPayloads(sources.Queries);
+        appendPumps = [.. Enumerable.Range(0, Pumps).Select(_ => new AppendPump(appends.Reader, sources.Appends, log))];
+        readPumps = [.. Enumerable.Range(0, Pumps).Select(_ => new ReadPump(reads.Reader, sources.Reads))];
+    }
+
+    public IPayloadStore Payloads => payloads;
+
+    /// <summary>For queries that decide nothing and for the owners of other tables.</summary>
+    public NpgsqlDataSource Queries => sources.Queries;
+
+    /// <summary>Connects, brings the schema up to date, and starts the pumps.</summary>
+    public static async Task<PostgresStore> OpenAsync(string connectionString, ILogger log, CancellationToken cancellation = default)
+    {
+        var sources = new DataSources(connectionString, Pumps, Pumps);
+        try
+        {
+            await SchemaMigration.ApplyAsync(sources.Queries, cancellation);
+            return new PostgresStore(sources, log);
+        }
+        catch
+        {
+            await sources.DisposeAsync();
+            throw;
+        }
+    }
+
+    public async ValueTask<AppendResult> AppendAsync(RunAppend append)
+    {
+        byte[]?[]? bodies;
+        try
+        {
+            bodies = append.Events.Any(e => e.Body.Length > BodyBytesMax) ? await StoreLargeBodiesAsync(append) : null;
+        }
+        catch (Exception e) when (!AppendPump.IsAboutTheData(e))
+        {
+            // Nothing was appended; but it has to be sent again, as after any other trouble with the connection.
+            log.FlushUnsure(e, 1);
+            return AppendResult.Unknown;
+        }
+        var pending = new PendingAppend(append, bodies);
+        if (!appends.Writer.TryWrite(pending)) return AppendResult.Unknown;
+        return await pending.Result;
+    }
+
+    public async ValueTask<IReadOnlyList<StoredEvent>> ReadAsync(RunKey run, long fromVersion, CancellationToken cancellation)
+    {
+        var pending = new PendingRead(run, fromVersion);
+        if (!reads.Writer.TryWrite(pending)) throw new ObjectDisposedException(nameof(PostgresStore));
+        var events = await pending.Result.WaitAsync(cancellation);
+        for (var i = 0; i < events.Count; i++)
+            if (LargeBody(events[i].Body) is { } sha256) events[i] = events[i] with { Body = await payloads.GetAsync(run.Tenant, sha256, cancellation) };
+        return events;
+    }
+
+    public async ValueTask<IReadOnlyList<RunRow>> ListAsync(RunQuery query, CancellationToken cancellation) =>
+        await RunQueries.ReadAsync(RunQueries.List(sources.Queries, query), cancellation);
+
+    public async ValueTask<RunRow?> FindAsync(RunKey run, CancellationToken cancellation) =>
+        (await RunQueries.ReadAsync(RunQueries.Find(sources.Queries, run), cancellation)).SingleOrDefault();
+
+    public async ValueTask<IReadOnlyList<WakeUp>> WakeUpsAsync(DateTimeOffset before, int limit, CancellationToken cancellation)
+    {
+        await using var command = Command("select tenant_id, run_id, due from aios.wakeups where due < $1 order by due limit $2", before.UtcDateTime, limit);
+        await using var reader = await command.ExecuteReaderAsync(cancellation);
+        var due = new List<WakeUp>();
+        while (await reader.ReadAsync(cancellation))
+            due.Add(new WakeUp(new RunKey(reader.GetString(0), reader.GetString(1)), reader.GetFieldValue<DateTimeOffset>(2)));
+        return due;
+    }
+
+    public async ValueTask<DateTimeOffset?> NextWakeUpAsync(DateTimeOffset from, CancellationToken cancellation)
+    {
+        await using var command = Command("select min(due) from aios.wakeups where due >= $1", from.UtcDateTime);
+        return await command.ExecuteScalarAsync(cancellation) is DateTime due ? new DateTimeOffset(due, TimeSpan.Zero) : null;
+    }
+
+    public async ValueTask<IReadOnlyList<RunKey>> OrphansAsync(IReadOnlyCollection<string> livingHosts, CancellationToken cancellation)
+    {
+        await using var command = Command("select tenant_id, id from aios.runs where busy and host <> all ($1)", [livingHosts.ToArray()]);
+        await using var reader = await command.ExecuteReaderAsync(cancellation);
+        var orphans = new List<RunKey>();
+        while (await reader.ReadAsync(cancellation)) orphans.Add(new RunKey(reader.GetString(0), reader.GetString(1)));
+        return orphans;
+    }
+
+    public async ValueTask<HostBeat> BeatAsync(string host, bool alone, TimeSpan deadAfter, CancellationToken cancellation)
+    {
+        await using var connection = await sources.Queries.OpenConnectionAsync(cancellation);
+        await using var batch = new NpgsqlBatch(connection);
+        Add("insert into aios.hosts as h (id, started_at, seen_at) values ($1, clock_timestamp(), clock_timestamp()) on conflict (id) do update set seen_at = clock_timestamp() where not h.dead", host);
+        // One that is dead itself declares nobody dead.
+        Add("update aios.hosts set dead = true where id <> $1 and not dead and ($2 or seen_at < clock_timestamp() - $3) and exists (select from aios.hosts where id = $1 and not dead)", host, alone, deadAfter);
+        Add("select clock_timestamp(), (select dead from aios.hosts where id = $1), array(select id from aios.hosts where not dead order by id)", host);
+        await using var reader = await batch.ExecuteReaderAsync(cancellation);
+        await reader.ReadAsync(cancellation);
+        if (reader.GetBoolean(1)) throw new HostFencedException(host);
+        return new HostBeat(reader.GetFieldValue<DateTimeOffset>(0), reader.GetFieldValue<string[]>(2));
+
+        void Add(string sql, params object[] values)
+        {
+            var command = new NpgsqlBatchCommand(sql);
+            foreach (var value in values) command.Parameters.AddWithValue(value);
+            batch.BatchCommands.Add(command);
+        }
+    }
+
+    public async ValueTask RetireAsync(string host, CancellationToken cancellation)
+    {
+        await using var command = Command("update aios.hosts set dead = true where id = $1", host);
+        await command.ExecuteNonQueryAsync(cancellation);
+    }
+
+    public async ValueTask<JsonText> TransactAsync(RunKey run, string key, Func<DbTransaction, Task<JsonText>> work, CancellationToken cancellation)
+    {
+        await using var connection = await sources.Queries.OpenConnectionAsync(cancellation);
+        await using var transaction = await connection.BeginTransactionAsync(cancellation);
+        // The row is claimed first: a second attempt at the same time waits here until the first has committed or gone.
+        await using (var claim = new NpgsqlCommand("insert into aios.outcomes (tenant_id, run_id, key, result) values ($1, $2, $3, 'null') on conflict do nothing", connection))
+        {
+            Bind(claim, run.Tenant, run.Id, key);
+            if (await claim.ExecuteNonQueryAsync(cancellation) == 0)
+            {
+                await using var known = new NpgsqlCommand("select result from aios.outcomes where tenant_id = $1 and run_id = $2 and key = $3", connection);
+                Bind(known, run.Tenant, run.Id, key);
+                await using var reader = await known.ExecuteReaderAsync(cancellation);
+                await reader.ReadAsync(cancellation);
+                return new JsonText(reader.GetFieldValue<byte[]>(0));
+            }
+        }
+        var result = await work(transaction);
+        await using (var keep = new NpgsqlCommand("update aios.outcomes set result = $4 where tenant_id = $1 and run_id = $2 and key = $3", connection))
+        {
+            Bind(keep, run.Tenant, run.Id, key);
+            keep.Parameters.Add(new NpgsqlParameter { NpgsqlDbType = NpgsqlDbType.Jsonb, Value = result.Utf8.ToArray() });
+            await keep.ExecuteNonQueryAsync(cancellation);
+        }
+        await transaction.CommitAsync(cancellation);
+        return result;
+    }
+
+    /// <summary>Every run as it stands at one moment: history, summary row and wake-up. Streamed; for audits.</summary>
+    public async IAsyncEnumerable<StoredRun> EveryRunAsync([EnumeratorCancellation] CancellationToken cancellation)
+    {
+        // One statement, one snapshot. The row stands beside the first event only.
+        await using var command = Command($"""
+            select e.tenant_id, e.stream_id, e.version, e.id, e.type, e.data, e.timestamp, w.due, {string.Join(", ", RunQueries.Columns.Split(", ").Select(column => $"r.{column}"))}
+            from aios.mt_events e
+            left join aios.runs r on e.version = 1 and r.tenant_id = e.tenant_id and r.id = substr(e.stream_id, 5)
+            left join aios.wakeups w on e.version = 1 and w.tenant_id = e.tenant_id and w.run_id = substr(e.stream_id, 5)
+            where e.stream_id like 'run/%'
+            order by e.tenant_id, e.stream_id, e.version
+            """);
+        command.CommandTimeout = 0;
+        await using var reader = await command.ExecuteReaderAsync(cancellation);
+        StoredRun? run = null;
+        while (await reader.ReadAsync(cancellation))
+        {
+            var key = new RunKey(reader.GetString(0), reader.GetString(1)["run/".Length..]);
+            if (run is null || run.Run != key)
+            {
+                if (run is not null) yield return run;
+                run = new StoredRun(key, [], reader.IsDBNull(8) ? null : RunQueries.Row(reader, 8), reader.IsDBNull(7) ? null : reader.GetFieldValue<DateTimeOffset>(7));
+            }
+            var body = reader.GetFieldValue<byte[]>(5);
+            if (LargeBody(body) is { } sha256) body = await payloads.GetAsync(key.Tenant, sha256, cancellation);
+            run.History.Add(new StoredEvent(reader.GetInt64(2), reader.GetGuid(3), reader.GetString(4), body, new DateTimeOffset(reader.GetDateTime(6), TimeSpan.Zero)));
+        }
+        if (run is not null) yield return run;
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        if (!appends.Writer.TryComplete()) return;
+        reads.Writer.Complete();
+        foreach (var pump in appendPumps) await pump.DisposeAsync();
+        foreach (var pump in readPumps) await pump.DisposeAsync();
+        await sources.DisposeAsync();
+    }
+
+    // Content-addressed and written before the append that refers to it: one left over by a crash is unreferenced, never missing.
+    private async Task<byte[]?[]> StoreLargeBodiesAsync(RunAppend append)
+    {
+        var replaced = new byte[]?[append.Events.Count];
+        for (var i = 0; i < replaced.Length; i++)
+        {
+            if (append.Events[i].Body.Length <= BodyBytesMax) continue;
+            var payload = await payloads.PutAsync(append.Run.Tenant, append.Events[i].Body, CancellationToken.None);
+            replaced[i] = Encoding.UTF8.GetBytes($$"""{"$payload":"{{payload.Sha256}}"}""");
+        }
+        return replaced;
+    }
+
+    private static string? LargeBody(byte[] body)
+    {
+        if (body.Length is < 76 or > 84 || body.AsSpan().IndexOf("\"$payload\""u8) is < 0 or > 2) return null;
+        using var document = JsonDocument.Parse(body);
+        return document.RootElement.GetProperty("$payload").GetString();
+    }
+
+    private NpgsqlCommand Command(string sql, params object[] values)
+    {
+        var command = sources.Queries.CreateCommand(sql);
+        Bind(command, values);
+        return command;
+    }
+
+    private static void Bind(NpgsqlCommand command, params object[] values)
+    {
+        foreach (var value in values) command.Parameters.AddWithValue(value);
+    }
+}
+
+/// <summary>All that is stored of one run.</summary>
+public sealed record StoredRun(RunKey Run, List<StoredEvent> History, RunRow? Row, DateTimeOffset? WakeUp);

@@ -1,0 +1,207 @@
+using System.Runtime.CompilerServices;
+using OrleansAiOs.Workflows;
+using OrleansAiOs.Workflows.History;
+using OrleansAiOs.Workflows.Hosting;
+using OrleansAiOs.Workflows.Steps;
+using OrleansAiOs.Workflows.Timers;
+using OrleansAiOs.Workflows.Turns;
+
+namespace OrleansAiOs.Testing.Checking;
+
+/// <summary>
+/// The invariants of the engine, checked from outside on what is stored. One checker for the simulator, for crash tests and for
+/// <c>aios verify</c> over a live database. It reads nothing itself, and remembers nothing of a run it has seen but the
+/// references of its effects, and those only if there are ledgers to compare them with.
+///
+/// I1 what was acknowledged is recorded, once. I2 one schedule and one terminal event per step and epoch. I3 the receivers' counts
+/// are what the histories say. I4 versions are dense and events follow the grammar. I5 row and wake-up are what the history folds to.
+/// I6 a replay asks for the same commands. I8 an open run is busy, due, or waits for something that has a name. I10 approvals were
+/// decided by somebody entitled. I12 nothing is left open.
+/// </summary>
+public sealed class HistoryChecker(CheckerOptions options)
+{
+    private static readonly TimeSpan ClocksDifferBy = TimeSpan.FromSeconds(1);
+
+    private readonly HashSet<string> known = new(StringComparer.Ordinal);
+    private readonly WorkflowRegistry registry = options.Registry ?? new WorkflowRegistry();
+
+    /// <summary>Effects the histories checked so far demand.</summary>
+    public long EffectsExpected { get; private set; }
+
+    /// <summary>Effects the receivers counted for them.</summary>
+    public long EffectsApplied { get; private set; }
+
+    /// <summary>Checks run after run.</summary>
+    public async IAsyncEnumerable<Violation> CheckAsync(IAsyncEnumerable<RunFacts> runs, [EnumeratorCancellation] CancellationToken cancellation = default)
+    {
+        await foreach (var run in runs.WithCancellation(cancellation))
+            foreach (var violation in Check(run)) yield return violation;
+        foreach (var violation in CheckRest()) yield return violation;
+    }
+
+    /// <summary>Checks one run.</summary>
+    public IReadOnlyList<Violation> Check(RunFacts facts)
+    {
+        var found = new List<Violation>();
+        void Report(string invariant, string what) => found.Add(new Violation(invariant, facts.Run, what));
+
+        var events = new List<(WorkflowEvent Event, DateTimeOffset At)>(facts.History.Count);
+        try
+        {
+            for (var i = 0; i < facts.History.Count; i++)
+            {
+                var stored = facts.History[i];
+                if (stored.Version != i + 1)
+                {
+                    Report("I4", $"version {stored.Version} stands where {i + 1} must");
+                    return found;
+                }
+                events.Add((stored.Read(), stored.At));
+            }
+        }
+        catch (UnreadableHistoryException e)
+        {
+            Report("I4", e.Message);
+            return found;
+        }
+        if (events.Count == 0)
+        {
+            if (facts.Row is not null) Report("I5", "there is a summary row, and no history");
+            CheckAcknowledged(facts.Run, events, Report);
+            return found;
+        }
+
+        var grammar = new StepGrammar();
+        for (var i = 0; i < events.Count; i++) grammar.Show(i + 1, events[i].Event, events[i].At);
+        foreach (var (invariant, what) in grammar.Faults) Report(invariant, what);
+        CheckAcknowledged(facts.Run, events, Report);
+        foreach (var (step, owner, at) in grammar.TakenOver)
+            if (options.DiedAt is { } diedAt && !(diedAt(owner) <= at + ClocksDifferBy)) Report("I8", $"step {step} was taken over at {at:O} from {owner}, which lived");
+        if (options.Ledgers.Count > 0) CheckEffects(facts.Run, grammar, Report);
+        if (grammar.Faults.Count == 0) CheckRow(facts, events, Report);
+        return found;
+    }
+
+    /// <summary>What can be said only when all runs were seen: an effect that no history knows.</summary>
+    public IEnumerable<Violation> CheckRest()
+    {
+        foreach (var ledger in options.Ledgers)
+            foreach (var (reference, count) in ledger.Effects)
+                if (!known.Contains(reference)) yield return new Violation("I3", null, $"{count} effect(s) under {reference}, which belongs to no step of any history");
+    }
+
+    // ---- I1 ----
+
+    private void CheckAcknowledged(RunKey run, List<(WorkflowEvent Event, DateTimeOffset At)> events, Action<string, string> report)
+    {
+        foreach (var acked in options.Acknowledged?[run] ?? [])
+        {
+            if (acked.Version > events.Count) report("I1", $"{acked.Kind} {acked.Key} was acknowledged at version {acked.Version}, and the history has {events.Count}");
+            var recorded = events.Count(e => Matches(e.Event, acked));
+            if (recorded == 0) report("I1", $"{acked.Kind} {acked.Key} was acknowledged, and is not in the history");
+        }
+        foreach (var twice in events.Select(e => KeyOf(e.Event)).OfType<string>().GroupBy(key => key).Where(group => group.Count() > 1))
+            report("I1", $"the command with key {twice.Key} is recorded {twice.Count()} times");
+    }
+
+    private static bool Matches(WorkflowEvent e, Acknowledged acked) => acked.Kind switch
+    {
+        CommandKind.Start => e is RunStarted,
+        CommandKind.Cancel => e is CancelRequested, // a second one has nothing to add
+        _ => KeyOf(e) == acked.Key,
+    };
+
+    private static string? KeyOf(WorkflowEvent e) => e switch
+    {
+        SignalReceived signal => signal.Key,
+        CancelRequested cancel => cancel.Key,
+        ApprovalDecided decided => decided.Key,
+        OutcomeHappened happened => happened.Key,
+        OutcomeNeverWill never => never.Key,
+        RunUnparked unparked => unparked.Key,
+        _ => null,
+    };
+
+    // ---- I3 ----
+
+    private void CheckEffects(RunKey run, StepGrammar grammar, Action<string, string> report)
+    {
+        foreach (var (number, step) in grammar.Steps)
+        {
+            if (step.Opened is not StepScheduled { Effect: not Effect.Pure } scheduled) continue;
+            var sum = 0;
+            for (var epoch = 0; epoch <= step.Epoch; epoch++)
+            {
+                var reference = IdempotencyKey.Of(run.Tenant, run.Id, number, epoch).Value;
+                known.Add(reference);
+                var count = options.Ledgers.Sum(ledger => ledger.Effects.GetValueOrDefault(reference));
+                sum += count;
+                if (count > 1 && scheduled.Effect is not Effect.Idempotent) report("I3", $"{scheduled.Activity} (step {number}, epoch {epoch}) took effect {count} times");
+                if (count > 0 && epoch < step.Epoch) report("I3", $"{scheduled.Activity} (step {number}, epoch {epoch}) took effect, and the history says it never will");
+            }
+            if (step.Now is StepGrammar.Phase.Completed)
+            {
+                EffectsExpected++;
+                EffectsApplied += sum;
+                if (sum != 1) report("I3", $"{scheduled.Activity} (step {number}) completed, and took effect {sum} times");
+            }
+            else if (step.IsOver && sum > 0 && scheduled.Effect is not Effect.Idempotent)
+            {
+                report("I3", $"{scheduled.Activity} (step {number}) ended as {step.Now}, and took effect {sum} times");
+            }
+        }
+    }
+
+    // ---- I5, I6, I8, I12: what the history folds to ----
+
+    private void CheckRow(RunFacts facts, List<(WorkflowEvent Event, DateTimeOffset At)> events, Action<string, string> report)
+    {
+        if (facts.Row is not { } row)
+        {
+            report("I5", "there is a history, and no summary row");
+            return;
+        }
+        RunState state;
+        WorkflowRun? run = null;
+        if (registry.Find(((RunStarted)events[0].Event).Workflow) is not null)
+        {
+            run = WorkflowRun.Load(facts.Run, facts.History, Sealed(registry));
+            state = run.State;
+            if (run.LoadFault is { } fault && state.Parked is null) report("I6", $"{fault.Reason}. {fault.Detail}");
+        }
+        else
+        {
+            state = new RunState(facts.Run);
+            foreach (var (e, at) in events) state.Apply(e, at);
+        }
+
+        var busy = !state.IsClosed && state.Open.Any(step => step.UnderWay);
+        if (row.Status != state.Status) report("I5", $"the row says {row.Status}, the history {state.Status}");
+        if (row.Busy != busy) report("I5", $"the row says busy: {row.Busy}, the history {busy}");
+        if (row.Host != state.Host) report("I5", $"the row says host {row.Host}, the history {state.Host}");
+        if (state.IsClosed != row.ClosedAt is not null) report("I5", $"the row says closed at {row.ClosedAt:u}, the history says {state.Status}");
+        if (state.IsClosed) return;
+
+        if (state.Parked is null && state.Open.Min(step => step.Due) is { } due && !(facts.WakeUp <= due))
+            report("I5", $"something is due at {due:O}, and the wake-up row says {(facts.WakeUp is { } at ? at.ToString("O") : "nothing")}");
+        foreach (var step in state.Open.OfType<ApprovalStep>())
+            if (!row.Waits.Any(wait => wait.Kind == "approval" && wait.Step == step.Number && wait.Digest == step.Request.Digest))
+                report("I5", $"approval {step.Number} is awaited, and the row does not list it");
+        if (!busy && facts.WakeUp is null && row.Waits.Count == 0 && state.Parked is null) report("I8", "it is open, and neither busy nor due nor waiting for anything");
+        if (busy && options.LivingHosts is { } living)
+            foreach (var step in state.Open.OfType<ActivityStep>().Where(step => step.UnderWay && !living.Contains(step.Owner)))
+                report("I8", $"step {step.Number} is under way on host {step.Owner}, which is dead, and nobody has taken it over");
+        if (options.AllHaveEnded) report("I12", $"it has not ended: {state.Status}, waits for {string.Join("; ", row.Waits)}");
+    }
+
+    // Enough for a replay, which reads no clock and starts nothing.
+    private static RunContext Sealed(WorkflowRegistry registry) => new()
+    {
+        Registry = registry,
+        HostId = "checker",
+        Clock = new StoreClock(TimeProvider.System),
+        Ids = new IdSource(0),
+        IsLiving = _ => true,
+        OnForeignWork = _ => _ => { },
+    };
+}

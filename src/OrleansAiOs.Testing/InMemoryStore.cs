@@ -1,0 +1,142 @@
+using System.Data.Common;
+using OrleansAiOs.Workflows;
+using OrleansAiOs.Workflows.History;
+
+namespace OrleansAiOs.Testing;
+
+/// <summary>
+/// The store's contract in memory, for tests and simulation. It survives the host that uses it, not the process. Everything is done
+/// under one lock, in the order asked, so that a simulation repeats.
+/// </summary>
+public sealed class InMemoryStore(TimeProvider time) : IRunStore
+{
+    private readonly Lock sync = new();
+    private readonly SortedDictionary<RunKey, List<StoredEvent>> streams = new(ByTenantThenId);
+    private readonly SortedDictionary<RunKey, RunRow> rows = new(ByTenantThenId);
+    private readonly SortedDictionary<RunKey, DateTimeOffset> wakeUps = new(ByTenantThenId);
+    private readonly Dictionary<string, (DateTimeOffset Seen, bool Dead)> hosts = new(StringComparer.Ordinal);
+    private readonly Dictionary<(RunKey, string), JsonText> outcomes = [];
+    private readonly Dictionary<(RunKey, string), Task> transactions = [];
+
+    private static readonly Comparer<RunKey> ByTenantThenId = Comparer<RunKey>.Create((a, b) =>
+        string.CompareOrdinal(a.Tenant, b.Tenant) is not 0 and var tenant ? tenant : string.CompareOrdinal(a.Id, b.Id));
+
+    /// <summary>Appends so far, the empty ones included.</summary>
+    public int Appends { get; private set; }
+
+    public ValueTask<AppendResult> AppendAsync(RunAppend append)
+    {
+        lock (sync)
+        {
+            var stream = streams.GetValueOrDefault(append.Run);
+            if ((stream?.Count ?? 0) != append.Expected) return new(AppendResult.Conflict);
+            Appends++;
+            if (stream is null) streams.Add(append.Run, stream = []);
+            foreach (var e in append.Events) stream.Add(new StoredEvent(stream.Count + 1, e.Id, e.Type, e.Body, e.At));
+            if (append.Row is not null) rows[append.Run] = append.Row;
+            if (append.WakeUp is { Due: { } due }) wakeUps[append.Run] = due;
+            else if (append.WakeUp is not null) wakeUps.Remove(append.Run);
+            return new(AppendResult.Appended);
+        }
+    }
+
+    public ValueTask<IReadOnlyList<StoredEvent>> ReadAsync(RunKey run, long fromVersion, CancellationToken cancellation)
+    {
+        lock (sync) return new(streams.TryGetValue(run, out var stream) ? [.. stream.Skip((int)fromVersion - 1)] : []);
+    }
+
+    public ValueTask<RunRow?> FindAsync(RunKey run, CancellationToken cancellation)
+    {
+        lock (sync) return new(rows.GetValueOrDefault(run));
+    }
+
+    public ValueTask<IReadOnlyList<RunRow>> ListAsync(RunQuery query, CancellationToken cancellation)
+    {
+        lock (sync)
+        {
+            var found = rows.Values.Where(row => row.Run.Tenant == query.Tenant
+                && (query.Status is null || row.Status == query.Status)
+                && (query.Workflow is null || row.Workflow == query.Workflow)
+                && (query.BusinessKey is null || row.BusinessKey == query.BusinessKey)
+                && (query.StartedFrom is null || row.StartedAt >= query.StartedFrom)
+                && (query.StartedBefore is null || row.StartedAt < query.StartedBefore)
+                && (query.AwaitsApproval is null || row.AwaitsApproval == query.AwaitsApproval)
+                && (query.Attributes is null || query.Attributes.All(a => row.Attributes?.GetValueOrDefault(a.Key) == a.Value)));
+            var sign = query.Sort is RunSort.NewestFirst ? -1 : 1;
+            var ordered = found.Order(Comparer<RunRow>.Create((a, b) => sign * Compare(a.StartedAt, a.Run.Id, b.StartedAt, b.Run.Id)));
+            return new([.. ordered.Where(row => query.After is not { } after || sign * Compare(row.StartedAt, row.Run.Id, after.StartedAt, after.Id) > 0).Take(query.Limit)]);
+        }
+
+        static int Compare(DateTimeOffset at, string id, DateTimeOffset otherAt, string otherId) =>
+            at.CompareTo(otherAt) is not 0 and var byTime ? byTime : string.CompareOrdinal(id, otherId);
+    }
+
+    public ValueTask<IReadOnlyList<WakeUp>> WakeUpsAsync(DateTimeOffset before, int limit, CancellationToken cancellation)
+    {
+        lock (sync) return new([.. wakeUps.Where(w => w.Value < before).OrderBy(w => w.Value).Take(limit).Select(w => new WakeUp(w.Key, w.Value))]);
+    }
+
+    public ValueTask<DateTimeOffset?> NextWakeUpAsync(DateTimeOffset from, CancellationToken cancellation)
+    {
+        lock (sync) return new(wakeUps.Values.Where(due => due >= from).Select(due => (DateTimeOffset?)due).Min());
+    }
+
+    public ValueTask<IReadOnlyList<RunKey>> OrphansAsync(IReadOnlyCollection<string> livingHosts, CancellationToken cancellation)
+    {
+        lock (sync) return new([.. rows.Values.Where(row => row.Busy && !livingHosts.Contains(row.Host)).Select(row => row.Run)]);
+    }
+
+    public ValueTask<HostBeat> BeatAsync(string host, bool alone, TimeSpan deadAfter, CancellationToken cancellation)
+    {
+        lock (sync)
+        {
+            var now = time.GetUtcNow();
+            if (hosts.TryGetValue(host, out var own) && own.Dead) throw new HostFencedException(host);
+            hosts[host] = (now, false);
+            foreach (var (name, (seen, dead)) in hosts.ToList())
+                if (!dead && name != host && (alone || now - seen > deadAfter)) hosts[name] = (seen, true);
+            return new(new HostBeat(now, [.. hosts.Where(h => !h.Value.Dead).Select(h => h.Key).Order(StringComparer.Ordinal)]));
+        }
+    }
+
+    public ValueTask RetireAsync(string host, CancellationToken cancellation)
+    {
+        lock (sync) hosts[host] = (time.GetUtcNow(), true);
+        return ValueTask.CompletedTask;
+    }
+
+    /// <summary>Keeps the outcome; there is no database for the work to write to, so it is handed no transaction.</summary>
+    public async ValueTask<JsonText> TransactAsync(RunKey run, string key, Func<DbTransaction, Task<JsonText>> work, CancellationToken cancellation)
+    {
+        var mine = new TaskCompletionSource();
+        while (true)
+        {
+            Task underWay;
+            lock (sync)
+            {
+                if (outcomes.TryGetValue((run, key), out var known)) return known;
+                if (transactions.TryAdd((run, key), mine.Task)) break;
+                underWay = transactions[(run, key)];
+            }
+            await underWay; // until the first has committed or gone
+        }
+        try
+        {
+            var outcome = await work(null!);
+            lock (sync) return outcomes[(run, key)] = outcome;
+        }
+        finally
+        {
+            lock (sync) transactions.Remove((run, key));
+            mine.SetResult();
+        }
+    }
+
+    /// <summary>Everything, for a checker of invariants.</summary>
+    internal IReadOnlyList<(RunKey Run, IReadOnlyList<StoredEvent> History, RunRow? Row, DateTimeOffset? WakeUp)> Snapshot()
+    {
+        lock (sync)
+            return [.. streams.Select(s => (s.Key, (IReadOnlyList<StoredEvent>)[.. s.Value], rows.GetValueOrDefault(s.Key),
+                wakeUps.TryGetValue(s.Key, out var due) ? due : (DateTimeOffset?)null))];
+    }
+}

@@ -1,0 +1,136 @@
+using OrleansAiOs.Workflows;
+
+namespace OrleansAiOs.Testing.Simulation;
+
+/// <summary>The tools of the simulated world: one for each effect class, and for each way in which a receiver can tell what happened.</summary>
+internal static class SimTools
+{
+    private static readonly ActivityOptions Soon = new() { StartToClose = TimeSpan.FromSeconds(5) };
+
+    public static readonly Activity<int, int> Read = Activity.Pure<SimOutside, int, int>("sim.read", (outside, value, _) => outside.ReadAsync(value), Soon);
+
+    public static readonly Activity<int, int> WorkLong = Activity.Pure<SimOutside, int, int>("sim.work-long", (outside, seconds, _) => outside.WorkLongAsync(seconds),
+        new ActivityOptions { StartToClose = TimeSpan.FromMinutes(5) });
+
+    public static readonly Activity<int, int> Put = Activity.Idempotent<SimOutside, int, int>("sim.put", (outside, value, call) => outside.PutAsync(call, value), Soon);
+
+    public static readonly Activity<int, int> Post = Activity.Keyed<SimOutside, int, int>("sim.post", (outside, value, _, call) => outside.PostAsync(call, value), Soon);
+
+    public static readonly Activity<int, int> Reverse = Activity.Keyed<SimOutside, int, int>("sim.reverse", (outside, value, _, call) => outside.ReverseAsync(call, value), Soon);
+
+    public static readonly Activity<int, int> Book = Activity.Transactional<int, int>("sim.book", (value, transaction, call) =>
+    {
+        ((SimTransaction)transaction).Writes.Add((call.Key.Value, value));
+        return Task.FromResult(value + 1);
+    }, Soon);
+
+    public static readonly Activity<int, int> Pay = Activity.AtMostOnce<SimOutside, int, int>("sim.pay",
+        (outside, value, _, call) => outside.PayAsync(call, value), (outside, value, _, call) => outside.InquireAsync(call, value), Soon);
+
+    public static readonly Activity<int, int> PaySlowly = Activity.AtMostOnce<SimOutside, int, int>("sim.pay-slowly",
+        (outside, value, _, call) => outside.PaySlowlyAsync(call, value), (outside, value, _, call) => outside.InquireUntilSettledAsync(call, value), Soon);
+
+    public static readonly Activity<int, int> Wire = Activity.AtMostOnce<SimOutside, int, int>("sim.wire", (outside, value, _, call) => outside.WireAsync(call, value), options: Soon);
+}
+
+/// <summary>One step of every effect class, one after the other.</summary>
+[Workflow("sim-sequence")]
+internal sealed class SimSequence : Workflow<int, int>
+{
+    protected override async Task<int> RunAsync(int value)
+    {
+        value = await Call(SimTools.Read, value);
+        value = await Call(SimTools.Post, value);
+        value = await Call(SimTools.Pay, value);
+        value = await Call(SimTools.Book, value);
+        value = await Call(SimTools.Put, value);
+        return await Call(SimTools.PaySlowly, value);
+    }
+}
+
+/// <summary>All at once, and a refusal in one branch is no end of the others.</summary>
+[Workflow("sim-fan-out")]
+internal sealed class SimFanOut : Workflow<int, int>
+{
+    protected override async Task<int> RunAsync(int value)
+    {
+        var results = await Task.WhenAll(Try(SimTools.Post, value), Try(SimTools.Pay, value), Try(SimTools.Put, value), Try(SimTools.Post, value), Try(SimTools.PaySlowly, value));
+        return results.Sum() + Record(() => 1);
+
+        async Task<int> Try(Activity<int, int> tool, int with)
+        {
+            try
+            {
+                return await Call(tool, with);
+            }
+            catch (ActivityFailedException)
+            {
+                return 0;
+            }
+        }
+    }
+}
+
+/// <summary>Timers, a signal against a timer, and a person's approval.</summary>
+[Workflow("sim-waits")]
+internal sealed class SimWaits : Workflow<int, int>
+{
+    public static readonly Signal<int> Go = new("go");
+
+    protected override async Task<int> RunAsync(int value)
+    {
+        await Sleep(TimeSpan.FromSeconds(1 + value % 5));
+        var go = Receive(Go);
+        await Task.WhenAny(go, Task.Delay(TimeSpan.FromSeconds(6), Time));
+        value += await go;
+        var decision = await Approval("Post it", new { Value = value }, by: "controller", notBy: [StartedBy], within: TimeSpan.FromSeconds(30));
+        if (!decision.Granted) return await Call(SimTools.Put, value);
+        value += await Receive(Go);
+        await Until(Now + TimeSpan.FromSeconds(3));
+        return await Call(SimTools.Post, value);
+    }
+}
+
+/// <summary>Steps that are undone when a later one fails, or when the run is cancelled.</summary>
+[Workflow("sim-saga")]
+internal sealed class SimSaga : Workflow<int, int>
+{
+    protected override async Task<int> RunAsync(int value)
+    {
+        await using var saga = Saga();
+        var posted = await saga.Call(SimTools.Post, value, SimTools.Reverse);
+        var paid = await saga.Call(SimTools.Pay, posted, SimTools.Reverse);
+        await Sleep(TimeSpan.FromSeconds(2 + value % 7));
+        var put = await Call(SimTools.Put, paid);
+        if (value % 3 == 0) throw new WorkflowFailedException("Thought better of it.");
+        return saga.Complete(await Call(SimTools.PaySlowly, put));
+    }
+}
+
+/// <summary>Timers that fall due one after the other while an activity takes its time.</summary>
+[Workflow("sim-meanwhile")]
+internal sealed class SimMeanwhile : Workflow<int, int>
+{
+    protected override async Task<int> RunAsync(int value)
+    {
+        var work = Call(SimTools.WorkLong, 40);
+        for (var i = 0; i < 3; i++) await Sleep(TimeSpan.FromSeconds(2 + value % 3));
+        value = await Call(SimTools.Post, value);
+        await work;
+        return await Call(SimTools.Pay, value);
+    }
+}
+
+/// <summary>A step of which only a person can say whether it happened.</summary>
+[Workflow("sim-person")]
+internal sealed class SimPerson : Workflow<int, int>
+{
+    protected override async Task<int> RunAsync(int value)
+    {
+        value = await Call(SimTools.Post, value);
+        value = await Call(SimTools.Wire, value);
+        value = await Call(SimTools.Read, value);
+        value = await Call(SimTools.Book, value);
+        return await Call(SimTools.Wire, value);
+    }
+}

@@ -1,0 +1,119 @@
+using System.Data.Common;
+using Microsoft.Extensions.DependencyInjection;
+using OrleansAiOs.Workflows.Dispatch;
+using OrleansAiOs.Workflows.History;
+
+namespace OrleansAiOs.Workflows;
+
+/// <summary>
+/// A tool activity: a named piece of code that calls outside, with a declared effect class. Declared once as a static field and
+/// called by that field, so a call is typed and has no strings. The service it works with comes from dependency injection.
+/// </summary>
+/// <example><code>
+/// public static readonly Activity&lt;Invoice, Posting&gt; Post = Activity.Keyed("ledger.post",
+///     (LedgerClient ledger, Invoice invoice, IdempotencyKey key, ActivityContext call) => ledger.PostAsync(invoice, key, call.Cancellation));
+/// </code></example>
+public abstract class Activity
+{
+    private protected Activity(string name, Effect effect, ActivityOptions? options)
+    {
+        ArgumentException.ThrowIfNullOrWhiteSpace(name);
+        (Name, Effect, Options) = (name, effect, options ?? new ActivityOptions());
+        if (Options.Concurrency is < 1 or > 10_000)
+            throw new ArgumentOutOfRangeException(nameof(options), Options.Concurrency, $"Activity '{name}': Concurrency must be 1 to 10,000.");
+        if (Options.PerSecond is not (null or >= 0.001 and <= 1_000_000))
+            throw new ArgumentOutOfRangeException(nameof(options), Options.PerSecond, $"Activity '{name}': PerSecond must be 0.001 to 1,000,000.");
+    }
+
+    /// <summary>The name in histories. It is for ever: rename the field, not this.</summary>
+    public string Name { get; }
+
+    /// <summary>The effect class.</summary>
+    public Effect Effect { get; }
+
+    /// <summary>What holds for every call.</summary>
+    public ActivityOptions Options { get; }
+
+    internal virtual bool CanReconcile => false;
+
+    internal abstract Task<JsonText> RunAsync(IServiceProvider services, JsonText input, ActivityContext context, DbTransaction? transaction);
+
+    internal virtual Task<Reconciled<JsonText>> ReconcileAsync(IServiceProvider services, JsonText input, ActivityContext context) =>
+        throw new InvalidOperationException($"Activity '{Name}' has no reconcile hook.");
+
+    /// <summary>An activity that changes nothing outside.</summary>
+    public static Activity<TIn, TOut> Pure<TIn, TOut>(string name, Func<TIn, ActivityContext, Task<TOut>> run, ActivityOptions? options = null) =>
+        new(name, Effect.Pure, (_, input, context, _) => run(input, context), options);
+
+    /// <summary>An activity that changes nothing outside, with a service from dependency injection.</summary>
+    public static Activity<TIn, TOut> Pure<TService, TIn, TOut>(string name, Func<TService, TIn, ActivityContext, Task<TOut>> run, ActivityOptions? options = null)
+        where TService : notnull =>
+        new(name, Effect.Pure, (services, input, context, _) => run(services.GetRequiredService<TService>(), input, context), options);
+
+    /// <summary>An activity of which two runs are the same as one.</summary>
+    public static Activity<TIn, TOut> Idempotent<TService, TIn, TOut>(string name, Func<TService, TIn, ActivityContext, Task<TOut>> run, ActivityOptions? options = null)
+        where TService : notnull =>
+        new(name, Effect.Idempotent, (services, input, context, _) => run(services.GetRequiredService<TService>(), input, context), options);
+
+    /// <summary>An activity whose receiver deduplicates by the key it is handed.</summary>
+    public static Activity<TIn, TOut> Keyed<TService, TIn, TOut>(string name, Func<TService, TIn, IdempotencyKey, ActivityContext, Task<TOut>> run,
+        ActivityOptions? options = null) where TService : notnull =>
+        new(name, Effect.Keyed, (services, input, context, _) => run(services.GetRequiredService<TService>(), input, context.Key, context), options);
+
+    /// <summary>An activity that writes to the engine's database in the transaction that also records its outcome.</summary>
+    public static Activity<TIn, TOut> Transactional<TService, TIn, TOut>(string name, Func<TService, TIn, DbTransaction, ActivityContext, Task<TOut>> run,
+        ActivityOptions? options = null) where TService : notnull =>
+        new(name, Effect.Transactional, (services, input, context, transaction) => run(services.GetRequiredService<TService>(), input, transaction!, context), options);
+
+    /// <summary>An activity that writes to the engine's database, without a service.</summary>
+    public static Activity<TIn, TOut> Transactional<TIn, TOut>(string name, Func<TIn, DbTransaction, ActivityContext, Task<TOut>> run, ActivityOptions? options = null) =>
+        new(name, Effect.Transactional, (_, input, context, transaction) => run(input, transaction!, context), options);
+
+    /// <summary>
+    /// An activity whose receiver does not recognise repeats. <paramref name="reconcile"/> is asked after an attempt whose outcome
+    /// is unknown; without it a person has to say.
+    /// </summary>
+    public static Activity<TIn, TOut> AtMostOnce<TService, TIn, TOut>(string name, Func<TService, TIn, IdempotencyKey, ActivityContext, Task<TOut>> run,
+        Func<TService, TIn, IdempotencyKey, ActivityContext, Task<Reconciled<TOut>>>? reconcile = null, ActivityOptions? options = null)
+        where TService : notnull =>
+        new(name, Effect.AtMostOnce, (services, input, context, _) => run(services.GetRequiredService<TService>(), input, context.Key, context), options,
+            reconcile is null ? null : (services, input, context) => reconcile(services.GetRequiredService<TService>(), input, context.Key, context));
+}
+
+/// <summary>An activity from <typeparamref name="TIn"/> to <typeparamref name="TOut"/>.</summary>
+public sealed class Activity<TIn, TOut> : Activity
+{
+    private readonly Func<IServiceProvider, TIn, ActivityContext, DbTransaction?, Task<TOut>> run;
+    private readonly Func<IServiceProvider, TIn, ActivityContext, Task<Reconciled<TOut>>>? reconcile;
+
+    internal Activity(string name, Effect effect, Func<IServiceProvider, TIn, ActivityContext, DbTransaction?, Task<TOut>> run, ActivityOptions? options,
+        Func<IServiceProvider, TIn, ActivityContext, Task<Reconciled<TOut>>>? reconcile = null)
+        : base(name, effect, options)
+    {
+        this.run = run;
+        this.reconcile = reconcile;
+    }
+
+    internal override bool CanReconcile => reconcile is not null;
+
+    internal override async Task<JsonText> RunAsync(IServiceProvider services, JsonText input, ActivityContext context, DbTransaction? transaction) =>
+        Stored(await run(services, input.To<TIn>()!, context, transaction));
+
+    internal override async Task<Reconciled<JsonText>> ReconcileAsync(IServiceProvider services, JsonText input, ActivityContext context)
+    {
+        var verdict = await reconcile!(services, input.To<TIn>()!, context);
+        return verdict.Select(Stored);
+    }
+
+    private JsonText Stored(TOut answer)
+    {
+        try
+        {
+            return JsonText.From(answer);
+        }
+        catch (Exception e)
+        {
+            throw new UnstorableException($"What {Name} answered cannot be stored: {e.Message}", e);
+        }
+    }
+}

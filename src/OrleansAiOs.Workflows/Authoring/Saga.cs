@@ -1,0 +1,68 @@
+using OrleansAiOs.Workflows.Replay;
+using OrleansAiOs.Workflows.Steps;
+
+namespace OrleansAiOs.Workflows;
+
+/// <summary>
+/// A scope whose steps are undone in reverse order unless it is completed: on an exception, on an early return, and when the run is
+/// cancelled. The undoing itself cannot be cancelled. Use with <c>await using</c>.
+/// </summary>
+public sealed class Saga : IAsyncDisposable
+{
+    private readonly WorkflowExecution execution;
+    private readonly CancellationToken cancellation;
+    private readonly Stack<Func<Task>> undo = new();
+    private readonly List<Task> underWay = [];
+    private bool completed;
+
+    internal Saga(WorkflowExecution execution, CancellationToken cancellation) => (this.execution, this.cancellation) = (execution, cancellation);
+
+    /// <summary>Calls <paramref name="activity"/>, and remembers to call <paramref name="undo"/> with its result.</summary>
+    public Task<TOut> Call<TIn, TOut, TUndone>(Activity<TIn, TOut> activity, TIn input, Activity<TOut, TUndone> undo, CallOptions? options = null)
+    {
+        var call = Remembered();
+        underWay.Add(call);
+        return call;
+
+        async Task<TOut> Remembered()
+        {
+            var result = await ActivityStep.Call(execution, activity, input, options, cancellation);
+            this.undo.Push(() => ActivityStep.Call(execution, undo, result, null, CancellationToken.None));
+            return result;
+        }
+    }
+
+    /// <summary>Remembers something else to do on undoing. Pass <see cref="CancellationToken.None"/> to the calls inside.</summary>
+    public void OnUndo(Func<Task> action) => undo.Push(action);
+
+    /// <summary>What was done stays done.</summary>
+    public T Complete<T>(T result)
+    {
+        completed = true;
+        return result;
+    }
+
+    /// <summary>Undoes, in reverse order, what was done and not completed. One that fails does not keep the others from being undone.</summary>
+    public async ValueTask DisposeAsync()
+    {
+        if (completed) return;
+
+        // A branch of a fan-out may still be under way: its effect, if it comes, is undone too.
+        for (var i = 0; i < underWay.Count; i++) await underWay[i].ContinueWith(static _ => { }, TaskScheduler.Current);
+
+        List<Exception>? failed = null;
+        while (undo.TryPop(out var action))
+        {
+            try
+            {
+                await action();
+            }
+            catch (WorkflowFailedException e)
+            {
+                (failed ??= []).Add(e);
+            }
+        }
+        if (failed is not null)
+            throw new WorkflowFailedException($"{failed.Count} of the saga's steps could not be undone: {string.Join("; ", failed.Select(e => e.Message))}", failed[0]);
+    }
+}

@@ -1,0 +1,184 @@
+using System.Collections.Concurrent;
+using Microsoft.Extensions.DependencyInjection;
+using OrleansAiOs.Workflows.History;
+using OrleansAiOs.Workflows.Hosting;
+using OrleansAiOs.Workflows.Timers;
+using OrleansAiOs.Workflows.Turns;
+
+namespace OrleansAiOs.Workflows.Dispatch;
+
+/// <summary>
+/// Runs attempts in the host's process and posts their outcomes back as inputs.
+///
+/// An attempt reaches this file only after the append that records it. It is sent only within the dispatch window after that append:
+/// an attempt that waited longer (a paused machine, a full gate) may by then have been taken over by another host, so the run
+/// appends again first, and loses if it was. A crash here leaves the attempt under way in the history, owned by a dead incarnation.
+/// </summary>
+internal sealed class ActivityExecutor(IServiceProvider services, IRunStore store, StoreClock clock, WorkflowHostOptions options, Action<RunKey, Input> post)
+{
+    private readonly ConcurrentDictionary<string, ActivityGate> gates = new(StringComparer.Ordinal);
+    private readonly ConcurrentDictionary<(RunKey, int), Attempt> underWay = new();
+    private readonly CancellationTokenSource halt = new();
+    private int count;
+    private TaskCompletionSource? drained;
+
+    public void Dispatch(Attempt attempt)
+    {
+        Interlocked.Increment(ref count);
+        underWay[(attempt.Run, attempt.Step)] = attempt;
+        // Inquiries have a gate of their own, so that calls that hang do not keep them waiting.
+        var name = attempt.Inquiry > 0 ? attempt.Activity.Name + "?" : attempt.Activity.Name;
+        var gate = gates.GetOrAdd(name, static (_, state) =>
+            new ActivityGate(state.attempt.Activity.Options.Concurrency, state.attempt.Activity.Options.PerSecond, state.self.Time, state.self.Start),
+            (self: this, attempt));
+        if (attempt is { Inquiry: 0, Options.ScheduleToStart: { } limit }) WatchStart(attempt, limit);
+        gate.Enter(attempt);
+    }
+
+    /// <summary>Asks a running attempt of an activity that may be given up to stop.</summary>
+    public void StopAttempt(RunKey run, int step)
+    {
+        if (!underWay.TryGetValue((run, step), out var attempt) || attempt.Activity.Effect is not (Effect.Pure or Effect.Idempotent)) return;
+        attempt.StopAsked = true;
+        attempt.FireStop();
+    }
+
+    /// <summary>Waits until nothing is under way.</summary>
+    public async Task DrainAsync(TimeSpan atMost)
+    {
+        drained = new TaskCompletionSource();
+        if (Volatile.Read(ref count) > 0) await Task.WhenAny(drained.Task, Task.Delay(atMost, Time));
+    }
+
+    /// <summary>From now on nothing is sent and no outcome is reported: what is under way is for the next incarnation.</summary>
+    public void Halt() => halt.Cancel();
+
+    private TimeProvider Time => options.Time;
+
+    private void WatchStart(Attempt attempt, TimeSpan limit)
+    {
+        var timer = Time.CreateTimer(static state =>
+        {
+            var (self, late) = ((ActivityExecutor, Attempt))state!;
+            if (!late.Claim()) return;
+            self.Report(late, new AttemptOutcome.Failed(new Failure("NotStartedInTime",
+                $"{late.Activity.Name} did not start within {late.Options.ScheduleToStart} of being scheduled: all its slots on this host were taken.",
+                FailureKind.NotStartedInTime), null, Definite: true, Final: false, null));
+        }, (this, attempt), limit, Timeout.InfiniteTimeSpan);
+        attempt.Stop.Token.UnsafeRegister(static t => ((ITimer)t!).Dispose(), timer);
+    }
+
+    private void Start(Attempt attempt)
+    {
+        using (ExecutionContext.SuppressFlow())
+            _ = Task.Factory.StartNew(static state =>
+            {
+                var (self, attempt) = ((ActivityExecutor, Attempt))state!;
+                return self.RunAsync(attempt);
+            }, (this, attempt), CancellationToken.None, TaskCreationOptions.DenyChildAttach, options.Scheduler);
+    }
+
+    private async Task RunAsync(Attempt attempt)
+    {
+        try
+        {
+            if (halt.IsCancellationRequested) return;
+            if (attempt.Inquiry > 0) await InquireAsync(attempt);
+            else await CallAsync(attempt);
+        }
+        catch (Exception e) when (underWay.TryGetValue((attempt.Run, attempt.Step), out var present) && present == attempt)
+        {
+            // Not the tool's fault but ours; the run must hear of it all the same, or it would wait for ever.
+            var failure = new Failure(e.GetType().Name, $"The attempt could not be carried out: {e.GetType().Name}", FailureKind.Error);
+            if (attempt.Inquiry > 0) Finish(attempt, new InquiryInput(attempt.Step, attempt.Inquiry, Reconciled<JsonText>.StillUnknown(failure.Message)));
+            else Report(attempt, new AttemptOutcome.Failed(failure, e, Definite: false, Final: false, null));
+        }
+        finally
+        {
+            gates[attempt.Inquiry > 0 ? attempt.Activity.Name + "?" : attempt.Activity.Name].Leave();
+        }
+    }
+
+    private async Task CallAsync(Attempt attempt)
+    {
+        if (attempt.StopAsked || attempt.IsLate(clock.Now, Time, options.DispatchWindow))
+        {
+            Report(attempt, new AttemptOutcome.NotSent());
+            return;
+        }
+        using var span = Telemetry.StartAttempt(attempt);
+        var started = Time.GetTimestamp();
+        using var watch = new AttemptWatch(attempt, Time, halt.Token);
+        var work = InvokeAsync(attempt, watch);
+        if (!work.IsCompleted) await Task.WhenAny(work, watch.Expired);
+        if (halt.IsCancellationRequested) return;
+
+        var outcome = work.IsCompleted ? Outcome(attempt, work) : watch.Expiry;
+        Telemetry.Attempted(attempt, outcome, Time.GetElapsedTime(started));
+        if (outcome is AttemptOutcome.Failed failed) span?.SetStatus(System.Diagnostics.ActivityStatusCode.Error, failed.Failure.Message);
+        Report(attempt, outcome);
+        if (!work.IsCompleted) await AwaitLateAnswer(attempt, work);
+    }
+
+    private async Task<JsonText> InvokeAsync(Attempt attempt, AttemptWatch watch)
+    {
+        var key = IdempotencyKey.Of(attempt.Run.Tenant, attempt.Run.Id, attempt.Step, attempt.Epoch);
+        var context = new ActivityContext(attempt.Run.Tenant, attempt.Run.Id, attempt.Step, attempt.Number, key, watch.Heartbeat, watch.Token);
+        await using var scope = services.CreateAsyncScope();
+        if (attempt.Activity.Effect is not Effect.Transactional) return await attempt.Activity.RunAsync(scope.ServiceProvider, attempt.Input, context, null);
+        return await store.TransactAsync(attempt.Run, key.Value,
+            transaction => attempt.Activity.RunAsync(scope.ServiceProvider, attempt.Input, context, transaction), watch.Token);
+    }
+
+    private static AttemptOutcome Outcome(Attempt attempt, Task<JsonText> work)
+    {
+        if (work.IsCompletedSuccessfully) return new AttemptOutcome.Answered(work.Result);
+        var exception = work.Exception?.InnerException ?? new TaskCanceledException(work);
+        return exception is OperationCanceledException && attempt.StopAsked
+            ? new AttemptOutcome.Failed(Failure.Of(exception, FailureKind.Cancelled), exception, Definite: true, Final: true, null)
+            : AttemptOutcome.Of(exception);
+    }
+
+    // An answer that comes after its time-out was reported is still the truth about the effect.
+    private async Task AwaitLateAnswer(Attempt attempt, Task<JsonText> work)
+    {
+        try
+        {
+            var result = await work;
+            if (!halt.IsCancellationRequested) post(attempt.Run, new OutcomeInput(attempt.Step, attempt.Number, attempt.Epoch, new AttemptOutcome.Answered(result)));
+        }
+        catch (Exception)
+        {
+            // The time-out was reported already; a late failure adds nothing to it.
+        }
+    }
+
+    private async Task InquireAsync(Attempt attempt)
+    {
+        using var watch = new AttemptWatch(attempt, Time, halt.Token);
+        var key = IdempotencyKey.Of(attempt.Run.Tenant, attempt.Run.Id, attempt.Step, attempt.Epoch);
+        var context = new ActivityContext(attempt.Run.Tenant, attempt.Run.Id, attempt.Step, attempt.Number, key, watch.Heartbeat, watch.Token);
+        Reconciled<JsonText> verdict;
+        try
+        {
+            await using var scope = services.CreateAsyncScope();
+            var work = attempt.Activity.ReconcileAsync(scope.ServiceProvider, attempt.Input, context);
+            if (!work.IsCompleted) await Task.WhenAny(work, watch.Expired);
+            verdict = work.IsCompleted ? await work : Reconciled<JsonText>.StillUnknown($"The receiver did not answer the inquiry within {watch.Limit}.");
+        }
+        catch (Exception e)
+        {
+            verdict = Reconciled<JsonText>.StillUnknown($"The inquiry failed: {e.Message}");
+        }
+        if (!halt.IsCancellationRequested) Finish(attempt, new InquiryInput(attempt.Step, attempt.Inquiry, verdict));
+    }
+
+    private void Report(Attempt attempt, AttemptOutcome outcome) => Finish(attempt, new OutcomeInput(attempt.Step, attempt.Number, attempt.Epoch, outcome));
+
+    private void Finish(Attempt attempt, Input input)
+    {
+        underWay.TryRemove(new KeyValuePair<(RunKey, int), Attempt>((attempt.Run, attempt.Step), attempt));
+        post(attempt.Run, input);
+        if (Interlocked.Decrement(ref count) == 0) drained?.TrySetResult();
+    }
+}

@@ -1,0 +1,49 @@
+using OrleansAiOs.Workflows.History;
+using OrleansAiOs.Workflows.Steps;
+
+namespace OrleansAiOs.Workflows.Dispatch;
+
+/// <summary>One call of a tool, or one inquiry about an earlier call, that a committed append allows.</summary>
+internal sealed class Attempt(RunKey run, ActivityStep step, ActivityStep.Declared declared, DateTimeOffset sentAt, long sentStamp)
+{
+    private int claimed;
+
+    public RunKey Run => run;
+
+    public int Step { get; } = step.Number;
+
+    public int Number { get; } = step.Attempt;
+
+    public int Epoch { get; } = step.Epoch;
+
+    /// <summary>The number of the inquiry; 0 if this is a call.</summary>
+    public int Inquiry { get; } = step.Now is ActivityStep.Phase.Inquiring ? step.Inquiry : 0;
+
+    public Activity Activity => declared.Activity;
+
+    public CallOptions Options => declared.Options;
+
+    public JsonText Input { get; } = step.Scheduled.Input;
+
+    /// <summary>Whether its append was sent so long ago that somebody else may have taken the run over since.</summary>
+    public bool IsLate(DateTimeOffset now, TimeProvider time, TimeSpan window) => now - sentAt > window || time.GetElapsedTime(sentStamp) > window;
+
+    public CancellationTokenSource Stop { get; } = new();
+
+    public bool StopAsked { get; set; }
+
+    /// <summary>Fires the token the tool was given. What the tool has hung on it may throw; that is the tool's affair.</summary>
+    public void FireStop()
+    {
+        try
+        {
+            Stop.Cancel();
+        }
+        catch (AggregateException)
+        {
+        }
+    }
+
+    /// <summary>True for the first that asks: the slot that starts it, or the time-out that gives it up.</summary>
+    public bool Claim() => Interlocked.Exchange(ref claimed, 1) == 0;
+}

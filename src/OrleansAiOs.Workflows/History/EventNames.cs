@@ -1,0 +1,114 @@
+using System.Collections.Frozen;
+using System.Text.Json;
+using System.Text.Json.Serialization;
+using System.Text.Json.Serialization.Metadata;
+
+namespace OrleansAiOs.Workflows.History;
+
+/// <summary>The stored name of every event, and how its body is written and read.</summary>
+public static class EventNames
+{
+    private static readonly (string Name, Type Type)[] All =
+    [
+        ("run-started", typeof(RunStarted)),
+        ("host-changed", typeof(HostChanged)),
+        ("signal-received", typeof(SignalReceived)),
+        ("cancel-requested", typeof(CancelRequested)),
+        ("run-parked", typeof(RunParked)),
+        ("run-unparked", typeof(RunUnparked)),
+        ("attributes-set", typeof(AttributesSet)),
+        ("patch-marked", typeof(PatchMarked)),
+        ("run-completed", typeof(RunCompleted)),
+        ("run-failed", typeof(RunFailed)),
+        ("run-cancelled", typeof(RunCancelled)),
+        ("step-scheduled", typeof(StepScheduled)),
+        ("attempt-started", typeof(AttemptStarted)),
+        ("attempt-failed", typeof(AttemptFailed)),
+        ("step-completed", typeof(StepCompleted)),
+        ("step-failed", typeof(StepFailed)),
+        ("step-cancelled", typeof(StepCancelled)),
+        ("step-cancel-asked", typeof(StepCancelAsked)),
+        ("outcome-unknown", typeof(OutcomeUnknown)),
+        ("outcome-still-unknown", typeof(OutcomeStillUnknown)),
+        ("inquiry-started", typeof(InquiryStarted)),
+        ("outcome-never-will", typeof(OutcomeNeverWill)),
+        ("outcome-happened", typeof(OutcomeHappened)),
+        ("timer-set", typeof(TimerSet)),
+        ("timer-fired", typeof(TimerFired)),
+        ("timer-cancelled", typeof(TimerCancelled)),
+        ("approval-requested", typeof(ApprovalRequested)),
+        ("approval-decided", typeof(ApprovalDecided)),
+        ("approval-expired", typeof(ApprovalExpired)),
+        ("approval-withdrawn", typeof(ApprovalWithdrawn)),
+        ("value-recorded", typeof(ValueRecorded)),
+    ];
+
+    private static readonly FrozenDictionary<Type, (string Name, JsonTypeInfo Info)> ByType =
+        All.ToFrozenDictionary(e => e.Type, e => (e.Name, EventJson.Default.GetTypeInfo(e.Type)!));
+
+    private static readonly FrozenDictionary<string, JsonTypeInfo> ByName =
+        All.ToFrozenDictionary(e => e.Name, e => EventJson.Default.GetTypeInfo(e.Type)!);
+
+    public static IEnumerable<string> Names => All.Select(e => e.Name);
+
+    public static string Of(WorkflowEvent e) => ByType[e.GetType()].Name;
+
+    internal static (string Name, byte[] Body) Write(WorkflowEvent e)
+    {
+        var (name, info) = ByType[e.GetType()];
+        return (name, JsonSerializer.SerializeToUtf8Bytes(e, info));
+    }
+
+    /// <exception cref="UnreadableHistoryException">The name is not known to this build, or the body is not what the name promises.</exception>
+    internal static WorkflowEvent Read(long version, string name, ReadOnlySpan<byte> body)
+    {
+        if (!ByName.TryGetValue(name, out var info))
+            throw new UnreadableHistoryException($"Event {version} is a '{name}', which this build does not know. It was written by a newer build: run that one, or a later one.");
+        try
+        {
+            return (WorkflowEvent)JsonSerializer.Deserialize(body, info)!;
+        }
+        catch (JsonException e)
+        {
+            throw new UnreadableHistoryException($"Event {version} ('{name}') cannot be read: {e.Message}");
+        }
+    }
+}
+
+/// <summary>A stored history that this build cannot read. The run is parked; its neighbours go on.</summary>
+public sealed class UnreadableHistoryException(string message) : Exception(message);
+
+[JsonSourceGenerationOptions(JsonSerializerDefaults.Web, DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull, UseStringEnumConverter = true,
+    GenerationMode = JsonSourceGenerationMode.Metadata)]
+[JsonSerializable(typeof(RunStarted))]
+[JsonSerializable(typeof(HostChanged))]
+[JsonSerializable(typeof(SignalReceived))]
+[JsonSerializable(typeof(CancelRequested))]
+[JsonSerializable(typeof(RunParked))]
+[JsonSerializable(typeof(RunUnparked))]
+[JsonSerializable(typeof(AttributesSet))]
+[JsonSerializable(typeof(PatchMarked))]
+[JsonSerializable(typeof(RunCompleted))]
+[JsonSerializable(typeof(RunFailed))]
+[JsonSerializable(typeof(RunCancelled))]
+[JsonSerializable(typeof(StepScheduled))]
+[JsonSerializable(typeof(AttemptStarted))]
+[JsonSerializable(typeof(AttemptFailed))]
+[JsonSerializable(typeof(StepCompleted))]
+[JsonSerializable(typeof(StepFailed))]
+[JsonSerializable(typeof(StepCancelled))]
+[JsonSerializable(typeof(StepCancelAsked))]
+[JsonSerializable(typeof(OutcomeUnknown))]
+[JsonSerializable(typeof(OutcomeStillUnknown))]
+[JsonSerializable(typeof(InquiryStarted))]
+[JsonSerializable(typeof(OutcomeNeverWill))]
+[JsonSerializable(typeof(OutcomeHappened))]
+[JsonSerializable(typeof(TimerSet))]
+[JsonSerializable(typeof(TimerFired))]
+[JsonSerializable(typeof(TimerCancelled))]
+[JsonSerializable(typeof(ApprovalRequested))]
+[JsonSerializable(typeof(ApprovalDecided))]
+[JsonSerializable(typeof(ApprovalExpired))]
+[JsonSerializable(typeof(ApprovalWithdrawn))]
+[JsonSerializable(typeof(ValueRecorded))]
+internal sealed partial class EventJson : JsonSerializerContext;

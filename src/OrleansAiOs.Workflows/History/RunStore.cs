@@ -1,0 +1,102 @@
+namespace OrleansAiOs.Workflows.History;
+
+/// <summary>
+/// Where histories live. One append is one transaction: events, summary row and wake-up commit together or not at all.
+/// An implementation never repeats an append on its own: when it cannot tell whether one was committed, it says so, and the run
+/// reads back.
+/// </summary>
+public interface IRunStore
+{
+    /// <summary>Appends at the expected version. Many runs' appends may share one transaction; one's conflict never fails another's.</summary>
+    /// <exception cref="Exception">It holds what the store cannot take: nothing was appended, and never will be.</exception>
+    ValueTask<AppendResult> AppendAsync(RunAppend append);
+
+    /// <summary>The run's events from a version on, in order; empty if there is none.</summary>
+    ValueTask<IReadOnlyList<StoredEvent>> ReadAsync(RunKey run, long fromVersion, CancellationToken cancellation);
+
+    /// <summary>The summary rows that match; decides nothing, but never lags behind the histories.</summary>
+    ValueTask<IReadOnlyList<RunRow>> ListAsync(RunQuery query, CancellationToken cancellation);
+
+    ValueTask<RunRow?> FindAsync(RunKey run, CancellationToken cancellation);
+
+    /// <summary>Wake-ups due before a moment, earliest first.</summary>
+    ValueTask<IReadOnlyList<WakeUp>> WakeUpsAsync(DateTimeOffset before, int limit, CancellationToken cancellation);
+
+    /// <summary>The earliest wake-up at or after a moment.</summary>
+    ValueTask<DateTimeOffset?> NextWakeUpAsync(DateTimeOffset from, CancellationToken cancellation);
+
+    /// <summary>Open runs with an effect under way on a host incarnation other than the living ones.</summary>
+    ValueTask<IReadOnlyList<RunKey>> OrphansAsync(IReadOnlyCollection<string> livingHosts, CancellationToken cancellation);
+
+    /// <summary>Registers the incarnation, or says that it still lives. The living ones are answered, this one among them.</summary>
+    /// <param name="host">The incarnation.</param>
+    /// <param name="alone">No other host may live on this store: all others are declared dead.</param>
+    /// <param name="deadAfter">One not heard of for so long is declared dead, for good.</param>
+    /// <param name="cancellation">Gives up.</param>
+    /// <exception cref="HostFencedException">This incarnation was itself declared dead.</exception>
+    ValueTask<HostBeat> BeatAsync(string host, bool alone, TimeSpan deadAfter, CancellationToken cancellation);
+
+    ValueTask RetireAsync(string host, CancellationToken cancellation);
+
+    /// <summary>Runs an activity's writes and records its outcome under the key in one transaction; a second time finds the outcome.</summary>
+    ValueTask<JsonText> TransactAsync(RunKey run, string key, Func<System.Data.Common.DbTransaction, Task<JsonText>> work, CancellationToken cancellation);
+}
+
+/// <param name="Expected">The version the run had; 0 for a new one.</param>
+public sealed record RunAppend(RunKey Run, long Expected, IReadOnlyList<NewEvent> Events, RunRow? Row, WakeUpChange? WakeUp);
+
+public readonly record struct NewEvent(Guid Id, string Type, byte[] Body, DateTimeOffset At);
+
+public sealed record StoredEvent(long Version, Guid Id, string Type, byte[] Body, DateTimeOffset At)
+{
+    /// <summary>The event itself.</summary>
+    public WorkflowEvent Read() => EventNames.Read(Version, Type, Body);
+}
+
+public enum AppendResult
+{
+    Appended,
+
+    /// <summary>The run is not at the expected version.</summary>
+    Conflict,
+
+    /// <summary>The store cannot tell whether it was committed.</summary>
+    Unknown,
+}
+
+/// <summary>One line about a run, for lists. It is rewritten when a list would otherwise be wrong, not on every append.</summary>
+/// <param name="Host">The host incarnation of the last append.</param>
+/// <param name="Busy">It has effects under way on that host.</param>
+/// <param name="Waits">What it waits for, as JSON; complete while it is not busy.</param>
+public sealed record RunRow(RunKey Run, string Workflow, string? CodeVersion, RunStatus Status, string Host, bool Busy, string? BusinessKey,
+    IReadOnlyDictionary<string, string>? Attributes, IReadOnlyList<RunWait> Waits, DateTimeOffset StartedAt, DateTimeOffset UpdatedAt, DateTimeOffset? ClosedAt)
+{
+    public bool AwaitsApproval => Waits.Any(wait => wait.Kind == "approval");
+}
+
+/// <param name="Due">The moment; null takes the row away.</param>
+public sealed record WakeUpChange(DateTimeOffset? Due);
+
+public readonly record struct WakeUp(RunKey Run, DateTimeOffset Due);
+
+/// <param name="StoreTime">The store's clock, against which timers are compared.</param>
+/// <param name="Living">Host incarnations that live.</param>
+public sealed record HostBeat(DateTimeOffset StoreTime, IReadOnlyCollection<string> Living);
+
+/// <summary>Which runs to list. What is null does not narrow.</summary>
+/// <param name="After">Go on behind this run (the last of the page before).</param>
+public sealed record RunQuery(string Tenant, RunStatus? Status = null, string? Workflow = null, string? BusinessKey = null,
+    IReadOnlyDictionary<string, string>? Attributes = null, DateTimeOffset? StartedFrom = null, DateTimeOffset? StartedBefore = null,
+    bool? AwaitsApproval = null, RunSort Sort = RunSort.NewestFirst, RunCursor? After = null, int Limit = 50);
+
+public enum RunSort
+{
+    NewestFirst,
+    OldestFirst,
+}
+
+public sealed record RunCursor(DateTimeOffset StartedAt, string Id);
+
+/// <summary>The store declared this host incarnation dead: others have taken over its runs. It must not start another effect.</summary>
+public sealed class HostFencedException(string host) : Exception(
+    $"Host {host} was declared dead by another host of this database, which took over its runs. It stops; start it anew.");

@@ -1,0 +1,126 @@
+using System.Text.Json.Serialization;
+
+namespace OrleansAiOs.Workflows.History;
+
+// What is stored for ever. Every event has an explicit name (EventNames.cs), independent of its class; members are only ever
+// added, never renamed or given a new meaning. An input comes from outside the run's code; a command is what the code asked for
+// in answer, and stands directly behind its input. tests/…/History/Events.verified.txt pins the stored form of each.
+
+/// <summary>Anything that can stand in a run's history.</summary>
+public abstract record WorkflowEvent
+{
+    /// <summary>True for what the workflow's code asked for; false for what reached it from outside.</summary>
+    [JsonIgnore]
+    public virtual bool IsCommand => false;
+}
+
+/// <summary>An event that belongs to one numbered operation of the run.</summary>
+public abstract record StepEvent(int Step) : WorkflowEvent;
+
+public abstract record StepCommand(int Step) : StepEvent(Step)
+{
+    [JsonIgnore]
+    public override bool IsCommand => true;
+}
+
+// ---- the run ----
+
+public sealed record RunStarted(string Workflow, JsonText Input, string Host, string? Version = null, string? BusinessKey = null,
+    string? By = null, IReadOnlyDictionary<string, string>? Attributes = null) : WorkflowEvent;
+
+/// <summary>Another host incarnation goes on with the run. Attempts scheduled behind this event are its own.</summary>
+public sealed record HostChanged(string Host) : WorkflowEvent;
+
+public sealed record SignalReceived(string Signal, JsonText Value, string? By = null, string? Key = null, string? Body = null) : WorkflowEvent;
+
+public sealed record CancelRequested(string Reason, string? By = null, string? Key = null, string? Body = null) : WorkflowEvent;
+
+/// <summary>The run waits for its code or its keeper to be mended: inputs are recorded, code does not run.</summary>
+/// <param name="Reason">In one line.</param>
+/// <param name="Detail">What a person needs to mend it.</param>
+/// <param name="Holds">So many events before this one were not shown to the code: they are kept, and shown when the run goes on.</param>
+public sealed record RunParked(string Reason, string Detail, int Holds = 0) : WorkflowEvent;
+
+public sealed record RunUnparked(string? By = null, string? Key = null, string? Body = null) : WorkflowEvent;
+
+public sealed record AttributesSet(IReadOnlyDictionary<string, string> Attributes) : WorkflowEvent
+{
+    [JsonIgnore]
+    public override bool IsCommand => true;
+}
+
+public sealed record PatchMarked(string Patch) : WorkflowEvent
+{
+    [JsonIgnore]
+    public override bool IsCommand => true;
+}
+
+public abstract record RunClosed : WorkflowEvent
+{
+    [JsonIgnore]
+    public override bool IsCommand => true;
+}
+
+public sealed record RunCompleted(JsonText Result) : RunClosed;
+
+public sealed record RunFailed(Failure Failure) : RunClosed;
+
+public sealed record RunCancelled(string Reason) : RunClosed;
+
+// ---- a tool activity ----
+
+/// <summary>The intent to call a tool, and its first attempt. Nothing is sent before this is durable.</summary>
+public sealed record StepScheduled(int Step, string Activity, Effect Effect, JsonText Input) : StepCommand(Step);
+
+/// <summary>A further attempt: after a failure that allows one, or taken over from a host that died.</summary>
+public sealed record AttemptStarted(int Step, int Attempt) : StepEvent(Step);
+
+/// <param name="Definite">It is certain that this attempt had no effect.</param>
+public sealed record AttemptFailed(int Step, int Attempt, Failure Failure, DateTimeOffset RetryAt, bool Definite = false) : StepEvent(Step);
+
+public sealed record StepCompleted(int Step, int Attempt, JsonText Result) : StepEvent(Step);
+
+public sealed record StepFailed(int Step, int Attempt, Failure Failure) : StepEvent(Step);
+
+/// <summary>The code gave up on a step that has no attempt under way.</summary>
+public sealed record StepCancelled(int Step) : StepCommand(Step);
+
+/// <summary>The code asks a running attempt to stop; its outcome is still awaited.</summary>
+public sealed record StepCancelAsked(int Step) : StepCommand(Step);
+
+/// <summary>The attempt left, and no answer tells whether it took effect. Never repeated until that is known.</summary>
+public sealed record OutcomeUnknown(int Step, int Attempt, Failure Failure) : StepEvent(Step);
+
+/// <summary>The receiver was asked and could not tell; it is asked again later. Without a time, a person has to say.</summary>
+public sealed record OutcomeStillUnknown(int Step, int Inquiry, string Why, DateTimeOffset? RetryAt) : StepEvent(Step);
+
+public sealed record InquiryStarted(int Step, int Inquiry) : StepEvent(Step);
+
+/// <summary>It is certain that the attempt had no effect and never will: a new one, under a new key, is safe.</summary>
+public sealed record OutcomeNeverWill(int Step, string Why, string? By = null, string? Key = null, string? Body = null) : StepEvent(Step);
+
+/// <summary>It is certain that the attempt took effect, with this result.</summary>
+public sealed record OutcomeHappened(int Step, JsonText Result, string? By = null, string? Key = null, string? Body = null) : StepEvent(Step);
+
+// ---- a timer ----
+
+public sealed record TimerSet(int Step, DateTimeOffset Due) : StepCommand(Step);
+
+public sealed record TimerFired(int Step) : StepEvent(Step);
+
+public sealed record TimerCancelled(int Step) : StepCommand(Step);
+
+// ---- an approval ----
+
+public sealed record ApprovalRequested(int Step, string Title, JsonText Subject, string Digest, string Role, IReadOnlyList<string> NotBy,
+    DateTimeOffset? Deadline) : StepCommand(Step);
+
+public sealed record ApprovalDecided(int Step, bool Granted, Decider By, string? Comment = null, string? Key = null, string? Body = null) : StepEvent(Step);
+
+public sealed record ApprovalExpired(int Step) : StepEvent(Step);
+
+public sealed record ApprovalWithdrawn(int Step) : StepCommand(Step);
+
+// ---- a recorded value ----
+
+public sealed record ValueRecorded(int Step, JsonText Value) : StepCommand(Step);

@@ -1,0 +1,40 @@
+using OrleansAiOs.Workflows.History;
+
+namespace OrleansAiOs.Workflows;
+
+/// <summary>A request to start a run.</summary>
+/// <param name="Workflow">The workflow's name.</param>
+/// <param name="Input">Its input.</param>
+/// <param name="Id">The run's id; a new one if left out. The same id and input again answers with the first run.</param>
+/// <param name="BusinessKey">What people call the case: an invoice number, an order; at most 200 characters.</param>
+public sealed record StartRun(string Workflow, JsonText Input, string? Id = null, string? BusinessKey = null,
+    IReadOnlyDictionary<string, string>? Attributes = null, string Tenant = RunKey.DefaultTenant);
+
+/// <param name="IsNew">False when the run was there already, with the same input.</param>
+public sealed record Started(RunKey Run, bool IsNew);
+
+/// <summary>A command was understood and not carried out. Nothing has changed.</summary>
+public sealed class CommandRefusedException(Refusal refusal, string message, TimeSpan? retryAfter = null) : Exception(message)
+{
+    public Refusal Refusal { get; } = refusal;
+
+    public TimeSpan? RetryAfter { get; } = retryAfter;
+}
+
+public enum Refusal
+{
+    /// <summary>There is no such run, workflow or step.</summary>
+    NotFound,
+
+    /// <summary>It does not fit the state the run is in.</summary>
+    Conflict,
+
+    /// <summary>It cannot be read as what it should be.</summary>
+    Invalid,
+
+    /// <summary>The sender may not.</summary>
+    Forbidden,
+
+    /// <summary>The host has too much to do; try again later.</summary>
+    Busy,
+}

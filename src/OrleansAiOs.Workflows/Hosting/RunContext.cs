@@ -1,0 +1,21 @@
+using OrleansAiOs.Workflows.Timers;
+
+namespace OrleansAiOs.Workflows.Hosting;
+
+/// <summary>What a run needs of the host it is active on.</summary>
+internal sealed class RunContext
+{
+    public required WorkflowRegistry Registry { get; init; }
+
+    public required string HostId { get; init; }
+
+    public required StoreClock Clock { get; init; }
+
+    public required IdSource Ids { get; init; }
+
+    public required Func<string, bool> IsLiving { get; init; }
+
+    public required Func<RunKey, Action<string>> OnForeignWork { get; init; }
+
+    public int SignalsMax { get; init; } = 10_000;
+}

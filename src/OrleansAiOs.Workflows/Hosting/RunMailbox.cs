@@ -1,0 +1,322 @@
+using OrleansAiOs.Workflows.Dispatch;
+using OrleansAiOs.Workflows.History;
+using OrleansAiOs.Workflows.Steps;
+using OrleansAiOs.Workflows.Turns;
+
+namespace OrleansAiOs.Workflows.Hosting;
+
+/// <summary>
+/// One run's mailbox: its inputs wait here in order, and one turn at a time takes all that wait. The protocol around the append:
+///
+/// <code>
+/// take a turn ─► append ─► Appended: replies go out, effects are dispatched
+///     ▲             ├────► Conflict: another activation was faster. Throw this one away, load anew, decide the same inputs again
+///     │             └────► Unknown:  read back. Our event ids are there: appended. Nothing is there: append the same again.
+///     └── reload ◄───────────        Somebody else's are there: conflict
+/// </code>
+/// The same append, event ids included, is sent again after an unknown outcome, because the first may still be on its way: whichever
+/// comes second loses at the expected version, and reading back shows the ids to be our own.
+/// </summary>
+internal sealed class RunMailbox(RunKey key, WorkflowHost host)
+{
+    private readonly Lock sync = new();
+    private Queue<Input> inputs = new();
+    private List<Input> taken = [];
+    private bool serving;
+    private bool retired;
+    private WorkflowRun? run;
+    private DateTimeOffset? noted;
+
+    public RunKey Key => key;
+
+    public DateTimeOffset IdleSince { get; private set; }
+
+    /// <returns>False if the mailbox has left memory; ask the host for a new one.</returns>
+    public bool Post(Input input)
+    {
+        lock (sync)
+        {
+            if (retired) return false;
+            if (inputs.Count >= host.Options.MailboxMax && input is not InnerInput)
+            {
+                input.Fail(new CommandRefusedException(Refusal.Busy, $"Run {key} has {inputs.Count} inputs waiting. Try again later.", TimeSpan.FromSeconds(1)));
+                return true;
+            }
+            inputs.Enqueue(input);
+            if (serving) return true;
+            serving = true;
+        }
+        using (ExecutionContext.SuppressFlow())
+            _ = Task.Factory.StartNew(static self => ((RunMailbox)self!).ServeAsync(), this, CancellationToken.None, TaskCreationOptions.DenyChildAttach, host.Options.Scheduler);
+        return true;
+    }
+
+    /// <summary>Leaves memory if nothing has come since.</summary>
+    public bool TryRetire(DateTimeOffset idleBefore)
+    {
+        lock (sync)
+        {
+            if (serving || retired || inputs.Count > 0 || IdleSince > idleBefore || run is { IsIdle: false }) return false;
+            retired = true;
+            run = null;
+            return true;
+        }
+    }
+
+    private async Task ServeAsync()
+    {
+        WorkflowRun? left;
+        while (true)
+        {
+            lock (sync)
+            {
+                if (inputs.Count == 0)
+                {
+                    serving = false;
+                    left = run; // from here on another turn may be under way
+                    IdleSince = host.Options.Time.GetUtcNow();
+                    break;
+                }
+                taken.Clear();
+                while (inputs.TryDequeue(out var input)) taken.Add(input);
+            }
+            try
+            {
+                await TakeTurnAsync(null);
+            }
+            catch (CommandRefusedException e)
+            {
+                run = null;
+                foreach (var input in taken) input.Fail(e);
+            }
+            catch (Exception e)
+            {
+                host.Log.TurnBroke(e, key);
+                await TakeOneByOneAsync(e);
+            }
+        }
+        if (left is null or { State.IsClosed: true }) host.Forget(this);
+        else if (left.IsIdle) host.PassivateLater(this);
+    }
+
+    /// <summary>
+    /// A turn broke before its append, so nothing of it is recorded. That is the fault of one of its inputs, and takes no other with it:
+    /// an attempt's outcome is told once, and lost here it would be awaited for as long as this host lives.
+    /// </summary>
+    private async Task TakeOneByOneAsync(Exception broke)
+    {
+        var inputs = taken;
+        foreach (var input in inputs)
+        {
+            var fault = inputs.Count == 1 ? broke : await TryAsync(input, null);
+            if (fault is null) continue;
+            if (fault is not CommandRefusedException)
+            {
+                // If it is what the code asked for in answer that cannot be recorded, the run is parked, as when the code throws.
+                if (input is not StartInput && await TryAsync(input, new Parking(0, "What the code asked for cannot be recorded", Failure.Clean(fault.ToString()))) is null) continue;
+                if (input is OutcomeInput outcome && await TryAsync(outcome.WithoutItsAnswer(fault), null) is null) continue;
+                host.Log.TurnBroke(fault, key);
+                fault = new InvalidOperationException($"The turn of run {key} broke: {fault.Message}", fault);
+            }
+            input.Fail(fault);
+        }
+    }
+
+    private async Task<Exception?> TryAsync(Input input, Parking? parking)
+    {
+        (taken, run) = ([input], null);
+        try
+        {
+            await TakeTurnAsync(parking);
+            return null;
+        }
+        catch (Exception e)
+        {
+            run = null;
+            return e;
+        }
+    }
+
+    private async Task TakeTurnAsync(Parking? parking)
+    {
+        var mayBeNew = true;
+        var isFresh = false;
+        for (var parkings = 0; ;)
+        {
+            if (host.IsHalted) throw new CommandRefusedException(Refusal.Busy, "The host is going down.", TimeSpan.FromSeconds(5));
+            if (run is null && mayBeNew && taken[0] is StartInput) run = WorkflowRun.New(key, host.Context);
+            if (run is null)
+            {
+                run = await LoadAsync();
+                isFresh = true;
+            }
+            if (run is null || !DropWhatHasNoRun(run)) return;
+
+            var turn = run.Take(taken, parking);
+            if (turn.MustPark is not null)
+            {
+                if (++parkings > 3) throw new InvalidOperationException($"Run {key} could not be parked: {turn.MustPark.Reason}");
+                run = null;
+                parking = turn.MustPark;
+                continue;
+            }
+            if (turn.IsEmpty && !isFresh && MayBeStale())
+            {
+                run = null;
+                mayBeNew = false;
+                continue;
+            }
+            if (turn.IsEmpty || await AppendAsync(run, turn))
+            {
+                if (host.IsHalted) throw new CommandRefusedException(Refusal.Busy, "The host went down while it recorded the command. Send it again with the same key.", TimeSpan.FromSeconds(5));
+                try
+                {
+                    Release(run, turn);
+                }
+                catch (Exception e)
+                {
+                    // It is recorded all the same, and nothing of it may be decided again.
+                    host.Log.TurnBroke(e, key);
+                    run = null;
+                    foreach (var reply in turn.Replies) reply();
+                }
+                return;
+            }
+            Telemetry.Lost();
+            run = null;
+            parking = null;
+            mayBeNew = false;
+        }
+    }
+
+    // A refusal, or "there is nothing to do", is not fenced by an append: where another host may have gone on with the run, it is said
+    // only of what was read just now.
+    private bool MayBeStale() => host.Options.Shared || taken.Exists(input => input is OwnerLostInput);
+
+    private async Task<WorkflowRun?> LoadAsync()
+    {
+        var history = await ReadAsync();
+        try
+        {
+            var loaded = WorkflowRun.Load(key, history, host.Context);
+            host.WatchOwners(loaded);
+            return loaded;
+        }
+        catch (Exception e)
+        {
+            host.Log.Unreadable(e, key);
+            foreach (var input in taken) input.Fail(new CommandRefusedException(Refusal.Conflict, $"Run {key} cannot be read: {e.Message}"));
+            return null;
+        }
+    }
+
+    private async Task<IReadOnlyList<StoredEvent>> ReadAsync()
+    {
+        for (var attempt = 1; ; attempt++)
+        {
+            try
+            {
+                return await host.Store.ReadAsync(key, 1, CancellationToken.None);
+            }
+            catch (Exception e) when (!host.IsHalted)
+            {
+                host.Log.StoreTrouble(e, "read", key);
+                await Task.Delay(host.Pause(attempt), host.Options.Time);
+            }
+        }
+    }
+
+    // Before its start a run is not there: whatever else was sent to it is told so.
+    private bool DropWhatHasNoRun(WorkflowRun loaded)
+    {
+        if (loaded.State.Started is not null) return true;
+        var start = taken.FindIndex(input => input is StartInput);
+        foreach (var input in start < 0 ? taken : taken[..start])
+            input.Fail(new CommandRefusedException(Refusal.NotFound, $"There is no run '{key}'."));
+        if (start > 0) taken.RemoveRange(0, start);
+        if (start < 0) run = null;
+        return start >= 0;
+    }
+
+    private async Task<bool> AppendAsync(WorkflowRun active, Turn turn)
+    {
+        var events = new NewEvent[turn.Events.Count];
+        for (var i = 0; i < events.Length; i++)
+        {
+            var (e, at) = turn.Events[i];
+            var (name, body) = EventNames.Write(e);
+            events[i] = new NewEvent(host.Context.Ids.NextId(at), name, body, at);
+        }
+        var append = new RunAppend(key, turn.Expected, events, turn.Row, turn.WakeUp);
+        // From before it is sent: who takes the run over counts from the commit.
+        turn.SentAt = host.Context.Clock.Now;
+        var started = turn.SentStamp = host.Options.Time.GetTimestamp();
+        var unsure = false;
+        for (var attempt = 1; ; attempt++)
+        {
+            var result = await host.Store.AppendAsync(append);
+            if (result is AppendResult.Unknown || unsure && result is AppendResult.Conflict)
+            {
+                unsure = true;
+                if (host.IsHalted) throw new CommandRefusedException(Refusal.Busy, "The host is going down; whether the command was recorded is not known. Send it again with the same key.", TimeSpan.FromSeconds(5));
+                if (await ReadBackAsync(append) is { } known) result = known;
+                else
+                {
+                    await Task.Delay(host.Pause(attempt), host.Options.Time);
+                    continue;
+                }
+            }
+            if (result is AppendResult.Conflict) return false;
+            active.Committed(turn);
+            Telemetry.Appended(events.Length, host.Options.Time.GetElapsedTime(started));
+            host.Publish(append);
+            return true;
+        }
+    }
+
+    /// <returns>Null if it is not there, or cannot be told.</returns>
+    private async Task<AppendResult?> ReadBackAsync(RunAppend append)
+    {
+        try
+        {
+            var behind = await host.Store.ReadAsync(key, append.Expected + 1, CancellationToken.None);
+            if (behind.Count == 0) return null;
+            return behind[0].Id == append.Events[0].Id ? AppendResult.Appended : AppendResult.Conflict;
+        }
+        catch (Exception e)
+        {
+            host.Log.StoreTrouble(e, "read back", key);
+            return null;
+        }
+    }
+
+    private void Release(WorkflowRun active, Turn turn)
+    {
+        foreach (var step in turn.ToStop) host.Executor.StopAttempt(key, step);
+        for (var i = 0; i < turn.ToDispatch.Count; i++)
+        {
+            if (turn.ToDispatch.IndexOf(turn.ToDispatch[i], i + 1) >= 0) continue;
+            if (active.State.Find<ActivityStep>(turn.ToDispatch[i]) is { UnderWay: true } step && active.Execution?.Declaration(step.Number) is { } declared)
+                host.Executor.Dispatch(new Attempt(key, step, declared, turn.SentAt, turn.SentStamp));
+        }
+        // The row may be early, and what it was early for is not in memory yet.
+        if (turn.Due is { } due && (due != noted || taken.Exists(static input => input is DueInput))) host.WakeUps.Note(key, due);
+        noted = turn.Due;
+        foreach (var reply in turn.Replies) reply();
+        foreach (var (e, _) in turn.Events)
+        {
+            if (e is RunStarted started) Telemetry.RunStarted(started.Workflow);
+            else if (e is RunParked parked)
+            {
+                Telemetry.RunParked(active.State.Started!.Workflow);
+                host.Log.Parked(key, parked.Reason, parked.Detail);
+                run = null; // its code has not seen what is recorded
+            }
+            else if (e is RunClosed closed)
+            {
+                Telemetry.RunClosed(active.State.Started!.Workflow, active.State.Status);
+                host.Closed(key, closed, turn.Row);
+            }
+        }
+    }
+}

@@ -1,0 +1,476 @@
+using System.Collections.Concurrent;
+using Microsoft.Extensions.Logging;
+using OrleansAiOs.Workflows.Dispatch;
+using OrleansAiOs.Workflows.History;
+using OrleansAiOs.Workflows.Steps;
+using OrleansAiOs.Workflows.Timers;
+using OrleansAiOs.Workflows.Turns;
+
+namespace OrleansAiOs.Workflows.Hosting;
+
+/// <summary>
+/// The local host: a keyed mailbox per run, in one process. Runs come into memory with their first input and leave it when idle.
+/// It is not trusted for correctness: every append names the version it expects, and a second activation anywhere loses there.
+/// </summary>
+public sealed class WorkflowHost : IAsyncDisposable
+{
+    private readonly ConcurrentDictionary<RunKey, RunMailbox> mailboxes = new();
+    private readonly Dictionary<RunKey, EndWaiter> waiters = [];
+    private readonly Lock sync = new();
+    private readonly Queue<(RunMailbox Mailbox, DateTimeOffset Since)> idle = new();
+    private readonly Dictionary<string, HashSet<RunKey>> foreignOwners = new(StringComparer.Ordinal);
+    private readonly HashSet<string> known = new(StringComparer.Ordinal);
+    private readonly CancellationTokenSource stopping = new();
+    private ITimer? sweep;
+    private ITimer? heart;
+    private ITimer? echo;
+    private volatile HashSet<string> living = [];
+    private volatile HashSet<string> dead = [];
+    private volatile bool mustTakeOver;
+    private volatile bool refusing;
+
+    public WorkflowHost(IRunStore store, WorkflowRegistry registry, IServiceProvider services, ILogger<WorkflowHost> log, WorkflowHostOptions options)
+    {
+        (Store, Registry, Options, Log) = (store, registry, options, log);
+        Context = new RunContext
+        {
+            Registry = registry,
+            HostId = options.HostId,
+            Clock = new StoreClock(options.Time),
+            Ids = new IdSource(options.Seed),
+            IsLiving = owner => !IsDead(owner),
+            OnForeignWork = run => what => Post(run, new ForeignWorkInput(what)),
+        };
+        Executor = new ActivityExecutor(services, store, Context.Clock, options, Post);
+        WakeUps = new WakeUps(store, Context.Clock, options.Time, options.Scheduler, run => Post(run, new DueInput()), e => log.WakeUpTrouble(e));
+    }
+
+    public WorkflowHostOptions Options { get; }
+
+    public WorkflowRegistry Registry { get; }
+
+    public IRunStore Store { get; }
+
+    /// <summary>What was appended, after it is durable. Handlers must be quick.</summary>
+    public event Action<RunAppend>? Appended;
+
+    /// <summary>Another host declared this one dead: it serves no more.</summary>
+    public event Action? Fenced;
+
+    /// <summary>The store's time, as this host knows it.</summary>
+    public DateTimeOffset Now => Context.Clock.Now;
+
+    /// <summary>Runs in memory.</summary>
+    public int ActiveRuns => mailboxes.Count;
+
+    internal RunContext Context { get; }
+
+    internal ActivityExecutor Executor { get; }
+
+    internal WakeUps WakeUps { get; }
+
+    internal ILogger Log { get; }
+
+    internal bool IsHalted => stopping.IsCancellationRequested;
+
+    // ---- commands ----
+
+    /// <summary>Starts a run: recorded, its first turn taken and its first activities dispatched, when this returns.</summary>
+    /// <exception cref="CommandRefusedException">Unknown workflow, unreadable input, another run under this id, or too much to do.</exception>
+    public async Task<Started> StartRunAsync(StartRun command, string by)
+    {
+        if (Registry.Find(command.Workflow) is not { } type)
+            throw new CommandRefusedException(Refusal.NotFound, $"There is no workflow '{command.Workflow}' here. This host knows: {Registry.NamesForPeople}.");
+        if (command.Id is null) command = command with { Id = Context.Ids.NextId(Now).ToString() };
+        if (!RunKey.TryParse(command.Tenant, command.Id, out var run, out var error)) throw new CommandRefusedException(Refusal.Invalid, error!);
+        if (command.BusinessKey is { Length: > 200 }) throw new CommandRefusedException(Refusal.Invalid, $"A business key has at most 200 characters; this one has {command.BusinessKey.Length}.");
+        if (command.BusinessKey is { } key && (key.Contains('\0') || RunKey.HoldsLoneSurrogate(key)))
+            throw new CommandRefusedException(Refusal.Invalid, "A business key must be text: no U+0000 and no half characters.");
+        if (type.Objection(command.Input) is { } objection) throw new CommandRefusedException(Refusal.Invalid, objection);
+        if (mailboxes.Count >= Options.ActiveRunsMax && !mailboxes.ContainsKey(run))
+            throw new CommandRefusedException(Refusal.Busy, $"This host has {mailboxes.Count} runs under way, the most it takes. Try again later.", TimeSpan.FromSeconds(1));
+        return await SendAsync(run, new StartInput(command, by, type));
+    }
+
+    /// <returns>The version of the run's history that holds the signal.</returns>
+    public Task<long> SignalAsync(RunKey run, string signal, JsonText value, string by, string? key = null)
+    {
+        if (signal.Length is 0 or > 200 || signal.Contains('\0'))
+            throw new CommandRefusedException(Refusal.Invalid, "A signal's name has 1 to 200 characters, none of them U+0000.");
+        return SendAsync(run, new SignalInput(signal, value, by, key));
+    }
+
+    public Task<long> CancelAsync(RunKey run, string reason, string by, string? key = null) => SendAsync(run, new CancelInput(reason, by, key));
+
+    public Task<long> DecideAsync(RunKey run, int step, bool granted, Decider by, string? comment = null, string? digest = null, string? key = null) =>
+        SendAsync(run, new DecideInput(step, granted, by, comment, digest, key));
+
+    /// <summary>A person says what became of an attempt whose outcome is unknown.</summary>
+    public Task<long> ResolveAsync(RunKey run, int step, bool happened, JsonText result, string why, string by, string? key = null) =>
+        SendAsync(run, new ResolveInput(step, happened, result, why, by, key));
+
+    public Task<long> UnparkAsync(RunKey run, string by, string? key = null) => SendAsync(run, new UnparkInput(by, key));
+
+    /// <summary>Waits for the end of a run, however far away.</summary>
+    /// <exception cref="CommandRefusedException">There is no such run, or the host goes down.</exception>
+    public async Task<RunClosed> WaitAsync(RunKey run, CancellationToken cancellation)
+    {
+        var waiter = Join(run);
+        try
+        {
+            // It may have ended before, or on another host.
+            while (await EndOfAsync(run, cancellation) is var end)
+            {
+                if (end is not null) return end;
+                if (!Options.Shared) return await waiter.Task.WaitAsync(cancellation);
+                try
+                {
+                    return await waiter.Task.WaitAsync(TimeSpan.FromSeconds(1), Options.Time, cancellation);
+                }
+                catch (TimeoutException)
+                {
+                }
+            }
+            throw new System.Diagnostics.UnreachableException();
+        }
+        finally
+        {
+            Leave(run, waiter);
+        }
+    }
+
+    /// <summary>Starts a run and waits for its end.</summary>
+    public async Task<RunClosed> RunAsync(StartRun command, string by, CancellationToken cancellation = default) =>
+        (await StartAndWaitAsync(command, by, cancellation)).End ?? throw new OperationCanceledException(cancellation);
+
+    /// <summary>Starts a run and waits for its end, or until <paramref name="wait"/> fires. A new run's end is known here without asking the store.</summary>
+    /// <returns>The start, the end if it came in time, and the summary row at the end if it is at hand.</returns>
+    public async Task<(Started Started, RunClosed? End, RunRow? Row)> StartAndWaitAsync(StartRun command, string by, CancellationToken wait)
+    {
+        command = command.Id is null ? command with { Id = Context.Ids.NextId(Now).ToString() } : command;
+        var run = new RunKey(command.Tenant, command.Id!);
+        var waiter = Join(run);
+        try
+        {
+            var started = await StartRunAsync(command, by);
+            try
+            {
+                if (!started.IsNew || Options.Shared) return (started, await WaitAsync(run, wait), null);
+                return (started, await waiter.Task.WaitAsync(wait), waiter.Row);
+            }
+            catch (OperationCanceledException) when (wait.IsCancellationRequested)
+            {
+                return (started, null, null);
+            }
+        }
+        finally
+        {
+            Leave(run, waiter);
+        }
+    }
+
+    // Those who wait for one run share a waiter, and the last to leave takes it away.
+    private EndWaiter Join(RunKey run)
+    {
+        lock (waiters)
+        {
+            if (!waiters.TryGetValue(run, out var waiter)) waiters.Add(run, waiter = new EndWaiter());
+            if (IsHalted) waiter.Fail(GoingDown());
+            waiter.Users++;
+            return waiter;
+        }
+    }
+
+    private void Leave(RunKey run, EndWaiter waiter)
+    {
+        lock (waiters)
+            if (--waiter.Users == 0 && waiters.TryGetValue(run, out var present) && present == waiter) waiters.Remove(run);
+    }
+
+    private static CommandRefusedException GoingDown() => new(Refusal.Busy, "The host is going down. Ask again in a few seconds.", TimeSpan.FromSeconds(5));
+
+    private async Task<RunClosed?> EndOfAsync(RunKey run, CancellationToken cancellation)
+    {
+        var row = await Store.FindAsync(run, cancellation)
+            ?? throw new CommandRefusedException(Refusal.NotFound, $"There is no run '{run}'.");
+        if (row.ClosedAt is null) return null;
+        var history = await Store.ReadAsync(run, 1, cancellation);
+        return history.Select(e => e.Read()).OfType<RunClosed>().Last();
+    }
+
+    private async Task<T> SendAsync<T>(RunKey run, Command<T> command)
+    {
+        if (refusing) throw new CommandRefusedException(Refusal.Busy, "The host is going down. Send it again in a few seconds.", TimeSpan.FromSeconds(5));
+        Post(run, command);
+        return await command.Reply;
+    }
+
+    internal void Post(RunKey run, Input input)
+    {
+        if (IsHalted)
+        {
+            input.Fail(new CommandRefusedException(Refusal.Busy, "The host is going down.", TimeSpan.FromSeconds(5)));
+            return;
+        }
+        while (!mailboxes.GetOrAdd(run, static (key, host) => new RunMailbox(key, host), this).Post(input))
+        {
+        }
+    }
+
+    // ---- life ----
+
+    /// <summary>Registers this incarnation, takes over what dead ones left, and begins to wake runs.</summary>
+    public async Task StartAsync(CancellationToken cancellation)
+    {
+        for (var tries = 0; tries < 5 && !Context.Clock.IsSet; tries++) await BeatAsync(cancellation);
+        var orphans = await TakeOverAsync(cancellation);
+        WakeUps.Look();
+        LookAgainLater();
+        // Whose runs were found is known to be dead only when the store is asked again.
+        if (Options.Shared)
+            heart = Options.Time.CreateTimer(static self => ((WorkflowHost)self!).BeatSoon(), this,
+                orphans > 0 ? TimeSpan.FromMilliseconds(100) : Options.HeartbeatEvery, Timeout.InfiniteTimeSpan);
+        Log.Serving(Options.HostId, Registry.NamesForPeople, orphans);
+    }
+
+    /// <summary>Takes no more commands, lets what is under way finish, and leaves the rest to the next incarnation.</summary>
+    public async Task StopAsync()
+    {
+        if (refusing) return;
+        refusing = true;
+        await Executor.DrainAsync(Options.DrainFor);
+        Halt();
+        try
+        {
+            await Store.RetireAsync(Options.HostId, CancellationToken.None);
+        }
+        catch (Exception e)
+        {
+            Log.BeatFailed(e, Options.HostId); // the next incarnation takes over as after a crash
+        }
+    }
+
+    /// <summary>Stops at once, as a crash would: nothing more is sent, appended or answered.</summary>
+    public void Halt()
+    {
+        refusing = true;
+        stopping.Cancel();
+        Executor.Halt();
+        WakeUps.Dispose();
+        lock (waiters)
+            foreach (var waiter in waiters.Values) waiter.Fail(GoingDown());
+        lock (sync)
+        {
+            sweep?.Dispose();
+            heart?.Dispose();
+            echo?.Dispose();
+        }
+    }
+
+    public async ValueTask DisposeAsync() => await StopAsync();
+
+    private void BeatSoon()
+    {
+        using (ExecutionContext.SuppressFlow()) _ = Task.Factory.StartNew(Beat, CancellationToken.None, TaskCreationOptions.DenyChildAttach, Options.Scheduler);
+
+        async Task Beat()
+        {
+            if (IsHalted) return;
+            try
+            {
+                await BeatAsync(stopping.Token);
+                if (mustTakeOver)
+                {
+                    await TakeOverAsync(stopping.Token);
+                    WakeUps.Look();
+                    LookAgainLater();
+                }
+            }
+            catch (HostFencedException)
+            {
+                Log.Fenced(Options.HostId);
+                Halt();
+                Fenced?.Invoke();
+                return;
+            }
+            catch (Exception e)
+            {
+                Log.BeatFailed(e, Options.HostId);
+            }
+            if (!IsHalted) heart?.Change(Options.HeartbeatEvery, Timeout.InfiniteTimeSpan);
+        }
+    }
+
+    // An append of a dead host may still have been on its way, and been committed after the look.
+    private void LookAgainLater()
+    {
+        lock (sync)
+        {
+            echo?.Dispose();
+            if (!IsHalted) echo = Options.Time.CreateTimer(static self => ((WorkflowHost)self!).LookAgain(), this, Options.LateAppendsFor, Timeout.InfiniteTimeSpan);
+        }
+    }
+
+    private void LookAgain()
+    {
+        using (ExecutionContext.SuppressFlow()) _ = Task.Factory.StartNew(Look, CancellationToken.None, TaskCreationOptions.DenyChildAttach, Options.Scheduler);
+
+        async Task Look()
+        {
+            if (IsHalted) return;
+            try
+            {
+                await TakeOverAsync(stopping.Token);
+                WakeUps.Look();
+            }
+            catch (Exception e)
+            {
+                Log.BeatFailed(e, Options.HostId);
+                LookAgainLater();
+            }
+        }
+    }
+
+    private async Task BeatAsync(CancellationToken cancellation)
+    {
+        List<string> before;
+        lock (sync) before = [.. known];
+        var (asked, started) = (Options.Time.GetUtcNow(), Options.Time.GetTimestamp());
+        var beat = await Store.BeatAsync(Options.HostId, alone: !Options.Shared, Options.DeadAfter, cancellation);
+        Context.Clock.Correct(beat.StoreTime, asked, Options.Time.GetUtcNow(), Options.Time.GetElapsedTime(started));
+        lock (sync)
+        {
+            // Not living can also mean: registered since. Dead is who was known before the question, and is not in the answer.
+            var gone = before.Where(owner => !beat.Living.Contains(owner)).ToList();
+            dead = [.. dead, .. gone];
+            known.UnionWith(beat.Living);
+            known.ExceptWith(gone);
+            living = [.. beat.Living];
+            mustTakeOver |= gone.Count > 0;
+        }
+    }
+
+    private async Task<int> TakeOverAsync(CancellationToken cancellation)
+    {
+        // Lowered before the look: who dies during it is for the next one.
+        mustTakeOver = false;
+        HashSet<RunKey> orphans;
+        try
+        {
+            orphans = [.. await Store.OrphansAsync([.. living, Options.HostId], cancellation)];
+        }
+        catch
+        {
+            mustTakeOver = true;
+            throw;
+        }
+        lock (sync)
+        {
+            foreach (var owner in foreignOwners.Keys.Where(IsDead).ToList())
+            {
+                orphans.UnionWith(foreignOwners[owner]);
+                foreignOwners.Remove(owner);
+            }
+        }
+        foreach (var run in orphans.OrderBy(run => run.Tenant, StringComparer.Ordinal).ThenBy(run => run.Id, StringComparer.Ordinal)) Post(run, new OwnerLostInput());
+        return orphans.Count;
+    }
+
+    private bool IsDead(string owner) => owner != Options.HostId && (!Options.Shared || dead.Contains(owner));
+
+    /// <summary>Another host has an attempt of this run under way: if it is dead, or should it die, nobody else might know.</summary>
+    internal void WatchOwners(WorkflowRun run)
+    {
+        foreach (var step in run.State.Open.OfType<ActivityStep>().Where(step => step.UnderWay && step.Owner != Options.HostId))
+        {
+            if (IsDead(step.Owner)) Post(run.State.Run, new OwnerLostInput());
+            else
+                lock (sync)
+                {
+                    known.Add(step.Owner);
+                    if (!foreignOwners.TryGetValue(step.Owner, out var runs)) foreignOwners.Add(step.Owner, runs = []);
+                    runs.Add(run.State.Run);
+                }
+        }
+    }
+
+    // ---- what mailboxes report ----
+
+    internal TimeSpan Pause(int attempt) => TimeSpan.FromMilliseconds(Math.Min(2000, 20 * Math.Pow(2, Math.Min(attempt, 10))));
+
+    // Once it is durable, nobody who hears of it may break the turn.
+    internal void Publish(RunAppend append)
+    {
+        try
+        {
+            Appended?.Invoke(append);
+        }
+        catch (Exception e)
+        {
+            Log.ListenerBroke(e, append.Run);
+        }
+    }
+
+    internal void Closed(RunKey run, RunClosed how, RunRow? row)
+    {
+        EndWaiter? waiter;
+        lock (waiters) waiters.Remove(run, out waiter);
+        waiter?.End(how, row);
+    }
+
+    internal void Forget(RunMailbox mailbox)
+    {
+        if (mailbox.TryRetire(DateTimeOffset.MaxValue)) mailboxes.TryRemove(new KeyValuePair<RunKey, RunMailbox>(mailbox.Key, mailbox));
+    }
+
+    internal void PassivateLater(RunMailbox mailbox)
+    {
+        lock (sync)
+        {
+            idle.Enqueue((mailbox, mailbox.IdleSince));
+            if (!IsHalted) sweep ??= Options.Time.CreateTimer(static self => ((WorkflowHost)self!).Sweep(), this, Options.PassivateAfter, Timeout.InfiniteTimeSpan);
+        }
+    }
+
+    // Armed only while something is idle in memory.
+    private void Sweep()
+    {
+        var before = Options.Time.GetUtcNow() - Options.PassivateAfter;
+        lock (sync)
+        {
+            while (idle.TryPeek(out var oldest) && oldest.Since <= before)
+            {
+                idle.Dequeue();
+                if (oldest.Mailbox.TryRetire(oldest.Since)) mailboxes.TryRemove(new KeyValuePair<RunKey, RunMailbox>(oldest.Mailbox.Key, oldest.Mailbox));
+            }
+            if (IsHalted) return;
+            if (idle.TryPeek(out var next)) sweep!.Change(next.Since - before, Timeout.InfiniteTimeSpan);
+            else
+            {
+                sweep?.Dispose();
+                sweep = null;
+            }
+        }
+    }
+
+    /// <summary>The end of a run, and how many wait for it.</summary>
+    private sealed class EndWaiter
+    {
+        private readonly TaskCompletionSource<RunClosed> end = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+        public int Users { get; set; }
+
+        public Task<RunClosed> Task => end.Task;
+
+        /// <summary>The summary row at the end.</summary>
+        public RunRow? Row { get; private set; }
+
+        public void End(RunClosed how, RunRow? row)
+        {
+            Row = row;
+            end.TrySetResult(how);
+        }
+
+        public void Fail(Exception exception) => end.TrySetException(exception);
+    }
+}

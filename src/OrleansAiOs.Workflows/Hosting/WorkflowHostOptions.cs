@@ -1,0 +1,43 @@
+namespace OrleansAiOs.Workflows.Hosting;
+
+/// <summary>How a host runs its workflows.</summary>
+public sealed record WorkflowHostOptions
+{
+    /// <summary>The host's clock.</summary>
+    public required TimeProvider Time { get; init; }
+
+    /// <summary>What names this incarnation of the host; never used twice.</summary>
+    public required string HostId { get; init; }
+
+    /// <summary>The seed of ids and of the spread of retries.</summary>
+    public required ulong Seed { get; init; }
+
+    /// <summary>Where turns and activities run. A simulation puts its own here.</summary>
+    public TaskScheduler Scheduler { get; init; } = TaskScheduler.Default;
+
+    /// <summary>Other hosts may serve the same store. Then this one reports every <see cref="HeartbeatEvery"/>.</summary>
+    public bool Shared { get; init; }
+
+    public TimeSpan HeartbeatEvery { get; init; } = TimeSpan.FromSeconds(2);
+
+    /// <summary>A host not heard of for so long is declared dead, and its runs are taken over.</summary>
+    public TimeSpan DeadAfter { get; init; } = TimeSpan.FromSeconds(10);
+
+    /// <summary>The longest an append of a dead host can still be on its way to its commit; the store's statement time-out must be shorter.</summary>
+    public TimeSpan LateAppendsFor { get; init; } = TimeSpan.FromSeconds(30);
+
+    /// <summary>An attempt leaves the host only this long after its append; later it is appended again first.</summary>
+    public TimeSpan DispatchWindow { get; init; } = TimeSpan.FromSeconds(10);
+
+    /// <summary>An idle run leaves memory after this time; its next input brings it back.</summary>
+    public TimeSpan PassivateAfter { get; init; } = TimeSpan.FromSeconds(2);
+
+    /// <summary>Runs in memory at once; past it a start is refused with a retry-after.</summary>
+    public int ActiveRunsMax { get; init; } = 50_000;
+
+    /// <summary>Inputs that wait for one run; past it a command is refused with a retry-after.</summary>
+    public int MailboxMax { get; init; } = 10_000;
+
+    /// <summary>How long a stopping host waits for what is under way.</summary>
+    public TimeSpan DrainFor { get; init; } = TimeSpan.FromSeconds(10);
+}

@@ -1,0 +1,58 @@
+namespace OrleansAiOs.Workflows.Replay;
+
+/// <summary>
+/// Runs a workflow's continuations one at a time, first come first served, on the thread that runs the turn, and only then.
+/// Work that is queued from another thread (the code awaited something the engine does not know) is refused and reported:
+/// its place in the order could not be repeated.
+/// </summary>
+internal sealed class DeterministicScheduler(Action<string> onForeignWork) : TaskScheduler
+{
+    private readonly Queue<Task> ready = new();
+    private int turnThread;
+
+    /// <summary>Runs the action, and everything that becomes ready by it, until nothing is.</summary>
+    public void RunToQuiescence(Action<object?> action, object? state)
+    {
+        turnThread = Environment.CurrentManagedThreadId;
+        var (context, culture) = (SynchronizationContext.Current, Thread.CurrentThread.CurrentCulture);
+        try
+        {
+            // An await prefers the caller's context to the scheduler it runs on: a test's or a window's would lead the code away.
+            if (context is not null) SynchronizationContext.SetSynchronizationContext(null);
+            Thread.CurrentThread.CurrentCulture = System.Globalization.CultureInfo.InvariantCulture;
+            using (ExecutionContext.SuppressFlow())
+                _ = Task.Factory.StartNew(action, state, CancellationToken.None, TaskCreationOptions.DenyChildAttach, this);
+            while (ready.TryDequeue(out var task)) TryExecuteTask(task);
+        }
+        finally
+        {
+            Thread.CurrentThread.CurrentCulture = culture;
+            if (context is not null) SynchronizationContext.SetSynchronizationContext(context);
+            turnThread = 0;
+        }
+    }
+
+    private const string Left = "The workflow's code awaited something outside the engine (I/O, Task.Run, a semaphore with a time-out, ConfigureAwait(false)…), "
+        + "and went on from another thread. Put that work into an activity, or await it through the workflow's own members and Time.";
+
+    /// <summary>Whether the caller is code that this scheduler runs at this moment.</summary>
+    public bool IsOnTurn => Environment.CurrentManagedThreadId == turnThread;
+
+    /// <exception cref="InvalidOperationException">The caller runs elsewhere; the run is parked for it.</exception>
+    public void DemandTurn()
+    {
+        if (IsOnTurn) return;
+        onForeignWork(Left);
+        throw new InvalidOperationException(Left);
+    }
+
+    protected override void QueueTask(Task task)
+    {
+        if (IsOnTurn) ready.Enqueue(task);
+        else onForeignWork(Left);
+    }
+
+    protected override bool TryExecuteTaskInline(Task task, bool taskWasPreviouslyQueued) => false;
+
+    protected override IEnumerable<Task> GetScheduledTasks() => ready.ToArray();
+}

@@ -1,0 +1,235 @@
+using System.Security.Cryptography;
+using System.Text;
+using OrleansAiOs.Workflows.History;
+using OrleansAiOs.Workflows.Steps;
+using OrleansAiOs.Workflows.Turns;
+
+namespace OrleansAiOs.Workflows.Replay;
+
+/// <summary>
+/// A workflow's code under way. It is shown one input at a time and runs until it waits again; what it asks for on the way are
+/// commands. Live, a command becomes an event. In replay the commands recorded behind the input are at hand, and each one the code
+/// asks for must be the next of them: the first that is not ends the replay with the difference.
+/// </summary>
+internal sealed class WorkflowExecution
+{
+    private readonly DeterministicScheduler scheduler;
+    private readonly Workflow code;
+    private readonly Dictionary<int, Waiter> waiting = [];
+    private readonly CancellationTokenSource cancellation = new();
+    private Dictionary<string, SignalWait>? signals;
+    private Dictionary<string, bool>? patches;
+    private IReadOnlyList<(WorkflowEvent Event, DateTimeOffset At)>? recorded;
+    private int commands;
+    private int steps;
+    private int guids;
+    private Task<JsonText>? main;
+    private Action<WorkflowEvent>? live;
+
+    public WorkflowExecution(Workflow code, RunState state, Action<string> onForeignWork)
+    {
+        (this.code, State) = (code, state);
+        scheduler = new DeterministicScheduler(onForeignWork);
+        Time = new WorkflowTime(this);
+        code.Execution = this;
+    }
+
+    public RunState State { get; }
+
+    public RunKey Run => State.Run;
+
+    public WorkflowTime Time { get; }
+
+    public CancellationToken Cancellation => cancellation.Token;
+
+    /// <summary>The first difference between what was recorded and what the code asks for.</summary>
+    public string? Difference { get; private set; }
+
+    /// <summary>The exception the code ended with, when it is a fault of the code and not a failure of the business.</summary>
+    public Exception? Fault { get; private set; }
+
+    /// <summary>Whether the caller is the run's code in its turn, and not a finalizer or another thread.</summary>
+    public bool IsOnTurn => scheduler.IsOnTurn;
+
+    public void DemandTurn() => scheduler.DemandTurn();
+
+    public bool IsReplaying => recorded is not null;
+
+    /// <summary>In replay, the command recorded at the place the code has reached.</summary>
+    public WorkflowEvent? UpcomingRecord => recorded is not null && commands < recorded.Count ? recorded[commands].Event : null;
+
+    public ActivityStep.Declared? Declaration(int step) => waiting.GetValueOrDefault(step) as ActivityStep.Declared;
+
+    public IEnumerable<string> AwaitedSignals => signals is null ? [] : signals.Values.Where(s => s.IsAwaited).Select(s => s.Name);
+
+    public string? SignalObjection(string name, JsonText value) => signals?.GetValueOrDefault(name)?.Objection(value);
+
+    /// <summary>Shows the code an input; its commands go to <paramref name="append"/>.</summary>
+    public void DeliverLive(IEnumerable<WorkflowEvent> inputs, Action<WorkflowEvent> append)
+    {
+        (recorded, live) = (null, append);
+        Deliver(inputs);
+        live = null;
+    }
+
+    /// <summary>Shows the code an input of the past, with the commands recorded behind it.</summary>
+    public void DeliverRecorded(IEnumerable<WorkflowEvent> inputs, IReadOnlyList<(WorkflowEvent Event, DateTimeOffset At)> commandsBehind)
+    {
+        (recorded, commands) = (commandsBehind, 0);
+        Deliver(inputs);
+        if (Difference is null && commands < commandsBehind.Count)
+            Difference = $"event {State.Version + 1} is {Name(commandsBehind[commands].Event)}, and the code no longer asks for it";
+        recorded = null;
+    }
+
+    private void Deliver(IEnumerable<WorkflowEvent> inputs)
+    {
+        foreach (var input in inputs)
+        {
+            if (State.IsClosed) return; // what a branch that nobody awaited would still do has no place behind the end
+            scheduler.RunToQuiescence(static state =>
+            {
+                var (execution, e) = ((WorkflowExecution, WorkflowEvent))state!;
+                try
+                {
+                    execution.Show(e);
+                }
+                catch (Exception thrown)
+                {
+                    execution.Fault ??= thrown; // by what the code has hung on a token or a timer: nobody else would hear of it
+                }
+            }, (this, input));
+            if (main is { IsCompleted: true } && !State.IsClosed && Difference is null && Fault is null) End(main);
+        }
+    }
+
+    private void Show(WorkflowEvent e)
+    {
+        switch (e)
+        {
+            case RunStarted started:
+                main = code.InvokeAsync(started.Input);
+                break;
+            case SignalReceived signal:
+                SignalsOf(signal.Signal).Deliver(signal.Value);
+                break;
+            case CancelRequested:
+                cancellation.Cancel();
+                break;
+            case StepEvent step when waiting.TryGetValue(step.Step, out var waiter):
+                // Removed first: a periodic timer sets its next step from within.
+                if (step is StepCompleted or StepFailed or OutcomeHappened or TimerFired or ApprovalDecided or ApprovalExpired) Take(step.Step);
+                waiter.Deliver(e);
+                break;
+        }
+    }
+
+    private void End(Task<JsonText> ended)
+    {
+        switch (ended)
+        {
+            case { IsCompletedSuccessfully: true }:
+                Emit(new RunCompleted(ended.Result));
+                break;
+            case { IsCanceled: true } when State.CancelReason is { } reason:
+                Emit(new RunCancelled(reason));
+                break;
+            default:
+                var exception = ended.Exception?.InnerException ?? new TaskCanceledException(ended);
+                if (exception is WorkflowFailedException) Emit(new RunFailed(Failure.Of(exception)));
+                else Fault = exception;
+                break;
+        }
+    }
+
+    // ---- what the steps ask ----
+
+    public int NextStep(Waiter? waiter)
+    {
+        steps++;
+        if (waiter is not null) waiting.Add(steps, waiter);
+        return steps;
+    }
+
+    public Waiter? Take(int step)
+    {
+        if (waiting.Remove(step, out var waiter)) waiter.Unwatch();
+        return waiter;
+    }
+
+    public SignalWait SignalsOf(string name)
+    {
+        signals ??= new Dictionary<string, SignalWait>(StringComparer.Ordinal);
+        if (!signals.TryGetValue(name, out var wait)) signals.Add(name, wait = new SignalWait(name));
+        return wait;
+    }
+
+    public void Emit(WorkflowEvent command)
+    {
+        if (Difference is not null) return;
+        if (recorded is null)
+        {
+            live!(command);
+            return;
+        }
+        if (commands >= recorded.Count)
+        {
+            Difference = $"behind event {State.Version} the code now asks for {Name(command)}, which was not recorded";
+            return;
+        }
+        var (e, at) = recorded[commands];
+        if (!IsSame(e, command))
+        {
+            Difference = $"event {State.Version + 1} is {Name(e)}, and the code now asks for {Name(command)}";
+            return;
+        }
+        commands++;
+        State.Apply(e, at);
+    }
+
+    public bool Patched(string patch)
+    {
+        patches ??= new Dictionary<string, bool>(StringComparer.Ordinal);
+        if (patches.TryGetValue(patch, out var known)) return known;
+        var marked = !IsReplaying || UpcomingRecord is PatchMarked upcoming && upcoming.Patch == patch;
+        if (marked) Emit(new PatchMarked(patch));
+        return patches[patch] = marked;
+    }
+
+    /// <summary>The n-th identifier of a run: version 8 (RFC 9562), the bits from SHA-256 over run and n.</summary>
+    public Guid NewGuid()
+    {
+        var text = Encoding.UTF8.GetBytes($"{Run.Tenant}\n{Run.Id}\n{++guids}");
+        Span<byte> bytes = stackalloc byte[32];
+        SHA256.HashData(text, bytes);
+        bytes[6] = (byte)(bytes[6] & 0x0F | 0x80);
+        bytes[8] = (byte)(bytes[8] & 0x3F | 0x80);
+        return new Guid(bytes[..16], bigEndian: true);
+    }
+
+    public void SetAttributes((string Name, string Value)[] attributes)
+    {
+        foreach (var (name, value) in attributes)
+            if (name.Length is 0 or > 64 || value.Length > 256)
+                throw new WorkflowFailedException($"Attribute '{name}': names have 1 to 64 characters and values at most 256; this value has {value.Length}.");
+        if (attributes.Select(a => a.Name).Union(State.Attributes?.Keys ?? []).Count() > 32) throw new WorkflowFailedException("A run has at most 32 search attributes.");
+        Emit(new AttributesSet(attributes.ToDictionary(a => a.Name, a => Failure.Clean(a.Value))));
+    }
+
+    // Arguments may differ: a recorded intent is carried out as recorded. The kind, the place and the name may not.
+    private static bool IsSame(WorkflowEvent recorded, WorkflowEvent asked) => (recorded, asked) switch
+    {
+        (StepScheduled r, StepScheduled a) => r.Step == a.Step && r.Activity == a.Activity,
+        (StepCommand r, StepCommand a) => r.GetType() == a.GetType() && r.Step == a.Step,
+        (PatchMarked r, PatchMarked a) => r.Patch == a.Patch,
+        _ => recorded.GetType() == asked.GetType(),
+    };
+
+    private static string Name(WorkflowEvent e) => e switch
+    {
+        StepScheduled s => $"step-scheduled {s.Activity} (step {s.Step})",
+        StepEvent s => $"{EventNames.Of(s)} (step {s.Step})",
+        PatchMarked p => $"patch-marked {p.Patch}",
+        _ => EventNames.Of(e),
+    };
+}

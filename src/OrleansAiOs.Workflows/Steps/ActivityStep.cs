@@ -1,0 +1,329 @@
+using OrleansAiOs.Workflows.Dispatch;
+using OrleansAiOs.Workflows.History;
+using OrleansAiOs.Workflows.Replay;
+using OrleansAiOs.Workflows.Turns;
+
+namespace OrleansAiOs.Workflows.Steps;
+
+/// <summary>
+/// A call of a tool activity.
+///
+/// <code>
+///                        StepScheduled
+///                              │                       AttemptFailed (a definite no, or it may be run again)
+///                              ▼                 ┌──────────────────────────► Pausing
+///                          Attempting ───────────┤◄────────────────────────── AttemptStarted (when due)
+///        StepCompleted ◄───────┤                 │
+///        StepFailed    ◄───────┤                 │ OutcomeUnknown (AtMostOnce, or a key given up on)
+///                              │                 ▼
+///                              │             Inquiring ──── OutcomeStillUnknown ──► Pausing to inquire ── InquiryStarted ─┐
+///                              │                 │  ▲─────────────────────────────────────────────────────────────────────┘
+///        OutcomeHappened ◄─────┼─────────────────┤
+///                              └── AttemptStarted ◄─ OutcomeNeverWill (epoch + 1: a new key)
+/// </code>
+/// A crash between any two appends leaves one of these states in the history. Attempting: if the owner is dead, the attempt is
+/// started again (same key) or, for AtMostOnce, its outcome is unknown. The other states hold no effect that is under way.
+/// </summary>
+internal sealed class ActivityStep : OpenStep
+{
+    internal enum Phase
+    {
+        Attempting,
+        Pausing,
+        Inquiring,
+        PausingToInquire,
+        AwaitingPerson,
+    }
+
+    private ActivityStep(StepScheduled scheduled, string owner, DateTimeOffset at)
+        : base(scheduled.Step) => (Scheduled, Owner, ScheduledAt, At) = (scheduled, owner, at, at);
+
+    public StepScheduled Scheduled { get; }
+
+    public DateTimeOffset ScheduledAt { get; }
+
+    /// <summary>When the present phase began.</summary>
+    public DateTimeOffset At { get; private set; }
+
+    public Phase Now { get; private set; } = Phase.Attempting;
+
+    public int Attempt { get; private set; } = 1;
+
+    public int Inquiry { get; private set; } = 1;
+
+    public int Epoch { get; private set; }
+
+    /// <summary>The host incarnation whose attempt or inquiry is under way.</summary>
+    public string Owner { get; private set; }
+
+    public bool CancelAsked { get; private set; }
+
+    /// <summary>Some attempt under the present key may have had its effect.</summary>
+    public bool MayHaveHappened { get; private set; }
+
+    public Failure? LastFailure { get; private set; }
+
+    private DateTimeOffset? PauseEnds { get; set; }
+
+    // What pauses grow with. Numbers of attempts and inquiries also count those that died with their host, which says nothing of the receiver.
+    private int failures;
+    private int unanswered;
+
+    public override DateTimeOffset? Due => PauseEnds;
+
+    public override bool UnderWay => Now is Phase.Attempting or Phase.Inquiring;
+
+    public override RunWait Describe() => Now switch
+    {
+        Phase.Attempting => new("activity", Scheduled.Activity, Number, Why: $"attempt {Attempt} is under way", Since: At),
+        Phase.Pausing => new("activity", Scheduled.Activity, Number, PauseEnds, Why: $"attempt {Attempt} failed: {LastFailure?.Message}", Since: At),
+        Phase.AwaitingPerson => new("outcome-unknown", Scheduled.Activity, Number, Why: LastFailure?.Message, Since: At),
+        _ => new("outcome-unknown", Scheduled.Activity, Number, PauseEnds, Why: $"the receiver is being asked (inquiry {Inquiry}): {LastFailure?.Message}", Since: At),
+    };
+
+    // ---- the code's side ----
+
+    public static Task<TOut> Call<TIn, TOut>(WorkflowExecution execution, Activity<TIn, TOut> activity, TIn input, CallOptions? options, CancellationToken cancellation)
+    {
+        if (cancellation.IsCancellationRequested) return Task.FromCanceled<TOut>(cancellation);
+        var waiter = new Waiter<TOut>(activity, (options ?? activity.Options).Over(activity.Options), cancellation);
+        var step = execution.NextStep(waiter);
+        execution.Emit(new StepScheduled(step, activity.Name, activity.Effect, JsonText.From(input)));
+        waiter.WatchCancellation(() => Cancel(execution, step));
+        return waiter.Task;
+    }
+
+    // An effect that may have happened is not walked away from: its outcome is awaited, so that a saga knows what to undo.
+    private static void Cancel(WorkflowExecution execution, int number)
+    {
+        if (execution.State.Find<ActivityStep>(number) is not { } step) return;
+        if (step.Now is Phase.Pausing && (!step.MayHaveHappened || step.Scheduled.Effect is Effect.Pure or Effect.Idempotent))
+        {
+            execution.Emit(new StepCancelled(number));
+            execution.Take(number)?.Cancel();
+        }
+        else if (!step.CancelAsked)
+        {
+            execution.Emit(new StepCancelAsked(number));
+        }
+    }
+
+    /// <summary>What the host needs of the code to run an attempt.</summary>
+    internal abstract class Declared(Activity activity, CallOptions options, CancellationToken cancellation) : Waiter(cancellation)
+    {
+        public Activity Activity => activity;
+
+        public CallOptions Options => options;
+    }
+
+    private sealed class Waiter<TOut>(Activity activity, CallOptions options, CancellationToken cancellation) : Declared(activity, options, cancellation)
+    {
+        private readonly TaskCompletionSource<TOut> outcome = new();
+
+        public Task<TOut> Task => outcome.Task;
+
+        public override void Cancel() => outcome.TrySetCanceled(Cancellation);
+
+        public override bool Deliver(WorkflowEvent e)
+        {
+            switch (e)
+            {
+                case StepCompleted completed:
+                    Complete(completed.Result);
+                    return true;
+                case OutcomeHappened happened:
+                    Complete(happened.Result);
+                    return true;
+                case StepFailed { Failure.Kind: FailureKind.Cancelled }:
+                    Cancel();
+                    return true;
+                case StepFailed failed:
+                    outcome.TrySetException(new ActivityFailedException(Activity.Name, failed.Failure));
+                    return true;
+                default:
+                    return false;
+            }
+        }
+
+        private void Complete(JsonText result)
+        {
+            try
+            {
+                outcome.TrySetResult(result.To<TOut>()!);
+            }
+            catch (Exception e)
+            {
+                outcome.TrySetException(new InvalidOperationException(
+                    $"The recorded result of {Activity.Name} cannot be read as {typeof(TOut).Name}: {e.Message} Give the type back the members that histories hold.", e));
+            }
+        }
+    }
+
+    // ---- fold ----
+
+    public static bool Fold(RunState state, StepEvent e)
+    {
+        if (e is StepScheduled scheduled)
+        {
+            state.Add(new ActivityStep(scheduled, state.Host!, state.Now));
+            return true;
+        }
+        if (state.Find<ActivityStep>(e.Step) is not { } step) return false;
+        step.Fold(e, state);
+        return true;
+    }
+
+    private void Fold(StepEvent e, RunState state)
+    {
+        switch (e)
+        {
+            case AttemptStarted started:
+                // An attempt that was under way and is started anew may have had its effect.
+                if (Now is Phase.Attempting) MayHaveHappened = true;
+                Enter(Phase.Attempting, state);
+                Attempt = started.Attempt;
+                Owner = state.Host!;
+                break;
+            case AttemptFailed failed:
+                MayHaveHappened |= !failed.Definite;
+                failures++;
+                LastFailure = failed.Failure;
+                Enter(Phase.Pausing, state, failed.RetryAt);
+                break;
+            case OutcomeUnknown unknown:
+                MayHaveHappened = true;
+                LastFailure = unknown.Failure;
+                Inquiry = 1;
+                if (unknown.Failure.Kind is not FailureKind.HostLost) failures++;
+                unanswered = 0;
+                Owner = state.Host!;
+                Enter(Phase.Inquiring, state);
+                break;
+            case InquiryStarted inquiry:
+                Inquiry = inquiry.Inquiry;
+                Owner = state.Host!;
+                Enter(Phase.Inquiring, state);
+                break;
+            case OutcomeStillUnknown still:
+                unanswered++;
+                LastFailure = (LastFailure ?? new Failure("", "")) with { Message = still.Why };
+                Enter(still.RetryAt is null ? Phase.AwaitingPerson : Phase.PausingToInquire, state, still.RetryAt);
+                break;
+            case OutcomeNeverWill never:
+                MayHaveHappened = false;
+                Epoch++;
+                state.Keep(never.Key, never.Body);
+                Enter(Phase.Pausing, state, state.Now);
+                break;
+            case StepCancelAsked:
+                CancelAsked = true;
+                break;
+            case OutcomeHappened happened:
+                state.Keep(happened.Key, happened.Body);
+                state.Close(Number);
+                break;
+            case StepCompleted or StepFailed or StepCancelled:
+                state.Close(Number);
+                break;
+        }
+    }
+
+    private void Enter(Phase phase, RunState state, DateTimeOffset? pauseEnds = null) => (Now, At, PauseEnds) = (phase, state.Now, pauseEnds);
+
+    // ---- decide ----
+
+    /// <summary>The outcome of an attempt. One that is no longer awaited (a late answer of an earlier attempt) decides nothing,
+    /// unless it says that the effect happened: that is always news.</summary>
+    public IEnumerable<WorkflowEvent> OnOutcome(int attempt, int epoch, AttemptOutcome outcome, Declared declared, DateTimeOffset now, double random)
+    {
+        if (outcome is AttemptOutcome.Answered answered)
+        {
+            if (epoch == Epoch) yield return new StepCompleted(Number, attempt, answered.Result);
+            yield break;
+        }
+        if (Now is not Phase.Attempting || attempt != Attempt) yield break;
+        if (outcome is AttemptOutcome.NotSent)
+        {
+            if (CancelAsked && !MayHaveHappened) yield return Cancelled(attempt);
+            else yield return new AttemptStarted(Number, attempt + 1);
+            yield break;
+        }
+
+        var failed = (AttemptOutcome.Failed)outcome;
+        if (Scheduled.Effect is Effect.AtMostOnce && !failed.Definite)
+        {
+            foreach (var e in Unknown(attempt, failed.Failure, declared.Activity)) yield return e;
+            yield break;
+        }
+
+        var options = declared.Options;
+        var retry = options.Retry ?? RetryPolicy.Default;
+        var retryAt = Later(now, failed.RetryAfter ?? retry.PauseAfter(failures + 1, random));
+        var mayHaveHappened = Scheduled.Effect switch
+        {
+            // With a receiver that knows keys, its own final refusal also says that no earlier attempt was booked. A 4xx may be a gateway's.
+            Effect.Keyed => !failed.Definite || MayHaveHappened && failed is not { Final: true, Exception: RefusedException },
+            // One whose answer cannot be stored was rolled back.
+            Effect.Transactional => !failed.Final && (MayHaveHappened || !failed.Definite),
+            _ => false,
+        };
+        if (CancelAsked && !mayHaveHappened) yield return Cancelled(attempt);
+        else if (!failed.Final && retry.Allows(attempt, failed.Exception) && !(retryAt > Deadline(options)))
+            yield return new AttemptFailed(Number, attempt, failed.Failure, retryAt, failed.Definite);
+        else if (mayHaveHappened) foreach (var e in Unknown(attempt, failed.Failure, declared.Activity)) yield return e;
+        else if (!failed.Final && retryAt > Deadline(options)) yield return new StepFailed(Number, attempt, failed.Failure with { Kind = FailureKind.TooLate });
+        else yield return new StepFailed(Number, attempt, failed.Failure);
+    }
+
+    // Without a hook to ask the receiver, a person has to say.
+    private IEnumerable<WorkflowEvent> Unknown(int attempt, Failure failure, Activity activity)
+    {
+        yield return new OutcomeUnknown(Number, attempt, failure);
+        if (!activity.CanReconcile) yield return new OutcomeStillUnknown(Number, 1, failure.Message, null);
+    }
+
+    public IEnumerable<WorkflowEvent> OnInquiry(int inquiry, Reconciled<JsonText> verdict, CallOptions options, DateTimeOffset now, double random)
+    {
+        if (Now is not Phase.Inquiring || inquiry != Inquiry) return [];
+        return verdict.Verdict switch
+        {
+            ReconciledAs.Happened => [new OutcomeHappened(Number, verdict.Result)],
+            ReconciledAs.NeverWill => AfterNeverWill(new OutcomeNeverWill(Number, Failure.Clean(verdict.Why)), options),
+            _ => [new OutcomeStillUnknown(Number, inquiry, Failure.Clean(verdict.Why), now + InquiryPauses.PauseAfter(unanswered + 1, random))],
+        };
+    }
+
+    private static readonly RetryPolicy InquiryPauses = new() { First = TimeSpan.FromSeconds(1), Longest = TimeSpan.FromMinutes(10) };
+
+    /// <summary>Certain that nothing happened: a new attempt under a new key, if there is one left.</summary>
+    public IEnumerable<WorkflowEvent> AfterNeverWill(OutcomeNeverWill never, CallOptions options)
+    {
+        yield return never;
+        if (CancelAsked) yield return Cancelled(Attempt);
+        else if ((options.Retry ?? RetryPolicy.Default).Allows(Attempt, null)) yield return new AttemptStarted(Number, Attempt + 1);
+        else yield return new StepFailed(Number, Attempt, LastFailure!);
+    }
+
+    public IEnumerable<WorkflowEvent> OnDue(CallOptions options, DateTimeOffset now)
+    {
+        if (PauseEnds is null || PauseEnds > now) yield break;
+        if (Now is Phase.PausingToInquire) yield return new InquiryStarted(Number, Inquiry + 1);
+        else if (now > Deadline(options) && !MayHaveHappened) yield return new StepFailed(Number, Attempt, LastFailure! with { Kind = FailureKind.TooLate });
+        else yield return new AttemptStarted(Number, Attempt + 1);
+    }
+
+    /// <summary>The owner is dead: what it had under way goes on here.</summary>
+    public IEnumerable<WorkflowEvent> OnOwnerLost(Activity activity) => (Now, Scheduled.Effect) switch
+    {
+        (Phase.Inquiring, _) => [new InquiryStarted(Number, Inquiry + 1)],
+        (_, Effect.AtMostOnce) => Unknown(Attempt, new Failure("HostLost", $"Host {Owner} died while attempt {Attempt} was under way.", FailureKind.HostLost), activity),
+        _ => [new AttemptStarted(Number, Attempt + 1)],
+    };
+
+    private StepFailed Cancelled(int attempt) => new(Number, attempt, new Failure("Cancelled", "The run was cancelled before this took effect.", FailureKind.Cancelled));
+
+    private DateTimeOffset? Deadline(CallOptions options) => options.ScheduleToClose is { } limit ? Later(ScheduledAt, limit) : null;
+
+    // An author's "for ever" must not carry past the end of time.
+    private static DateTimeOffset Later(DateTimeOffset from, TimeSpan by) => by < DateTimeOffset.MaxValue - from ? from + by : DateTimeOffset.MaxValue;
+}

@@ -1,0 +1,96 @@
+using OrleansAiOs.Workflows.History;
+using OrleansAiOs.Workflows.Replay;
+
+namespace OrleansAiOs.Workflows.Steps;
+
+/// <summary>
+/// The code's side of signals: those that came wait in order until they are received; receivers wait in order until one comes.
+/// Receiving is no event of its own: what a receiver gets follows from the order of the inputs alone.
+/// </summary>
+internal sealed class SignalWait(string name)
+{
+    private readonly Queue<JsonText> arrived = new();
+    private readonly LinkedList<Receiver> receivers = new();
+
+    public string Name => name;
+
+    public bool IsAwaited => receivers.Count > 0;
+
+    public static Task<T> Receive<T>(WorkflowExecution execution, Signal<T> signal, CancellationToken cancellation)
+    {
+        if (cancellation.IsCancellationRequested) return Task.FromCanceled<T>(cancellation);
+        var wait = execution.SignalsOf(signal.Name);
+        var receiver = new Receiver<T>();
+        // One that cannot be read as T is passed over: a stranger's message must not stop the run for good.
+        while (wait.arrived.TryDequeue(out var value))
+            if (receiver.TryReceive(value)) return receiver.Task;
+        var node = wait.receivers.AddLast(receiver);
+        if (cancellation.CanBeCanceled)
+            receiver.Registration = cancellation.UnsafeRegister(_ =>
+            {
+                if (node.List is null) return;
+                wait.receivers.Remove(node);
+                receiver.Cancel(cancellation);
+            }, null);
+        return receiver.Task;
+    }
+
+    public void Deliver(JsonText value)
+    {
+        if (receivers.First is not { Value: var receiver } node)
+        {
+            arrived.Enqueue(value);
+        }
+        else if (receiver.TryReceive(value))
+        {
+            receivers.Remove(node);
+            receiver.Registration.Dispose();
+        }
+    }
+
+    /// <summary>Why the receiver that waits cannot read this value; null if it can, or if none waits.</summary>
+    public string? Objection(JsonText value) => receivers.First?.Value.Objection(value);
+
+    private abstract class Receiver
+    {
+        public CancellationTokenRegistration Registration { get; set; }
+
+        public abstract bool TryReceive(JsonText value);
+
+        public abstract string? Objection(JsonText value);
+    }
+
+    private sealed class Receiver<T> : Receiver
+    {
+        private readonly TaskCompletionSource<T> received = new();
+
+        public Task<T> Task => received.Task;
+
+        public void Cancel(CancellationToken token) => received.TrySetCanceled(token);
+
+        public override bool TryReceive(JsonText value)
+        {
+            try
+            {
+                return received.TrySetResult(value.To<T>()!);
+            }
+            catch (Exception)
+            {
+                return false;
+            }
+        }
+
+        public override string? Objection(JsonText value)
+        {
+            try
+            {
+                value.To<T>(WorkflowJson.Door);
+                return null;
+            }
+            catch (Exception e)
+            {
+                return e.Message; // also what the type's own constructor says
+            }
+        }
+    }
+}

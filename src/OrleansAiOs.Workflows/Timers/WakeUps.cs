@@ -1,0 +1,131 @@
+using OrleansAiOs.Workflows.History;
+
+namespace OrleansAiOs.Workflows.Timers;
+
+/// <summary>
+/// Wakes runs when their time has come. The truth is the wake-up row, written with the events; this is its near edge in memory:
+/// all rows due within the horizon that this host knows of, and the moment of the first one beyond. One timer is armed for the
+/// earlier of the two, so nothing is asked of the store while nothing is due. A crash loses only the copy.
+///
+/// A wake-up that comes too early decides nothing and is noted again; one that is noted twice wakes twice, harmlessly.
+/// </summary>
+internal sealed class WakeUps(IRunStore store, StoreClock clock, TimeProvider time, TaskScheduler scheduler, Action<RunKey> wake, Action<Exception> onTrouble) : IDisposable
+{
+    private static readonly TimeSpan Horizon = TimeSpan.FromSeconds(60);
+    private static readonly TimeSpan LongestSleep = TimeSpan.FromDays(1); // a timer of the base library takes at most 49 days
+    private const int Page = 1000;
+
+    private readonly Lock sync = new();
+    private readonly PriorityQueue<RunKey, (DateTimeOffset, long)> near = new();
+    private DateTimeOffset beyond = DateTimeOffset.MaxValue;
+    private DateTimeOffset meanwhile = DateTimeOffset.MaxValue; // the earliest heard of while the store was being asked, which may not have seen it
+    private DateTimeOffset loadedTo = DateTimeOffset.MinValue;
+    private ITimer? timer;
+    private DateTimeOffset armedFor = DateTimeOffset.MaxValue;
+    private long order;
+    private bool loading;
+    private bool stopped;
+
+    /// <summary>Looks at the store for what is due: at the start, and when another host has died.</summary>
+    public void Look()
+    {
+        lock (sync) beyond = meanwhile = DateTimeOffset.MinValue;
+        Arm();
+    }
+
+    /// <summary>A wake-up row was committed.</summary>
+    public void Note(RunKey run, DateTimeOffset due)
+    {
+        lock (sync)
+        {
+            if (due > loadedTo && due > clock.Now + Horizon)
+            {
+                if (due < beyond) beyond = due;
+                if (due < meanwhile) meanwhile = due;
+            }
+            else near.Enqueue(run, (due, order++));
+        }
+        Arm();
+    }
+
+    public void Dispose()
+    {
+        lock (sync)
+        {
+            stopped = true;
+            timer?.Dispose();
+        }
+    }
+
+    private void Arm()
+    {
+        lock (sync)
+        {
+            if (stopped || loading) return;
+            var next = near.TryPeek(out _, out var first) && first.Item1 < beyond ? first.Item1 : beyond;
+            if (next == DateTimeOffset.MaxValue || (timer is not null && armedFor == next)) return;
+            armedFor = next;
+            var now = clock.Now;
+            var sleep = next <= now ? TimeSpan.Zero : next - now < LongestSleep ? next - now : LongestSleep;
+            timer?.Dispose();
+            timer = time.CreateTimer(static self => ((WakeUps)self!).Ring(), this, sleep, Timeout.InfiniteTimeSpan);
+        }
+    }
+
+    private void Ring()
+    {
+        List<RunKey>? due = null;
+        bool load;
+        lock (sync)
+        {
+            if (stopped) return;
+            armedFor = DateTimeOffset.MaxValue;
+            timer?.Dispose();
+            timer = null;
+            var now = clock.Now;
+            while (near.TryPeek(out var run, out var at) && at.Item1 <= now)
+            {
+                near.Dequeue();
+                (due ??= []).Add(run);
+            }
+            load = beyond <= now;
+            if (load)
+            {
+                loading = true;
+                meanwhile = DateTimeOffset.MaxValue;
+            }
+        }
+        foreach (var run in due ?? []) wake(run);
+        if (load) using (ExecutionContext.SuppressFlow()) _ = Task.Factory.StartNew(LoadAsync, CancellationToken.None, TaskCreationOptions.DenyChildAttach, scheduler);
+        else Arm();
+    }
+
+    private async Task LoadAsync()
+    {
+        try
+        {
+            var upTo = clock.Now + Horizon;
+            var rows = await store.WakeUpsAsync(upTo, Page, CancellationToken.None);
+            // A full page: go on from its end as soon as these have been woken.
+            var next = rows.Count == Page ? rows[^1].Due : await store.NextWakeUpAsync(upTo, CancellationToken.None);
+            lock (sync)
+            {
+                foreach (var row in rows) near.Enqueue(row.Run, (row.Due, order++));
+                beyond = next ?? DateTimeOffset.MaxValue;
+                if (rows.Count == Page && beyond <= clock.Now) beyond = clock.Now + TimeSpan.FromMilliseconds(100);
+                loadedTo = upTo;
+            }
+        }
+        catch (Exception e)
+        {
+            onTrouble(e);
+            lock (sync) beyond = clock.Now + TimeSpan.FromSeconds(1);
+        }
+        lock (sync)
+        {
+            if (meanwhile < beyond) beyond = meanwhile;
+            loading = false;
+        }
+        Arm();
+    }
+}

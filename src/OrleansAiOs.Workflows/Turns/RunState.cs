@@ -1,0 +1,132 @@
+using OrleansAiOs.Workflows.History;
+using OrleansAiOs.Workflows.Steps;
+
+namespace OrleansAiOs.Workflows.Turns;
+
+/// <summary>
+/// What a run's history says about it, without running its code: the fold. Events of a step kind are folded in that kind's file.
+/// </summary>
+internal sealed class RunState(RunKey run)
+{
+    private readonly Dictionary<int, OpenStep> open = [];
+    private Dictionary<string, Receipt>? receipts;
+    private Dictionary<string, string>? attributes;
+
+    public RunKey Run { get; } = run;
+
+    /// <summary>The version of the last event folded in; 0 before the first.</summary>
+    public long Version { get; private set; }
+
+    /// <summary>The time of the last input. Never goes back.</summary>
+    public DateTimeOffset Now { get; private set; }
+
+    public RunStatus Status { get; private set; } = RunStatus.Running;
+
+    public RunStarted? Started { get; private set; }
+
+    public DateTimeOffset StartedAt { get; private set; }
+
+    /// <summary>The host incarnation of the last append.</summary>
+    public string? Host { get; private set; }
+
+    public string? StartedBy => Started?.By;
+
+    public string? CancelReason { get; private set; }
+
+    public RunParked? Parked { get; private set; }
+
+    public RunClosed? Outcome { get; private set; }
+
+    public int Signals { get; private set; }
+
+    public IReadOnlyDictionary<string, string>? Attributes => attributes;
+
+    public IReadOnlyCollection<OpenStep> Open => open.Values;
+
+    public bool IsClosed => Status is not (RunStatus.Running or RunStatus.Parked);
+
+    public T? Find<T>(int step) where T : OpenStep => open.GetValueOrDefault(step) as T;
+
+    public Receipt? ReceiptOf(string? key) => key is not null && receipts is not null && receipts.TryGetValue(key, out var receipt) ? receipt : null;
+
+    public void Add(OpenStep step) => open.Add(step.Number, step);
+
+    public void Close(int step) => open.Remove(step);
+
+    /// <summary>Steps in the order of their numbers: the order in which a turn looks at them.</summary>
+    public IEnumerable<T> InOrder<T>() where T : OpenStep => open.Values.OfType<T>().OrderBy(step => step.Number);
+
+    public void Apply(WorkflowEvent e, DateTimeOffset at)
+    {
+        Version++;
+        if (at > Now) Now = at;
+        switch (e)
+        {
+            case RunStarted started:
+                Started = started;
+                StartedAt = at;
+                Host = started.Host;
+                if (started.Attributes is not null) Merge(started.Attributes);
+                break;
+            case HostChanged changed:
+                Host = changed.Host;
+                break;
+            case SignalReceived signal:
+                Signals++;
+                Keep(signal.Key, signal.Body);
+                break;
+            case CancelRequested cancel:
+                CancelReason ??= cancel.Reason;
+                Keep(cancel.Key, cancel.Body);
+                break;
+            case RunParked parked:
+                Parked = parked;
+                Status = RunStatus.Parked;
+                break;
+            case RunUnparked unparked:
+                Parked = null;
+                Status = RunStatus.Running;
+                Keep(unparked.Key, unparked.Body);
+                break;
+            case AttributesSet set:
+                Merge(set.Attributes);
+                break;
+            case RunClosed closed:
+                Outcome = closed;
+                Status = closed switch { RunCompleted => RunStatus.Completed, RunFailed => RunStatus.Failed, _ => RunStatus.Cancelled };
+                open.Clear();
+                break;
+            case StepEvent step:
+                if (!ActivityStep.Fold(this, step) && !TimerStep.Fold(this, step)) ApprovalStep.Fold(this, step);
+                break;
+        }
+    }
+
+    public void Keep(string? key, string? body)
+    {
+        if (key is not null) (receipts ??= []).TryAdd(key, new Receipt(body ?? "", Version));
+    }
+
+    private void Merge(IReadOnlyDictionary<string, string> more)
+    {
+        attributes ??= [];
+        foreach (var (name, value) in more) attributes[name] = value;
+    }
+}
+
+/// <summary>The stored answer to a command's key: what was asked (a digest) and the version that answered it.</summary>
+internal readonly record struct Receipt(string Body, long Version);
+
+/// <summary>An operation of the code that has no outcome yet.</summary>
+internal abstract class OpenStep(int number)
+{
+    public int Number { get; } = number;
+
+    /// <summary>When the engine itself has to do something about it; null if only an input from outside can.</summary>
+    public abstract DateTimeOffset? Due { get; }
+
+    /// <summary>An effect may be on its way: the run belongs to a host until its outcome is appended.</summary>
+    public virtual bool UnderWay => false;
+
+    public abstract RunWait Describe();
+}

@@ -1,0 +1,40 @@
+using OrleansAiOs.Workflows.History;
+
+namespace OrleansAiOs.Workflows.Turns;
+
+/// <summary>What one turn wants appended, and what may happen only after that.</summary>
+internal sealed class Turn(long expected)
+{
+    public long Expected => expected;
+
+    public List<(WorkflowEvent Event, DateTimeOffset At)> Events { get; } = [];
+
+    public RunRow? Row { get; set; }
+
+    public WakeUpChange? WakeUp { get; set; }
+
+    /// <summary>When the engine itself next has something to do about the run.</summary>
+    public DateTimeOffset? Due { get; set; }
+
+    /// <summary>When its append was sent, by the store's clock and by the host's stopwatch: the one jumps, the other stands still in a suspended machine.</summary>
+    public DateTimeOffset SentAt { get; set; }
+
+    public long SentStamp { get; set; }
+
+    /// <summary>Released after the append.</summary>
+    public List<Action> Replies { get; } = [];
+
+    /// <summary>Steps with an attempt or inquiry to dispatch after the append.</summary>
+    public List<int> ToDispatch { get; } = [];
+
+    /// <summary>Steps whose attempts are to be stopped after the append.</summary>
+    public List<int> ToStop { get; } = [];
+
+    /// <summary>The code threw at this input: the activation is spent, and the input is to be recorded without showing it to the code.</summary>
+    public Parking? MustPark { get; set; }
+
+    public bool IsEmpty => Events.Count == 0;
+}
+
+/// <summary>At which input of a turn to park the run, and why.</summary>
+internal sealed record Parking(int Input, string Reason, string Detail);

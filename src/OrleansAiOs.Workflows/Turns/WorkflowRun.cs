@@ -1,0 +1,264 @@
+using OrleansAiOs.Workflows.Hosting;
+using OrleansAiOs.Workflows.History;
+using OrleansAiOs.Workflows.Replay;
+using OrleansAiOs.Workflows.Steps;
+
+namespace OrleansAiOs.Workflows.Turns;
+
+/// <summary>
+/// One run in memory: the entity that a local host and a grain both serve. It knows no host, no clock of its own and no store.
+///
+/// What is stored: the run's events; one summary row; one wake-up row while the engine itself has something to do later.
+///
+/// A turn (design.md §3):
+///   1 takes the inputs that wait, one at a time;
+///   2 answers a command whose key is in the receipts from the receipt;
+///   3 shows each input to the code, which runs until it waits again;
+///   4 turns what the code asked for into events directly behind the input;
+///   5 the host appends all of it at the expected version, in one transaction with row and wake-up;
+///   6 only then replies are released and effects dispatched;
+///   7 an effect's outcome is an input of a later turn.
+///
+/// A crash before 5 leaves nothing: no effect has left, no caller has an answer. A crash after 5 leaves a history that says which
+/// effects may be under way; whoever loads it next takes them over when their owner is dead. An append that loses against another
+/// activation of the same run leaves this object wrong: the host throws it away and loads the run anew.
+/// </summary>
+internal sealed class WorkflowRun
+{
+    private readonly RunContext context;
+    private WorkflowExecution? execution;
+    private List<WorkflowEvent> held = [];
+    private Parking? loadFault;
+    private RunRow? storedRow;
+    private bool storedKnown;
+    private DateTimeOffset? storedWakeUp;
+    private bool keepFromCode;
+
+    private WorkflowRun(RunKey key, RunContext context) => (State, this.context) = (new RunState(key), context);
+
+    public RunState State { get; }
+
+    public RunContext Context => context;
+
+    /// <summary>Why the code cannot run, if it cannot.</summary>
+    public Parking? LoadFault => loadFault;
+
+    public WorkflowExecution? Execution => execution;
+
+    public bool IsIdle => State.IsClosed || !State.Open.Any(step => step.UnderWay);
+
+    public static WorkflowRun New(RunKey key, RunContext context) => new(key, context) { storedKnown = true };
+
+    /// <summary>Rebuilds a run by folding its history and running its code over it again.</summary>
+    public static WorkflowRun Load(RunKey key, IReadOnlyList<StoredEvent> history, RunContext context)
+    {
+        var run = new WorkflowRun(key, context);
+        var events = new List<(WorkflowEvent Event, DateTimeOffset At)>(history.Count);
+        foreach (var stored in history) events.Add((stored.Read(), stored.At));
+        run.Replay(events);
+        return run;
+    }
+
+    private void Replay(List<(WorkflowEvent Event, DateTimeOffset At)> events)
+    {
+        var notShown = new HashSet<int>();
+        for (var i = 0; i < events.Count; i++)
+            if (events[i].Event is RunParked { Holds: > 0 } parked)
+                for (var k = 1; k <= parked.Holds; k++) notShown.Add(i - k);
+
+        for (var i = 0; i < events.Count;)
+        {
+            var (input, at) = events[i];
+            var behind = i + 1;
+            while (behind < events.Count && events[behind].Event.IsCommand) behind++;
+            var commands = events.GetRange(i + 1, behind - i - 1);
+            State.Apply(input, at);
+            if (input is RunStarted started) RecreateCode(started);
+            var show = WhatToShow(input, notShown.Contains(i));
+            if (execution is null || show.Count == 0) foreach (var (command, when) in commands) State.Apply(command, when);
+            else ShowRecorded(show, commands, i + 1);
+            i = behind;
+        }
+    }
+
+    private void ShowRecorded(IReadOnlyList<WorkflowEvent> inputs, List<(WorkflowEvent Event, DateTimeOffset At)> commands, int version)
+    {
+        var applied = State.Version;
+        execution!.DeliverRecorded(inputs, commands);
+        if (execution.Difference is not null)
+            CannotRun("The history cannot be replayed with this build", $"At event {version}: {execution.Difference}.");
+        else if (execution.Fault is { } fault)
+            CannotRun($"The code threw {fault.GetType().Name} while its history was replayed", fault.ToString());
+        else return;
+        foreach (var (command, at) in commands.Skip((int)(State.Version - applied))) State.Apply(command, at);
+    }
+
+    // While a run is parked its inputs are kept; going on, the code sees them in order.
+    private IReadOnlyList<WorkflowEvent> WhatToShow(WorkflowEvent input, bool keep)
+    {
+        switch (input)
+        {
+            case RunParked or HostChanged:
+                return [];
+            case RunUnparked when keep:
+                return []; // the code threw again at what was held: it is held further
+            case RunUnparked:
+                var show = held;
+                held = [];
+                return show;
+            case var _ when keep || State.Parked is not null:
+                held.Add(input);
+                return [];
+            default:
+                return [input];
+        }
+    }
+
+    private void CreateCode(RunStarted started)
+    {
+        if (context.Registry.Find(started.Workflow) is { } type)
+            execution = new WorkflowExecution(type.Create(), State, context.OnForeignWork(State.Run));
+        else
+            CannotRun($"Unknown workflow type '{started.Workflow}'",
+                $"This host knows: {context.Registry.NamesForPeople}. Start it with the pack that holds '{started.Workflow}', then unpark the run.");
+    }
+
+    private void RecreateCode(RunStarted started)
+    {
+        try
+        {
+            CreateCode(started);
+        }
+        catch (Exception e)
+        {
+            CannotRun($"The workflow '{started.Workflow}' could not be created: {e.GetType().Name}", e.ToString());
+        }
+    }
+
+    private void CannotRun(string reason, string detail)
+    {
+        execution = null;
+        loadFault = new Parking(0, reason, Failure.Clean(detail));
+    }
+
+    // ---- the turn ----
+
+    /// <param name="inputs">What waits, in the order it came.</param>
+    /// <param name="parking">The code threw at one of these inputs: record that one and park the run there.</param>
+    public Turn Take(IReadOnlyList<Input> inputs, Parking? parking)
+    {
+        var turn = new Turn(State.Version);
+        if (loadFault is not null && State.Parked is null && State.Started is not null && !State.IsClosed)
+            RecordUnshown(turn, new RunParked(loadFault.Reason, loadFault.Detail));
+        if (parking is { Input: < 0 } && State.Parked is null && !State.IsClosed)
+            RecordUnshown(turn, new RunParked(parking.Reason, parking.Detail));
+        for (var i = 0; i < inputs.Count; i++)
+        {
+            keepFromCode = parking?.Input == i;
+            var before = turn.Events.Count;
+            inputs[i].Decide(this, turn);
+            if (turn.MustPark is not null) return turn;
+            if (keepFromCode) RecordUnshown(turn, new RunParked(parking!.Reason, parking.Detail, turn.Events.Skip(before).Count(e => e.Event is not HostChanged)));
+            keepFromCode = false;
+            if (execution?.Fault is { } fault && !State.IsClosed && State.Parked is null)
+            {
+                turn.MustPark = new Parking(i, $"The code threw {fault.GetType().Name}: {Failure.Clean(fault.Message)}", Failure.Clean(fault.ToString()));
+                return turn;
+            }
+        }
+        Summarise(turn);
+        return turn;
+    }
+
+    /// <summary>The time of an input: the host's clock, corrected to the store's, never going back within a run.</summary>
+    public DateTimeOffset Now => context.Clock.Now is var now && now > State.Now ? now : State.Now;
+
+    /// <summary>Records an input, shows it to the code, and records what the code asks for.</summary>
+    /// <returns>The version that holds the input: what its sender is answered, now and when it asks again.</returns>
+    public long Record(Turn turn, WorkflowEvent input)
+    {
+        RecordUnshown(turn, input);
+        var version = State.Version;
+        if (input is RunStarted started) CreateCode(started);
+        var show = WhatToShow(input, keepFromCode);
+        if (execution is not null && show.Count > 0) execution.DeliverLive(show, command => Add(turn, command, State.Now));
+        return version;
+    }
+
+    private void RecordUnshown(Turn turn, WorkflowEvent input)
+    {
+        if (State.Started is not null && State.Host != context.HostId) Add(turn, new HostChanged(context.HostId), Now);
+        Add(turn, input, Now);
+    }
+
+    private void Add(Turn turn, WorkflowEvent e, DateTimeOffset at)
+    {
+        turn.Events.Add((e, at));
+        State.Apply(e, at);
+        switch (e)
+        {
+            case StepScheduled or AttemptStarted or OutcomeUnknown or InquiryStarted:
+                turn.ToDispatch.Add(((StepEvent)e).Step);
+                break;
+            case StepCancelAsked asked:
+                turn.ToStop.Add(asked.Step);
+                break;
+        }
+    }
+
+    // ---- what lists and wake-ups need to know ----
+
+    private void Summarise(Turn turn)
+    {
+        var busy = !IsIdle;
+        var row = MakeRow(busy);
+        if (turn.Events.Count > 0)
+            if (State.Started is not null && (storedRow is null || Differs(row, storedRow))) turn.Row = row;
+
+        var due = State.IsClosed || State.Parked is not null ? null : State.Open.Min(step => step.Due);
+        turn.Due = due;
+        // Never without an event: another activation could not tell from the version that the row had changed under it.
+        if (turn.Events.Count == 0 || State.Started is null) return;
+        // Too early a wake-up is harmless and too late a bug: the row is rewritten when the need becomes earlier, or the run goes idle.
+        // One whose time has come wakes nobody a second time.
+        var next = storedWakeUp <= State.Now ? null : storedWakeUp;
+        if (!storedKnown || due < next || (next is null && due is not null) || (!busy && due != storedWakeUp)) turn.WakeUp = new WakeUpChange(due);
+    }
+
+    private RunRow MakeRow(bool busy)
+    {
+        var started = State.Started;
+        return new RunRow(State.Run, started?.Workflow ?? "", started?.Version, State.Status, State.Host ?? context.HostId, busy, started?.BusinessKey,
+            State.Attributes, Waits(busy), State.StartedAt, State.Now, State.IsClosed ? State.Now : null);
+    }
+
+    // A busy run's row lists only what a person must act on; the rest changes with every turn.
+    private IReadOnlyList<RunWait> Waits(bool busy)
+    {
+        if (State.IsClosed) return [];
+        List<RunWait>? waits = null;
+        foreach (var step in State.InOrder<OpenStep>())
+            if (!busy || step is ApprovalStep or ActivityStep { Now: ActivityStep.Phase.AwaitingPerson })
+                (waits ??= []).Add(step.Describe());
+        if (!busy)
+            foreach (var signal in execution?.AwaitedSignals ?? []) (waits ??= []).Add(new RunWait("signal", signal));
+        if (State.Parked is { } parked) (waits ??= []).Insert(0, new RunWait("unpark", parked.Reason, Why: parked.Detail));
+        return waits ?? (IReadOnlyList<RunWait>)[];
+    }
+
+    private static bool Differs(RunRow row, RunRow stored) =>
+        row.Status != stored.Status || row.Busy != stored.Busy || row.Host != stored.Host
+        || !ReferenceEquals(row.Attributes, stored.Attributes) && !Same(row.Attributes, stored.Attributes)
+        || !row.Waits.SequenceEqual(stored.Waits);
+
+    private static bool Same(IReadOnlyDictionary<string, string>? a, IReadOnlyDictionary<string, string>? b) =>
+        (a?.Count ?? 0) == (b?.Count ?? 0) && (a is null || b is null || a.All(pair => b.TryGetValue(pair.Key, out var value) && value == pair.Value));
+
+    /// <summary>The append was committed.</summary>
+    public void Committed(Turn turn)
+    {
+        if (turn.Row is not null) storedRow = turn.Row with { Attributes = turn.Row.Attributes?.ToDictionary() };
+        if (turn.WakeUp is not null) storedWakeUp = turn.WakeUp.Due;
+        storedKnown = true;
+    }
+}

@@ -1,0 +1,48 @@
+using System.Text.Json;
+using OrleansAiOs.Workflows;
+
+namespace OrleansAiOs.Host.Tests.Abuse;
+
+public sealed record Order(string Name, decimal Amount);
+
+[Workflow("abuse-echo")]
+internal sealed class Echo : Workflow<JsonElement, JsonElement>
+{
+    protected override Task<JsonElement> RunAsync(JsonElement input) => Task.FromResult(input);
+}
+
+[Workflow("abuse-order")]
+internal sealed class TakesOrder : Workflow<Order, string>
+{
+    protected override Task<string> RunAsync(Order order) => Task.FromResult(order.Name);
+}
+
+[Workflow("abuse-wait")]
+internal sealed class Waits : Workflow<JsonElement, JsonElement>
+{
+    private static readonly Signal<JsonElement> Go = new("go");
+
+    protected override async Task<JsonElement> RunAsync(JsonElement input) => await Receive(Go);
+}
+
+[Workflow("abuse-approve")]
+internal sealed class Approves : Workflow<string, bool>
+{
+    protected override async Task<bool> RunAsync(string title) =>
+        (await Approval(title, new { title }, by: "controller", notBy: [StartedBy], within: TimeSpan.FromHours(1))).Granted;
+}
+
+[Workflow("abuse-throws")]
+internal sealed class Throws : Workflow<string, string>
+{
+    protected override Task<string> RunAsync(string message) => throw new InvalidOperationException(message);
+}
+
+[Workflow("abuse-lost")]
+internal sealed class LosesAnswers : Workflow<string, string>
+{
+    private static readonly Activity<string, string> Pay = Activity.AtMostOnce<TimeProvider, string, string>("abuse.pay",
+        (_, message, _, _) => throw new IOException(message));
+
+    protected override Task<string> RunAsync(string message) => Call(Pay, message);
+}

@@ -1,0 +1,94 @@
+namespace OrleansAiOs.Host.Tests.Cli;
+
+public sealed class SteeringTests
+{
+    private const string Version = """{"version":9}""";
+
+    [Theory]
+    [InlineData("POST /api/v1/runs/inv-1/signals/go", """{"now":true}""", "signal", "inv-1", "go", """{"now": true}""")]
+    [InlineData("POST /api/v1/runs/inv-1/signals/go", "null", "signal", "inv-1", "go")]
+    [InlineData("POST /api/v1/runs/inv-1/cancel", """{"reason":"late"}""", "cancel", "inv-1", "--reason", "late")]
+    [InlineData("POST /api/v1/runs/inv-1/unpark", "{}", "unpark", "inv-1")]
+    [InlineData("POST /api/v1/runs/inv-1/steps/4/resolution", """{"happened":true,"result":{"id":7},"why":"the bank says so"}""", "resolve", "inv-1", "4", "--happened", """{"id":7}""", "--why", "the bank says so")]
+    [InlineData("POST /api/v1/runs/inv-1/steps/4/resolution", """{"happened":true,"result":null}""", "resolve", "inv-1", "4", "--happened", "null")]
+    [InlineData("POST /api/v1/runs/inv-1/steps/4/resolution", """{"happened":false}""", "resolve", "inv-1", "4", "--never")]
+    public async Task A_command_is_sent_as_the_api_wants_it(string request, string body, params string[] args)
+    {
+        await using var host = (await ContractServer.StartAsync()).On(request, Version);
+        var run = await host.RunAsync(args);
+        (run.Code, run.Output).Should().Be((0, ""), run.Error);
+        host.OnlyAsked.Request.Should().Be(request);
+        host.OnlyAsked.Body.Should().Be(body);
+        host.OnlyAsked.Headers.Should().ContainKey("Idempotency-Key");
+        (await host.RunAsync([.. args, "--json"])).Output.Trim().Should().Be(Version);
+    }
+
+    [Theory]
+    [InlineData("approve", "true")]
+    [InlineData("reject", "false")]
+    public async Task A_decision_is_bound_to_what_stands_there(string verb, string granted)
+    {
+        await using var host = (await ContractServer.StartAsync())
+            .On("GET /api/v1/runs/inv-1", Documents.Run(waits: $"[{Documents.Approval(2, digest: "two")},{Documents.Approval(3, digest: "three")}]"))
+            .On("POST /api/v1/runs/inv-1/approvals/3", Version);
+        (await host.RunAsync(verb, "inv-1", "3", "--comment", "seen")).Code.Should().Be(0);
+        host.Asked[1].Body.Should().Be($$"""{"granted":{{granted}},"comment":"seen","digest":"three"}""");
+        await host.RunAsync(verb, "inv-1", "3", "--digest", "looked-at");
+        host.Asked[3].Body.Should().Be($$"""{"granted":{{granted}},"digest":"looked-at"}""");
+    }
+
+    [Fact]
+    public async Task The_only_open_decision_needs_no_number()
+    {
+        await using var host = (await ContractServer.StartAsync()).On("GET /api/v1/runs/inv-1", Documents.Run(waits: $"[{Documents.Approval(3)}]")).On("POST /api/v1/runs/inv-1/approvals/3", Version);
+        (await host.RunAsync("approve", "inv-1")).Code.Should().Be(0);
+        host.Asked.Should().HaveCount(2);
+    }
+
+    [Fact]
+    public async Task Of_several_decisions_none_is_guessed()
+    {
+        await using var host = (await ContractServer.StartAsync()).On("GET /api/v1/runs/inv-1", Documents.Run(waits: $"[{Documents.Approval(2)},{Documents.Approval(3, "Ship it")}]"));
+        var run = await host.RunAsync("approve", "inv-1");
+        run.Code.Should().Be(2);
+        run.Error.Should().Contain("3  Ship it");
+        host.Asked.Should().HaveCount(1);
+    }
+
+    [Fact]
+    public async Task A_run_that_awaits_nobody_is_a_conflict()
+    {
+        await using var host = (await ContractServer.StartAsync()).On("GET /api/v1/runs/inv-1", Documents.Run(status: "completed"));
+        (await host.RunAsync("approve", "inv-1")).Code.Should().Be(5);
+    }
+
+    [Fact]
+    public async Task A_new_key_is_all_that_stands_on_stdout()
+    {
+        await using var host = (await ContractServer.StartAsync()).On("POST /api/v1/keys", """{"name":"mia","roles":["buyer","manager"],"key":"aios_secret"}""", 201);
+        var run = await host.RunAsync("keys", "add", "mia", "--role", "buyer", "--role", "manager");
+        (run.Code, run.Output).Should().Be((0, "aios_secret" + Environment.NewLine));
+        host.OnlyAsked.Body.Should().Be("""{"name":"mia","roles":["buyer","manager"]}""");
+    }
+
+    [Fact]
+    public async Task Keys_are_listed_and_revoked()
+    {
+        await using var host = (await ContractServer.StartAsync())
+            .On("GET /api/v1/keys", """{"items":[{"name":"mia","roles":["buyer","manager"],"key":null,"createdAt":"2026-01-02T03:04:05Z"}]}""")
+            .On("DELETE /api/v1/keys/mia", "", 204);
+        (await host.RunAsync("keys", "list")).Output.Should().ContainAll("mia", "buyer, manager", "2026-01-02 03:04:05Z");
+        var revoked = await host.RunAsync("keys", "revoke", "mia");
+        (revoked.Code, revoked.Output).Should().Be((0, ""));
+        host.Asked[1].Headers.Should().ContainKey("Idempotency-Key");
+    }
+
+    [Fact]
+    public async Task A_run_id_is_sent_as_one_name()
+    {
+        await using var host = await ContractServer.StartAsync();
+        (await host.RunAsync("unpark", "a/b?c")).Code.Should().Be(3);
+        host.OnlyAsked.Request.Should().StartWith("POST /api/v1/runs/a").And.EndWith("c/unpark");
+        host.OnlyAsked.Query.Should().BeEmpty();
+    }
+}

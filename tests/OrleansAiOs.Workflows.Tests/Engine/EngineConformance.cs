@@ -1,0 +1,232 @@
+using System.Reflection;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Logging.Abstractions;
+using OrleansAiOs.Postgres;
+using OrleansAiOs.Testing;
+using OrleansAiOs.Tests.Shared;
+using OrleansAiOs.Workflows.History;
+using OrleansAiOs.Workflows.Hosting;
+
+namespace OrleansAiOs.Workflows.Tests.Engine;
+
+/// <summary>Makes the store a suite runs over.</summary>
+public interface IStoreFixture
+{
+    /// <summary>An empty one.</summary>
+    Task<IRunStore> Fresh(TimeProvider time);
+}
+
+public sealed class InMemory : IStoreFixture
+{
+    public Task<IRunStore> Fresh(TimeProvider time) => Task.FromResult<IRunStore>(new InMemoryStore(time));
+}
+
+/// <summary>One database for a suite, emptied for each test.</summary>
+public sealed class OnPostgres : IStoreFixture, IAsyncLifetime
+{
+    private readonly PostgresFixture database = new();
+    private PostgresStore? store;
+
+    public async Task InitializeAsync()
+    {
+        await database.InitializeAsync();
+        store = await PostgresStore.OpenAsync(database.ConnectionString, NullLogger.Instance);
+    }
+
+    public async Task DisposeAsync()
+    {
+        await store!.DisposeAsync();
+        await database.DisposeAsync();
+    }
+
+    public async Task<IRunStore> Fresh(TimeProvider time)
+    {
+        // What an earlier test left busy or due would be taken over by this one's host.
+        await using var command = database.DataSource.CreateCommand("truncate aios.mt_streams, aios.mt_events, aios.runs, aios.wakeups, aios.outcomes, aios.hosts");
+        await command.ExecuteNonQueryAsync();
+        return store!;
+    }
+}
+
+/// <summary>
+/// What authors may rely on, whatever store is beneath: each suite is written once and run over both. A test's host can be killed and
+/// started again; its time stands still unless the test moves it.
+/// </summary>
+public abstract class EngineConformance(IStoreFixture stores) : IAsyncLifetime
+{
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(120);
+
+    private readonly string suffix = Guid.NewGuid().ToString("N")[..8];
+    private readonly ServiceProvider services = new ServiceCollection().AddSingleton<Outside>().BuildServiceProvider();
+    private int incarnation;
+
+    internal ManualTime Time { get; } = new();
+
+    internal Outside Outside => services.GetRequiredService<Outside>();
+
+    protected IRunStore Store { get; private set; } = null!;
+
+    protected WorkflowHost Host { get; private set; } = null!;
+
+    protected virtual WorkflowHostOptions Configure(WorkflowHostOptions options) => options;
+
+    /// <summary>The workflows nested in the suite.</summary>
+    protected virtual WorkflowRegistry Code => CodeOf(GetType().BaseType!);
+
+    protected static WorkflowRegistry CodeOf(Type holder)
+    {
+        var registry = new WorkflowRegistry();
+        var add = typeof(WorkflowRegistry).GetMethod(nameof(WorkflowRegistry.Add), 1, [])!;
+        foreach (var type in holder.GetNestedTypes(BindingFlags.NonPublic | BindingFlags.Public).Where(t => !t.IsAbstract && t.IsSubclassOf(typeof(Workflow))))
+            add.MakeGenericMethod(type).Invoke(registry, null);
+        return registry;
+    }
+
+    public async Task InitializeAsync()
+    {
+        Store = await stores.Fresh(Time);
+        await StartHost(Code);
+    }
+
+    public async Task DisposeAsync()
+    {
+        Outside.LetGo();
+        await Host.DisposeAsync();
+        await services.DisposeAsync();
+    }
+
+    /// <summary>As a kill does it: nothing more leaves the host, and the next one finds only what was appended.</summary>
+    protected async Task KillAndRestart(WorkflowRegistry? newCode = null)
+    {
+        Host.Halt();
+        await StartHost(newCode ?? Code);
+    }
+
+    private async Task StartHost(WorkflowRegistry code)
+    {
+        Host = new WorkflowHost(Store, code, services, NullLogger<WorkflowHost>.Instance, Configure(new WorkflowHostOptions
+        {
+            Time = Time,
+            HostId = $"{suffix}-{++incarnation}",
+            Seed = (ulong)suffix.GetHashCode() + (ulong)incarnation,
+            // Time jumps here by hours: what is sent late is not what these tests are about.
+            DispatchWindow = TimeSpan.FromDays(3650),
+            DrainFor = TimeSpan.FromMilliseconds(1),
+        }));
+        await Host.StartAsync(CancellationToken.None);
+    }
+
+    protected RunKey Key(string id) => new(RunKey.DefaultTenant, $"{id}-{suffix}");
+
+    protected async Task<RunKey> Start(string workflow, object? input = null, string id = "r", string by = "paula") =>
+        (await Host.StartRunAsync(new StartRun(workflow, JsonText.From(input), Key(id).Id), by)).Run;
+
+    protected async Task<RunClosed> End(RunKey run) => await Host.WaitAsync(run, CancellationToken.None).WaitAsync(Patience);
+
+    protected async Task<T> Result<T>(RunKey run) => (await End(run)).Should().BeOfType<RunCompleted>().Which.Result.To<T>()!;
+
+    protected async Task<Failure> FailureOf(RunKey run) => (await End(run)).Should().BeOfType<RunFailed>().Which.Failure;
+
+    protected async Task<List<WorkflowEvent>> History(RunKey run) => [.. (await Store.ReadAsync(run, 1, default)).Select(e => e.Read())];
+
+    protected async Task<List<T>> Events<T>(RunKey run) => [.. (await History(run)).OfType<T>()];
+
+    protected async Task<RunRow> Until(RunKey run, Func<RunRow, bool> condition)
+    {
+        RunRow? row = null;
+        await Eventually(async () => (row = await Store.FindAsync(run, default)) is not null && condition(row), () => $"{run} is {row}");
+        return row!;
+    }
+
+    protected Task<RunRow> UntilWaits(RunKey run, string kind) => Until(run, row => row.Waits.Any(wait => wait.Kind == kind));
+
+    protected Task<RunRow> UntilParked(RunKey run) => Until(run, row => row.Status is RunStatus.Parked);
+
+    /// <summary>Lets time pass, a step at a time, until it is so.</summary>
+    protected Task PassTimeUntil(Func<bool> condition, double seconds = 1) => Eventually(() =>
+    {
+        if (condition()) return Task.FromResult(true);
+        Time.Advance(TimeSpan.FromSeconds(seconds));
+        return Task.FromResult(false);
+    }, () => "time passed in vain");
+
+    protected async Task PassTimeUntilEnd(RunKey run, double seconds = 1)
+    {
+        var end = Host.WaitAsync(run, CancellationToken.None);
+        await PassTimeUntil(() => end.IsCompleted, seconds);
+        await end;
+    }
+
+    protected static async Task Eventually(Func<Task<bool>> condition, Func<string> otherwise)
+    {
+        var deadline = DateTime.UtcNow + Patience;
+        while (!await condition())
+        {
+            if (DateTime.UtcNow > deadline) throw new TimeoutException(otherwise());
+            await Task.Delay(2);
+        }
+    }
+
+    protected Task<long> Signal(RunKey run, string name, object? value, string? key = null) => Host.SignalAsync(run, name, JsonText.From(value), "tester", key);
+
+    protected static async Task Refused(Func<Task> command, Refusal refusal, string message = "*") =>
+        (await command.Should().ThrowAsync<CommandRefusedException>()).WithMessage(message).Which.Refusal.Should().Be(refusal);
+}
+
+/// <summary>The world outside as a script: what each call answers, and what was called.</summary>
+internal sealed class Outside
+{
+    private readonly Lock sync = new();
+    private readonly List<(string Name, string Key, int Attempt)> calls = [];
+    private readonly TaskCompletionSource letGo = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+    /// <summary>What a call does; by default it answers its name.</summary>
+    public Func<string, ActivityContext, Task<string>> Answer { get; set; } = (name, _) => Task.FromResult(name);
+
+    public Func<string, Task<Reconciled<string>>> Inquiry { get; set; } = _ => Task.FromResult(Reconciled<string>.StillUnknown("nobody knows"));
+
+    public IReadOnlyList<(string Name, string Key, int Attempt)> Calls
+    {
+        get
+        {
+            lock (sync) return [.. calls];
+        }
+    }
+
+    public IEnumerable<string> Names => Calls.Select(call => call.Name);
+
+    public Task<string> Call(string name, ActivityContext context)
+    {
+        lock (sync) calls.Add((name, context.Key.Value, context.Attempt));
+        return Answer(name, context);
+    }
+
+    public Task<Reconciled<string>> Inquire(string name, IdempotencyKey key)
+    {
+        lock (sync) calls.Add(($"{name}?", key.Value, 0));
+        return Inquiry(name);
+    }
+
+    /// <summary>Hangs until the test is over, whatever is asked of it.</summary>
+    public async Task<string> Hang()
+    {
+        await letGo.Task;
+        return "late";
+    }
+
+    public void LetGo() => letGo.TrySetResult();
+}
+
+/// <summary>One tool of each effect class, all of them answered by the script.</summary>
+internal static class Tools
+{
+    public static readonly Activity<string, string> Pure = Activity.Pure<Outside, string, string>("test.pure", (o, name, c) => o.Call(name, c));
+
+    public static readonly Activity<string, string> Keyed = Activity.Keyed<Outside, string, string>("test.keyed", (o, name, _, c) => o.Call(name, c));
+
+    public static readonly Activity<string, string> Once = Activity.AtMostOnce<Outside, string, string>("test.once", (o, name, _, c) => o.Call(name, c), (o, name, key, _) => o.Inquire(name, key));
+
+    public static readonly Activity<string, string> OnceWithoutHook = Activity.AtMostOnce<Outside, string, string>("test.once-no-hook", (o, name, _, c) => o.Call(name, c));
+
+    public static readonly Activity<string, string> Undo = Activity.Keyed<Outside, string, string>("test.undo", (o, name, _, c) => o.Call($"undo {name}", c));
+}

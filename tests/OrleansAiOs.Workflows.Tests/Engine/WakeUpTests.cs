@@ -1,0 +1,67 @@
+using System.Reflection;
+using OrleansAiOs.Testing;
+using OrleansAiOs.Tests.Shared;
+using OrleansAiOs.Workflows.History;
+using OrleansAiOs.Workflows.Timers;
+
+namespace OrleansAiOs.Workflows.Tests.Engine;
+
+/// <summary>Nothing sleeps forgotten, also when a row is committed while the store is being asked for the next ones.</summary>
+public sealed class WakeUpTests
+{
+    [Fact]
+    public async Task A_far_wake_up_noted_while_the_store_is_asked_is_not_lost()
+    {
+        var time = new ManualTime();
+        var (asked, answer, woken) = (new TaskCompletionSource(), new TaskCompletionSource(), new TaskCompletionSource<RunKey>());
+        var store = SlowStore.Over(new InMemoryStore(time), asked, answer.Task);
+        using var wakeUps = new WakeUps(store, new StoreClock(time), time, TaskScheduler.Default, run => woken.TrySetResult(run), e => woken.TrySetException(e));
+        wakeUps.Look();
+        await asked.Task.WaitAsync(TimeSpan.FromSeconds(30)); // the store has looked, and seen nothing
+
+        var run = new RunKey("default", "r");
+        var due = new WakeUpChange(time.GetUtcNow().AddMinutes(20));
+        await store.AppendAsync(new RunAppend(run, 0, [], null, due));
+        wakeUps.Note(run, due.Due!.Value);
+        answer.SetResult();
+
+        var deadline = DateTime.UtcNow.AddSeconds(10);
+        while (!woken.Task.IsCompleted && DateTime.UtcNow < deadline)
+        {
+            time.Advance(TimeSpan.FromMinutes(5));
+            await Task.Delay(2);
+        }
+        woken.Task.IsCompleted.Should().BeTrue("its time has come");
+        (await woken.Task).Should().Be(run);
+    }
+
+    /// <summary>A store whose first answer about the next wake-up takes its time on the way back.</summary>
+    internal class SlowStore : DispatchProxy
+    {
+        private IRunStore inner = null!;
+        private TaskCompletionSource asked = null!;
+        private Task answer = null!;
+
+        public static IRunStore Over(IRunStore inner, TaskCompletionSource asked, Task answer)
+        {
+            var proxy = Create<IRunStore, SlowStore>();
+            var slow = (SlowStore)(object)proxy;
+            (slow.inner, slow.asked, slow.answer) = (inner, asked, answer);
+            return proxy;
+        }
+
+        protected override object? Invoke(MethodInfo? method, object?[]? arguments)
+        {
+            var result = method!.Invoke(inner, arguments);
+            return method.Name == nameof(IRunStore.NextWakeUpAsync) ? Late((ValueTask<DateTimeOffset?>)result!) : result;
+        }
+
+        private async ValueTask<DateTimeOffset?> Late(ValueTask<DateTimeOffset?> found)
+        {
+            var next = await found;
+            asked.TrySetResult();
+            await answer;
+            return next;
+        }
+    }
+}

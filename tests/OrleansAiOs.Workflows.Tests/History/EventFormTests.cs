@@ -1,0 +1,68 @@
+using System.Text;
+using OrleansAiOs.Tests.Shared;
+using OrleansAiOs.Workflows.History;
+
+namespace OrleansAiOs.Workflows.Tests.History;
+
+/// <summary>Stored events are for ever: a line that changes here is a history that an older or newer build cannot read.</summary>
+public sealed class EventFormTests
+{
+    private static readonly DateTimeOffset At = new(2026, 1, 2, 3, 4, 5, 678, 901, TimeSpan.Zero);
+    private static readonly JsonText Value = JsonText.Parse("""{"amount":1.50}""");
+    private static readonly Failure Failed = new("IOException", "gone", FailureKind.NoAnswerInTime);
+    private static readonly Dictionary<string, string> Attributes = new() { ["supplier"] = "ACME" };
+
+    private static readonly WorkflowEvent[] Full =
+    [
+        new RunStarted("w", Value, "host-1", "v1", "INV-1", "paula", Attributes), new HostChanged("host-2"), new SignalReceived("go", Value, "paula", "key", "digest"),
+        new CancelRequested("why", "paula", "key", "digest"), new RunParked("reason", "detail", 2), new RunUnparked("paula", "key", "digest"), new AttributesSet(Attributes), new PatchMarked("p"),
+        new RunCompleted(Value), new RunFailed(Failed), new RunCancelled("why"), new StepScheduled(1, "a.b", Effect.AtMostOnce, Value), new AttemptStarted(1, 2), new AttemptFailed(1, 2, Failed, At, true),
+        new StepCompleted(1, 2, Value), new StepFailed(1, 2, Failed), new StepCancelled(1), new StepCancelAsked(1), new OutcomeUnknown(1, 2, Failed), new OutcomeStillUnknown(1, 2, "why", At),
+        new InquiryStarted(1, 2), new OutcomeNeverWill(1, "why", "paula", "key", "digest"), new OutcomeHappened(1, Value, "paula", "key", "digest"), new TimerSet(1, At), new TimerFired(1), new TimerCancelled(1),
+        new ApprovalRequested(1, "Pay", Value, "d1935", "controller", ["paula"], At), new ApprovalDecided(1, true, new Decider("carl", ["controller"], "key"), "fine", "key", "digest"),
+        new ApprovalExpired(1), new ApprovalWithdrawn(1), new ValueRecorded(1, Value),
+    ];
+
+    private static readonly WorkflowEvent[] Spare =
+    [
+        new RunStarted("w", default, "host-1"), new SignalReceived("go", default), new CancelRequested("why"), new RunParked("reason", "detail"), new RunUnparked(), new RunCompleted(default),
+        new AttemptFailed(1, 1, new Failure("T", "m"), At), new OutcomeStillUnknown(1, 1, "why", null), new OutcomeNeverWill(1, "why"), new OutcomeHappened(1, default),
+        new ApprovalRequested(1, "Pay", default, "d", "r", [], null), new ApprovalDecided(1, false, new Decider("c", [], "key")),
+    ];
+
+    [Fact]
+    public void Every_event_is_stored_in_the_form_that_was_reviewed()
+    {
+        Full.Select(EventNames.Of).Should().BeEquivalentTo(EventNames.Names, "every event has an example here");
+        var text = new StringBuilder();
+        foreach (var e in Full.Concat(Spare))
+        {
+            var (name, body) = EventNames.Write(e);
+            text.AppendLine($"{name} {Encoding.UTF8.GetString(body)}");
+        }
+        Verified.Text("Events.verified.txt", text.ToString());
+    }
+
+    [Fact]
+    public void Every_line_of_the_reviewed_file_can_be_read_and_is_written_back_the_same()
+    {
+        foreach (var line in File.ReadAllLines(Path.Combine(Folder(), "Events.verified.txt")))
+        {
+            var (name, body) = (line.Split(' ')[0], line[(line.IndexOf(' ') + 1)..]);
+            var e = EventNames.Read(1, name, Encoding.UTF8.GetBytes(body));
+            Encoding.UTF8.GetString(EventNames.Write(e).Body).Should().Be(body);
+        }
+    }
+
+    [Fact]
+    public void A_member_that_a_later_build_adds_is_passed_over_and_an_event_it_adds_is_named()
+    {
+        EventNames.Read(1, "timer-fired", """{"step":3,"later":{"a":1}}"""u8).Should().Be(new TimerFired(3));
+        var unknown = () => EventNames.Read(7, "from-the-future", "{}"u8);
+        unknown.Should().Throw<UnreadableHistoryException>().WithMessage("*7*from-the-future*newer build*");
+        var broken = () => EventNames.Read(7, "timer-fired", "{\"step\":\"x\"}"u8);
+        broken.Should().Throw<UnreadableHistoryException>().WithMessage("*7*timer-fired*");
+    }
+
+    internal static string Folder([System.Runtime.CompilerServices.CallerFilePath] string here = "") => Path.GetDirectoryName(here)!;
+}

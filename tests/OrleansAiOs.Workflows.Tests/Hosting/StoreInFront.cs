@@ -1,0 +1,34 @@
+using System.Data.Common;
+using OrleansAiOs.Testing;
+using OrleansAiOs.Workflows.History;
+
+namespace OrleansAiOs.Workflows.Tests.Hosting;
+
+/// <summary>Stands in front of a store in memory; a test decides what becomes of an append.</summary>
+internal sealed class StoreInFront : IRunStore
+{
+    public InMemoryStore Inner { get; } = new(TimeProvider.System);
+
+    public Func<RunAppend, Func<ValueTask<AppendResult>>, ValueTask<AppendResult>> OnAppend { get; set; } = (_, append) => append();
+
+    public ValueTask<AppendResult> AppendAsync(RunAppend append) => OnAppend(append, () => Inner.AppendAsync(append));
+
+    public ValueTask<IReadOnlyList<StoredEvent>> ReadAsync(RunKey run, long fromVersion, CancellationToken cancellation) => Inner.ReadAsync(run, fromVersion, cancellation);
+
+    public ValueTask<IReadOnlyList<RunRow>> ListAsync(RunQuery query, CancellationToken cancellation) => Inner.ListAsync(query, cancellation);
+
+    public ValueTask<RunRow?> FindAsync(RunKey run, CancellationToken cancellation) => Inner.FindAsync(run, cancellation);
+
+    public ValueTask<IReadOnlyList<WakeUp>> WakeUpsAsync(DateTimeOffset before, int limit, CancellationToken cancellation) => Inner.WakeUpsAsync(before, limit, cancellation);
+
+    public ValueTask<DateTimeOffset?> NextWakeUpAsync(DateTimeOffset from, CancellationToken cancellation) => Inner.NextWakeUpAsync(from, cancellation);
+
+    public ValueTask<IReadOnlyList<RunKey>> OrphansAsync(IReadOnlyCollection<string> livingHosts, CancellationToken cancellation) => Inner.OrphansAsync(livingHosts, cancellation);
+
+    public ValueTask<HostBeat> BeatAsync(string host, bool alone, TimeSpan deadAfter, CancellationToken cancellation) => Inner.BeatAsync(host, alone, deadAfter, cancellation);
+
+    public ValueTask RetireAsync(string host, CancellationToken cancellation) => Inner.RetireAsync(host, cancellation);
+
+    public ValueTask<JsonText> TransactAsync(RunKey run, string key, Func<DbTransaction, Task<JsonText>> work, CancellationToken cancellation) =>
+        Inner.TransactAsync(run, key, work, cancellation);
+}

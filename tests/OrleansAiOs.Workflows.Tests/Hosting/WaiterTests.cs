@@ -1,0 +1,89 @@
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Logging.Abstractions;
+using OrleansAiOs.Workflows.History;
+using OrleansAiOs.Workflows.Hosting;
+
+namespace OrleansAiOs.Workflows.Tests.Hosting;
+
+/// <summary>Whoever waits for the end of a run hears of it, whatever others who ask about the same run do.</summary>
+public sealed class WaiterTests : IAsyncLifetime
+{
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(20);
+    private static readonly RunKey Run = new(RunKey.DefaultTenant, "r");
+
+    private readonly StoreInFront store = new();
+    private readonly WorkflowHost host;
+
+    public WaiterTests() => host = new WorkflowHost(store, new WorkflowRegistry().Add<Listener>(), new ServiceCollection().BuildServiceProvider(), NullLogger<WorkflowHost>.Instance,
+        new WorkflowHostOptions { Time = TimeProvider.System, HostId = "host-1", Seed = 1 });
+
+    public Task InitializeAsync() => host.StartAsync(CancellationToken.None);
+
+    public async Task DisposeAsync() => await host.DisposeAsync();
+
+    [Workflow("listener")]
+    private sealed class Listener : Workflow<int, string>
+    {
+        protected override async Task<string> RunAsync(int input) => await Receive(new Signal<string>("said"));
+    }
+
+    [Fact]
+    public async Task A_start_that_is_refused_takes_nobody_elses_wait_away()
+    {
+        var waiting = host.RunAsync(new StartRun("listener", JsonText.From(1), "r"), "test");
+        await Started();
+        var other = () => host.StartAndWaitAsync(new StartRun("listener", JsonText.From(2), "r"), "test", CancellationToken.None);
+        (await other.Should().ThrowAsync<CommandRefusedException>()).Which.Refusal.Should().Be(Refusal.Conflict);
+        await host.SignalAsync(Run, "said", JsonText.From("done"), "test");
+        (await waiting.WaitAsync(Patience)).Should().BeOfType<RunCompleted>();
+    }
+
+    [Fact]
+    public async Task Who_reads_the_end_between_its_commit_and_its_announcement_takes_nobody_elses_wait_away()
+    {
+        var (committed, mayAnswer) = (new TaskCompletionSource(), new TaskCompletionSource());
+        store.OnAppend = async (append, commit) =>
+        {
+            var result = await commit();
+            if (append.Row?.ClosedAt is null) return result;
+            committed.SetResult();
+            await mayAnswer.Task;
+            return result;
+        };
+        var waiting = host.RunAsync(new StartRun("listener", JsonText.From(1), "r"), "test");
+        await Started();
+        var signal = host.SignalAsync(Run, "said", JsonText.From("done"), "test");
+        await committed.Task.WaitAsync(Patience);
+
+        (await host.WaitAsync(Run, CancellationToken.None).WaitAsync(Patience)).Should().BeOfType<RunCompleted>();
+        mayAnswer.SetResult();
+        await signal.WaitAsync(Patience);
+        (await waiting.WaitAsync(Patience)).Should().BeOfType<RunCompleted>();
+    }
+
+    [Fact]
+    public async Task Who_gives_up_waiting_takes_nobody_elses_wait_away()
+    {
+        var waiting = host.RunAsync(new StartRun("listener", JsonText.From(1), "r"), "test");
+        await Started();
+        using var soon = new CancellationTokenSource(TimeSpan.FromMilliseconds(20));
+        await FluentActions.Awaiting(() => host.WaitAsync(Run, soon.Token)).Should().ThrowAsync<OperationCanceledException>();
+        await host.SignalAsync(Run, "said", JsonText.From("done"), "test");
+        (await waiting.WaitAsync(Patience)).Should().BeOfType<RunCompleted>();
+    }
+
+    [Fact]
+    public async Task A_host_that_goes_down_leaves_nobody_waiting()
+    {
+        var waiting = host.RunAsync(new StartRun("listener", JsonText.From(1), "r"), "test");
+        await Started();
+        host.Halt();
+        (await FluentActions.Awaiting(() => waiting.WaitAsync(Patience)).Should().ThrowAsync<CommandRefusedException>()).Which.Refusal.Should().Be(Refusal.Busy);
+        await FluentActions.Awaiting(() => host.WaitAsync(Run, CancellationToken.None).WaitAsync(Patience)).Should().ThrowAsync<CommandRefusedException>();
+    }
+
+    private async Task Started()
+    {
+        while (await store.FindAsync(Run, default) is null) await Task.Delay(2);
+    }
+}

@@ -1,0 +1,105 @@
+using OrleansAiOs.Workflows.History;
+
+namespace OrleansAiOs.Tests.Shared;
+
+public abstract class WakeUpConformance : RunStoreConformance
+{
+    private async Task<IEnumerable<string>> Due(DateTimeOffset before) =>
+        (await Store.WakeUpsAsync(before, 1_000_000, default)).Where(w => w.Run.Tenant == Tenant).Select(w => w.Run.Id);
+
+    [Fact]
+    public async Task They_come_earliest_first_and_only_those_before_the_moment()
+    {
+        foreach (var i in new[] { 3, 1, 2, 4 }) await Append(Run($"r{i}"), 0, 1, Row(Run($"r{i}")), new WakeUpChange(Moment.AddMicroseconds(i)));
+        (await Due(Moment.AddMicroseconds(4))).Should().Equal("r1", "r2", "r3");
+        (await Due(Moment.AddMicroseconds(1))).Should().BeEmpty();
+        (await Store.WakeUpsAsync(Moment.AddSeconds(1), 1, default)).Should().HaveCount(1);
+    }
+
+    [Fact]
+    public async Task The_next_one_is_the_earliest_at_or_after_the_moment()
+    {
+        await Append(Run("a"), 0, 1, Row(Run("a")), new WakeUpChange(Moment));
+        await Append(Run("b"), 0, 1, Row(Run("b")), new WakeUpChange(Moment.AddSeconds(5)));
+        (await Store.NextWakeUpAsync(Moment, default)).Should().Be(Moment);
+        (await Store.NextWakeUpAsync(Moment.AddMicroseconds(1), default)).Should().Be(Moment.AddSeconds(5));
+        (await Store.NextWakeUpAsync(new DateTimeOffset(9990, 1, 1, 0, 0, 0, TimeSpan.Zero), default)).Should().BeNull();
+    }
+
+    [Fact]
+    public async Task One_is_moved_kept_and_taken_away()
+    {
+        await Append(Run(), 0, 1, Row(Run()), new WakeUpChange(Moment));
+        await Append(Run(), 1, 1, null, new WakeUpChange(Moment.AddSeconds(9)));
+        (await Due(Moment.AddSeconds(9))).Should().BeEmpty("it was moved");
+        await Append(Run(), 2);
+        (await Due(Moment.AddSeconds(10))).Should().Equal(["r"], "an append that says nothing of it keeps it");
+        await Append(Run(), 3, 1, null, new WakeUpChange(null));
+        (await Due(Moment.AddSeconds(10))).Should().BeEmpty();
+        (await Append(Run(), 4, 1, null, new WakeUpChange(null))).Should().Be(AppendResult.Appended, "taking away what is not there is nothing");
+    }
+}
+
+public abstract class HostConformance : RunStoreConformance
+{
+    private static readonly TimeSpan Never = TimeSpan.FromDays(1);
+
+    private readonly string a = $"a-{Guid.NewGuid():N}", b = $"b-{Guid.NewGuid():N}";
+
+    [Fact]
+    public async Task A_host_that_beats_lives_and_knows_the_stores_time()
+    {
+        var before = DateTimeOffset.UtcNow.AddMinutes(-1);
+        (await Store.BeatAsync(a, alone: false, Never, default)).Living.Should().Contain(a);
+        var beat = await Store.BeatAsync(b, alone: false, Never, default);
+        beat.Living.Should().Contain([a, b]);
+        beat.StoreTime.Should().BeAfter(before).And.BeBefore(DateTimeOffset.UtcNow.AddMinutes(1));
+    }
+
+    [Fact]
+    public async Task A_host_not_heard_of_is_dead_for_good()
+    {
+        await Store.BeatAsync(a, alone: false, Never, default);
+        while ((await Store.BeatAsync(b, alone: false, TimeSpan.FromMilliseconds(1), default)).Living.Contains(a))
+        {
+        }
+        var late = () => Store.BeatAsync(a, alone: false, Never, default).AsTask();
+        await late.Should().ThrowAsync<HostFencedException>();
+        await late.Should().ThrowAsync<HostFencedException>("dead is for good");
+        (await Store.BeatAsync(b, alone: false, Never, default)).Living.Should().Contain(b).And.NotContain(a);
+    }
+
+    [Fact]
+    public async Task A_host_that_is_alone_declares_all_others_dead()
+    {
+        await Store.BeatAsync(a, alone: false, Never, default);
+        (await Store.BeatAsync(b, alone: true, Never, default)).Living.Should().Equal(b);
+        var late = () => Store.BeatAsync(a, alone: true, Never, default).AsTask();
+        await late.Should().ThrowAsync<HostFencedException>();
+        (await Store.BeatAsync(b, alone: false, Never, default)).Living.Should().Contain(b, "the fenced one has harmed nobody");
+    }
+
+    [Fact]
+    public async Task A_host_that_retired_is_not_among_the_living()
+    {
+        await Store.BeatAsync(a, alone: false, Never, default);
+        await Store.RetireAsync(a, default);
+        (await Store.BeatAsync(b, alone: false, Never, default)).Living.Should().NotContain(a);
+    }
+
+    [Fact]
+    public async Task Orphans_are_busy_runs_of_hosts_that_do_not_live()
+    {
+        await Append(Run("mine"), 0, 1, Row(Run("mine"), host: a, busy: true));
+        await Append(Run("theirs"), 0, 1, Row(Run("theirs"), host: b, busy: true));
+        await Append(Run("idle"), 0, 1, Row(Run("idle"), host: b));
+        (await Orphans(a)).Should().Equal("theirs");
+        (await Orphans(a, b)).Should().BeEmpty();
+        (await Orphans()).Should().BeEquivalentTo("mine", "theirs");
+        await Append(Run("theirs"), 1, 1, Row(Run("theirs"), host: a));
+        (await Orphans(a)).Should().BeEmpty("what was taken over is nobody's orphan");
+    }
+
+    private async Task<IEnumerable<string>> Orphans(params string[] living) =>
+        (await Store.OrphansAsync(living, default)).Where(run => run.Tenant == Tenant).Select(run => run.Id);
+}
