@@ -9,6 +9,7 @@ internal sealed class DeterministicScheduler(Action<string> onForeignWork) : Tas
 {
     private readonly Queue<Task> ready = new();
     private int turnThread;
+    private volatile bool collected;
 
     /// <summary>Runs the action, and everything that becomes ready by it, until nothing is.</summary>
     public void RunToQuiescence(Action<object?> action, object? state)
@@ -38,6 +39,12 @@ internal sealed class DeterministicScheduler(Action<string> onForeignWork) : Tas
     /// <summary>Whether the caller is code that this scheduler runs at this moment.</summary>
     public bool IsOnTurn => Environment.CurrentManagedThreadId == turnThread;
 
+    /// <summary>
+    /// The collector's finalizer disposes a timer of the code. If it ends a wait by that, the code was garbage with it (a wait keeps its
+    /// timer alive): the run has left memory, and what this activation of it would do now is nobody's business.
+    /// </summary>
+    public void Collected() => collected |= !Thread.CurrentThread.IsThreadPoolThread;
+
     /// <exception cref="InvalidOperationException">The caller runs elsewhere; the run is parked for it.</exception>
     public void DemandTurn()
     {
@@ -49,7 +56,7 @@ internal sealed class DeterministicScheduler(Action<string> onForeignWork) : Tas
     protected override void QueueTask(Task task)
     {
         if (IsOnTurn) ready.Enqueue(task);
-        else onForeignWork(Left);
+        else if (!collected || Thread.CurrentThread.IsThreadPoolThread) onForeignWork(Left);
     }
 
     protected override bool TryExecuteTaskInline(Task task, bool taskWasPreviouslyQueued) => false;

@@ -53,6 +53,8 @@ internal sealed class WorkflowExecution
 
     public void DemandTurn() => scheduler.DemandTurn();
 
+    public void Collected() => scheduler.Collected();
+
     public bool IsReplaying => recorded is not null;
 
     /// <summary>In replay, the command recorded at the place the code has reached.</summary>

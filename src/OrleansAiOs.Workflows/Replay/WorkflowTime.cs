@@ -56,7 +56,11 @@ internal sealed class WorkflowTime(WorkflowExecution execution) : TimeProvider
         private void Disarm()
         {
             // A PeriodicTimer that the code left behind is disposed by the collector, when its run has long left memory.
-            if (!execution.IsOnTurn) return;
+            if (!execution.IsOnTurn)
+            {
+                execution.Collected();
+                return;
+            }
             if (step is { } armed) TimerStep.Cancel(execution, armed);
             step = null;
         }

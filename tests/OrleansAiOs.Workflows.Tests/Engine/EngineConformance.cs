@@ -1,5 +1,7 @@
+using System.Collections.Concurrent;
 using System.Reflection;
 using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
 using OrleansAiOs.Postgres;
 using OrleansAiOs.Testing;
@@ -56,6 +58,7 @@ public abstract class EngineConformance(IStoreFixture stores) : IAsyncLifetime
 {
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(120);
 
+    private readonly HostLog log = new();
     private readonly string suffix = Guid.NewGuid().ToString("N")[..8];
     private readonly ServiceProvider services = new ServiceCollection().AddSingleton<Outside>().BuildServiceProvider();
     private int incarnation;
@@ -104,7 +107,7 @@ public abstract class EngineConformance(IStoreFixture stores) : IAsyncLifetime
 
     private async Task StartHost(WorkflowRegistry code)
     {
-        Host = new WorkflowHost(Store, code, services, NullLogger<WorkflowHost>.Instance, Configure(new WorkflowHostOptions
+        Host = new WorkflowHost(Store, code, services, log, Configure(new WorkflowHostOptions
         {
             Time = Time,
             HostId = $"{suffix}-{++incarnation}",
@@ -157,12 +160,12 @@ public abstract class EngineConformance(IStoreFixture stores) : IAsyncLifetime
         await end;
     }
 
-    protected static async Task Eventually(Func<Task<bool>> condition, Func<string> otherwise)
+    protected async Task Eventually(Func<Task<bool>> condition, Func<string> otherwise)
     {
         var deadline = DateTime.UtcNow + Patience;
         while (!await condition())
         {
-            if (DateTime.UtcNow > deadline) throw new TimeoutException(otherwise());
+            if (DateTime.UtcNow > deadline) throw new TimeoutException($"{otherwise()}. The host said:{log}");
             await Task.Delay(2);
         }
     }
@@ -171,6 +174,21 @@ public abstract class EngineConformance(IStoreFixture stores) : IAsyncLifetime
 
     protected static async Task Refused(Func<Task> command, Refusal refusal, string message = "*") =>
         (await command.Should().ThrowAsync<CommandRefusedException>()).WithMessage(message).Which.Refusal.Should().Be(refusal);
+}
+
+/// <summary>What the host logged: told only when a test fails.</summary>
+internal sealed class HostLog : ILogger<WorkflowHost>
+{
+    private readonly ConcurrentQueue<string> lines = new();
+
+    public IDisposable? BeginScope<TState>(TState state) where TState : notnull => null;
+
+    public bool IsEnabled(LogLevel level) => level >= LogLevel.Information;
+
+    public void Log<TState>(LogLevel level, EventId id, TState state, Exception? exception, Func<TState, Exception?, string> format) =>
+        lines.Enqueue($"{level}: {format(state, exception)} {exception}");
+
+    public override string ToString() => string.Concat(lines.Select(line => $"\n  {line}"));
 }
 
 /// <summary>The world outside as a script: what each call answers, and what was called.</summary>

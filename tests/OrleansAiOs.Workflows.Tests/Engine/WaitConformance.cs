@@ -82,6 +82,7 @@ public abstract class WaitConformance(IStoreFixture stores) : EngineConformance(
     [InlineData("past", 0)]
     [InlineData("any", 60)]
     [InlineData("all", 60)]
+    [InlineData("periodic", 60)]
     [InlineData("limit", 60)]
     [InlineData("wait-async", 60)]
     public async Task Time_passes_for_the_code_as_it_was_asked_to_whatever_it_was_asked_with(string kind, int minutes)
@@ -137,6 +138,21 @@ public abstract class WaitConformance(IStoreFixture stores) : EngineConformance(
         await Signal(run, "go", "on");
         await PassTimeUntilEnd(run, 300);
         (await Result<string>(run)).Should().Be("on");
+    }
+
+    [Fact]
+    public async Task A_run_that_left_memory_while_it_awaited_a_tick_is_not_disturbed_when_the_collector_comes()
+    {
+        var run = await Start("timers", "periodic");
+        await UntilWaits(run, "timer");
+        await PassTimeUntil(() => Host.ActiveRuns == 0);
+        for (var i = 0; i < 3; i++)
+        {
+            GC.Collect();
+            GC.WaitForPendingFinalizers(); // ends the wait of the code that is garbage now
+        }
+        await PassTimeUntilEnd(run, 60);
+        int.Parse(await Result<string>(run)).Should().BeGreaterThanOrEqualTo(60);
     }
 
     [Fact]
