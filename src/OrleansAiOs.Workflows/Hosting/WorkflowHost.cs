@@ -202,7 +202,16 @@ public sealed class WorkflowHost : IAsyncDisposable
     {
         if (refusing) throw new CommandRefusedException(Refusal.Busy, "The host is going down. Send it again in a few seconds.", TimeSpan.FromSeconds(5));
         Post(run, command);
-        return await command.Reply;
+        try
+        {
+            // By the wall clock: it is the sender who waits.
+            return await command.Reply.WaitAsync(Options.AnswerWithin);
+        }
+        catch (TimeoutException)
+        {
+            throw new CommandRefusedException(Refusal.Busy, $"The store has not taken the command within {Options.AnswerWithin.TotalSeconds:0} s. Whether it will is not known: "
+                + "send it again with the same id or Idempotency-Key.", TimeSpan.FromSeconds(5));
+        }
     }
 
     internal void Post(RunKey run, Input input)
