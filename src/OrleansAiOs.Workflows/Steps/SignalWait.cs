@@ -24,6 +24,7 @@ internal sealed class SignalWait(string name)
         // One that cannot be read as T is passed over: a stranger's message must not stop the run for good.
         while (wait.arrived.TryDequeue(out var value))
             if (receiver.TryReceive(value)) return receiver.Task;
+        execution.Lenient?.Receives(signal.Name);
         var node = wait.receivers.AddLast(receiver);
         if (cancellation.CanBeCanceled)
             receiver.Registration = cancellation.UnsafeRegister(_ =>
@@ -48,6 +49,15 @@ internal sealed class SignalWait(string name)
         }
     }
 
+    /// <summary>Gives the receiver that waits something made up.</summary>
+    public void Imagine()
+    {
+        var receiver = receivers.First!.Value;
+        receivers.RemoveFirst();
+        receiver.Registration.Dispose();
+        receiver.Imagine();
+    }
+
     /// <summary>Why the receiver that waits cannot read this value; null if it can, or if none waits.</summary>
     public string? Objection(JsonText value) => receivers.First?.Value.Objection(value);
 
@@ -58,6 +68,8 @@ internal sealed class SignalWait(string name)
         public abstract bool TryReceive(JsonText value);
 
         public abstract string? Objection(JsonText value);
+
+        public abstract void Imagine();
     }
 
     private sealed class Receiver<T> : Receiver
@@ -67,6 +79,8 @@ internal sealed class SignalWait(string name)
         public Task<T> Task => received.Task;
 
         public void Cancel(CancellationToken token) => received.TrySetCanceled(token);
+
+        public override void Imagine() => received.TrySetResult(MadeUp.Of<T>());
 
         public override bool TryReceive(JsonText value)
         {

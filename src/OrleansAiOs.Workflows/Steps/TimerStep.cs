@@ -49,6 +49,8 @@ internal sealed class TimerStep(TimerSet set) : OpenStep(set.Step)
 
         public override void Cancel() => fired.TrySetCanceled(Cancellation);
 
+        public override void Imagine() => fired.TrySetResult();
+
         public override bool Deliver(WorkflowEvent e) => fired.TrySetResult();
     }
 
