@@ -5,6 +5,7 @@ using OrleansAiOs.Workflows.Hosting;
 using OrleansAiOs.Workflows.Steps;
 using OrleansAiOs.Workflows.Timers;
 using OrleansAiOs.Workflows.Turns;
+using OrleansAiOs.Workflows.Versions;
 
 namespace OrleansAiOs.Testing.Checking;
 
@@ -163,7 +164,7 @@ public sealed class HistoryChecker(CheckerOptions options)
         }
         RunState state;
         WorkflowRun? run = null;
-        if (registry.Find(((RunStarted)events[0].Event).Workflow) is not null)
+        if (registry.Find(((RunStarted)events[0].Event).Workflow, WorkflowRun.VersionAtEnd(events)) is not null)
         {
             run = WorkflowRun.Load(facts.Run, facts.History, Sealed(registry));
             state = run.State;
@@ -175,7 +176,10 @@ public sealed class HistoryChecker(CheckerOptions options)
             foreach (var (e, at) in events) state.Apply(e, at);
         }
 
+        CheckCertificates(facts.Run, events, report);
+
         var busy = !state.IsClosed && state.Open.Any(step => step.UnderWay);
+        if (row.CodeVersion != state.CodeVersion) report("I5", $"the row says version {row.CodeVersion}, the history {state.CodeVersion}");
         if (row.Status != state.Status) report("I5", $"the row says {row.Status}, the history {state.Status}");
         if (row.Busy != busy) report("I5", $"the row says busy: {row.Busy}, the history {busy}");
         if (row.Host != state.Host) report("I5", $"the row says host {row.Host}, the history {state.Host}");
@@ -192,6 +196,18 @@ public sealed class HistoryChecker(CheckerOptions options)
             foreach (var step in state.Open.OfType<ActivityStep>().Where(step => step.UnderWay && !living.Contains(step.Owner)))
                 report("I8", $"step {step.Number} is under way on host {step.Owner}, which is dead, and nobody has taken it over");
         if (options.AllHaveEnded) report("I12", $"it has not ended: {state.Status}, waits for {string.Join("; ", row.Waits)}");
+    }
+
+    // A run was moved because the new version asked for what was recorded: it still does.
+    private void CheckCertificates(RunKey run, List<(WorkflowEvent Event, DateTimeOffset At)> events, Action<string, string> report)
+    {
+        foreach (var (e, _) in events)
+        {
+            if (e is not RunMigrated { Certificate: var certificate } moved || registry.Find(((RunStarted)events[0].Event).Workflow, moved.To) is null) continue;
+            var (again, fault) = Migration.Certify(run, events.GetRange(0, (int)certificate.UpTo), moved.From, moved.To, registry);
+            if (fault is not null) report("I6", $"it was moved to version {moved.To}, which does not replay it up to event {certificate.UpTo}: {fault.Detail}");
+            else if (again != certificate) report("I6", $"it was moved to version {moved.To}, which now asks for other commands up to event {certificate.UpTo} than its certificate says");
+        }
     }
 
     // Enough for a replay, which reads no clock and starts nothing.

@@ -15,6 +15,7 @@ internal sealed class StepGrammar
     private WorkflowEvent? before;
     private DateTimeOffset at;
     private bool closed;
+    private string? codeVersion;
 
     public enum Phase
     {
@@ -58,7 +59,7 @@ internal sealed class StepGrammar
         Demand(!closed, version, "I4", $"a {EventNames.Of(e)} stands behind the end of the run");
         Demand(before is not null || e is RunStarted, version, "I4", $"the history begins with a {EventNames.Of(e)}");
         Demand(before is null || e is not RunStarted, version, "I4", "the run was started twice");
-        Demand(!e.IsCommand || before is not (null or HostChanged or RunParked), version, "I4", $"the command {EventNames.Of(e)} stands behind no input");
+        Demand(!e.IsCommand || before is not (null or HostChanged or RunParked or RunMigrated), version, "I4", $"the command {EventNames.Of(e)} stands behind no input");
         Demand(!e.IsCommand || when == at, version, "I4", $"the command {EventNames.Of(e)} bears another time than its input");
         at = when > at ? when : at;
         before = e;
@@ -66,10 +67,16 @@ internal sealed class StepGrammar
         {
             case RunStarted started:
                 host = started.Host;
+                codeVersion = started.Version;
                 break;
             case HostChanged changed:
                 Demand(changed.Host != host, version, "I4", $"the host changes from {host} to itself");
                 host = changed.Host;
+                break;
+            case RunMigrated moved:
+                Demand(moved.From == codeVersion, version, "I4", $"it is moved from version {moved.From}, and was on {codeVersion}");
+                Demand(moved.Certificate.UpTo < version, version, "I4", $"its certificate reaches to event {moved.Certificate.UpTo}");
+                codeVersion = moved.To;
                 break;
             case RunClosed:
                 closed = true;

@@ -16,6 +16,7 @@ public static class EventNames
         ("cancel-requested", typeof(CancelRequested)),
         ("run-parked", typeof(RunParked)),
         ("run-unparked", typeof(RunUnparked)),
+        ("run-migrated", typeof(RunMigrated)),
         ("attributes-set", typeof(AttributesSet)),
         ("patch-marked", typeof(PatchMarked)),
         ("run-completed", typeof(RunCompleted)),
@@ -86,6 +87,7 @@ public sealed class UnreadableHistoryException(string message) : Exception(messa
 [JsonSerializable(typeof(CancelRequested))]
 [JsonSerializable(typeof(RunParked))]
 [JsonSerializable(typeof(RunUnparked))]
+[JsonSerializable(typeof(RunMigrated))]
 [JsonSerializable(typeof(AttributesSet))]
 [JsonSerializable(typeof(PatchMarked))]
 [JsonSerializable(typeof(RunCompleted))]

@@ -43,6 +43,17 @@ public sealed record RunParked(string Reason, string Detail, int Holds = 0) : Wo
 
 public sealed record RunUnparked(string? By = null, string? Key = null, string? Body = null) : WorkflowEvent;
 
+/// <summary>From here on the run is on another version of its code, which was shown the whole history before and asked for the same.</summary>
+/// <param name="From">The version it was on; null for code without one.</param>
+/// <param name="Undo">It was moved back to where it came from.</param>
+public sealed record RunMigrated(string? From, string? To, MigrationCertificate Certificate, bool Undo = false, string? By = null, string? Key = null, string? Body = null) : WorkflowEvent;
+
+/// <summary>What can be checked again of a move: the same version, shown the same history, asks for the same commands.</summary>
+/// <param name="UpTo">The version of the last event that was shown.</param>
+/// <param name="Commands">How many commands the code asked for.</param>
+/// <param name="Digest">SHA-256, in hexadecimal, over what it asked for: of each command its name, a line feed, its stored form, a line feed.</param>
+public sealed record MigrationCertificate(long UpTo, int Commands, string Digest);
+
 public sealed record AttributesSet(IReadOnlyDictionary<string, string> Attributes) : WorkflowEvent
 {
     [JsonIgnore]

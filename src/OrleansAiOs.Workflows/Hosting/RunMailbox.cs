@@ -181,7 +181,12 @@ internal sealed class RunMailbox(RunKey key, WorkflowHost host)
                     run = null;
                     foreach (var reply in turn.Replies) reply();
                 }
-                return;
+                if (turn.Rereads) run = null;
+                if (!turn.Rereads && turn.Taken >= taken.Count) return;
+                taken.RemoveRange(0, turn.Taken);
+                if (turn.Rereads) taken.Add(new DueInput()); // what the new reading finds due
+                (mayBeNew, isFresh, parking, parkings) = (false, false, null, 0);
+                continue;
             }
             Telemetry.Lost();
             run = null;

@@ -5,6 +5,7 @@ using OrleansAiOs.Workflows.History;
 using OrleansAiOs.Workflows.Steps;
 using OrleansAiOs.Workflows.Timers;
 using OrleansAiOs.Workflows.Turns;
+using OrleansAiOs.Workflows.Versions;
 
 namespace OrleansAiOs.Workflows.Hosting;
 
@@ -81,6 +82,9 @@ public sealed class WorkflowHost : IAsyncDisposable
     {
         if (Registry.Find(command.Workflow) is not { } type)
             throw new CommandRefusedException(Refusal.NotFound, $"There is no workflow '{command.Workflow}' here. This host knows: {Registry.NamesForPeople}.");
+        if (command.Version is { } version)
+            type = Registry.Find(command.Workflow, version)
+                ?? throw new CommandRefusedException(Refusal.NotFound, $"There is no version '{version}' of '{command.Workflow}' here. This host holds: {Registry.VersionsForPeople(command.Workflow)}.");
         if (command.Id is null) command = command with { Id = Context.Ids.NextId(Now).ToString() };
         if (!RunKey.TryParse(command.Tenant, command.Id, out var run, out var error)) throw new CommandRefusedException(Refusal.Invalid, error!);
         if (command.BusinessKey is { Length: > 200 }) throw new CommandRefusedException(Refusal.Invalid, $"A business key has at most 200 characters; this one has {command.BusinessKey.Length}.");
@@ -110,6 +114,9 @@ public sealed class WorkflowHost : IAsyncDisposable
         SendAsync(run, new ResolveInput(step, happened, result, why, by, key));
 
     public Task<long> UnparkAsync(RunKey run, string by, string? key = null) => SendAsync(run, new UnparkInput(by, key));
+
+    /// <summary>Moves open runs of a workflow to another version of its code: those that replay on it. A page at a time.</summary>
+    public Task<MigrationPage> MigrateAsync(MigrateRuns command, string by, CancellationToken cancellation = default) => new Migration(this).RunAsync(command, by, cancellation);
 
     /// <summary>Waits for the end of a run, however far away.</summary>
     /// <exception cref="CommandRefusedException">There is no such run, or the host goes down.</exception>
@@ -198,7 +205,7 @@ public sealed class WorkflowHost : IAsyncDisposable
         return history.Select(e => e.Read()).OfType<RunClosed>().Last();
     }
 
-    private async Task<T> SendAsync<T>(RunKey run, Command<T> command)
+    internal async Task<T> SendAsync<T>(RunKey run, Command<T> command)
     {
         if (refusing) throw new CommandRefusedException(Refusal.Busy, "The host is going down. Send it again in a few seconds.", TimeSpan.FromSeconds(5));
         Post(run, command);

@@ -15,6 +15,12 @@ internal abstract class Input
 
     /// <summary>It could not be decided at all: the run is not there, or the host goes down.</summary>
     public abstract void Fail(Exception exception);
+
+    /// <summary>Whether the run has to act on it: if its code cannot, it is parked. What asks nothing of the code leaves the run as it is.</summary>
+    public virtual bool NeedsCode(WorkflowRun run) => true;
+
+    /// <summary>Its event changes how the history before it is read: it has a turn of its own.</summary>
+    public virtual bool Rereads => false;
 }
 
 /// <summary>An input somebody waits for an answer to.</summary>
@@ -28,7 +34,9 @@ internal abstract class Command<TReply> : Input
 
     protected void Answer(Turn turn, TReply answer) => turn.Replies.Add(() => reply.TrySetResult(answer));
 
-    protected void Refuse(Turn turn, Refusal refusal, string message) => turn.Replies.Add(() => reply.TrySetException(new CommandRefusedException(refusal, message)));
+    protected void Refuse(Turn turn, Refusal refusal, string message) => Refuse(turn, new CommandRefusedException(refusal, message));
+
+    protected void Refuse(Turn turn, Exception refusal) => turn.Replies.Add(() => reply.TrySetException(refusal));
 }
 
 internal sealed class StartInput(StartRun command, string by, WorkflowType type) : Command<Started>
@@ -53,6 +61,7 @@ internal sealed class StartInput(StartRun command, string by, WorkflowType type)
     // What is not said the second time is not asked for.
     private string? Difference(RunStarted first) =>
         first.Workflow != type.Name ? $"as a '{first.Workflow}'"
+        : command.Version is not null && command.Version != first.Version ? $"on {(first.Version is null ? "no version" : $"version '{first.Version}'")} of the code"
         : !CanonicalJson.Write(first.Input).AsSpan().SequenceEqual(CanonicalJson.Write(command.Input)) ? "with another input"
         : command.BusinessKey is not null && command.BusinessKey != first.BusinessKey ? $"with {(first.BusinessKey is null ? "no business key" : $"the business key '{first.BusinessKey}'")}"
         : command.Attributes?.FirstOrDefault(a => first.Attributes?.GetValueOrDefault(a.Key) != a.Value) is { Key: { } name } ? $"with another attribute '{name}'"
@@ -217,6 +226,9 @@ internal sealed class DueInput : InnerInput
 {
     public override void Decide(WorkflowRun run, Turn turn) => DoWhatIsDue(run, turn);
 
+    // A host without the run's version is woken for it as well: too early a wake-up is no reason to park.
+    public override bool NeedsCode(WorkflowRun run) => run.State.Open.Any(step => step.Due <= run.Now);
+
     public static void DoWhatIsDue(WorkflowRun run, Turn turn)
     {
         if (run.State.IsClosed || run.State.Parked is not null) return;
@@ -241,6 +253,8 @@ internal sealed class DueInput : InnerInput
 internal sealed class OwnerLostInput : InnerInput
 {
     public override void Decide(WorkflowRun run, Turn turn) => TakeOver(run, turn, owner => !run.Context.IsLiving(owner));
+
+    public override bool NeedsCode(WorkflowRun run) => run.State.InOrder<ActivityStep>().Any(step => step.UnderWay && !run.Context.IsLiving(step.Owner));
 
     public static void TakeOver(WorkflowRun run, Turn turn, Func<string, bool> isDead)
     {

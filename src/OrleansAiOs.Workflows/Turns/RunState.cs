@@ -26,6 +26,9 @@ internal sealed class RunState(RunKey run)
 
     public DateTimeOffset StartedAt { get; private set; }
 
+    /// <summary>The version of the code the run is on: the one it began with, or was last moved to.</summary>
+    public string? CodeVersion { get; private set; }
+
     /// <summary>The host incarnation of the last append.</summary>
     public string? Host { get; private set; }
 
@@ -65,11 +68,16 @@ internal sealed class RunState(RunKey run)
             case RunStarted started:
                 Started = started;
                 StartedAt = at;
+                CodeVersion = started.Version;
                 Host = started.Host;
                 if (started.Attributes is not null) Merge(started.Attributes);
                 break;
             case HostChanged changed:
                 Host = changed.Host;
+                break;
+            case RunMigrated migrated:
+                CodeVersion = migrated.To;
+                Keep(migrated.Key, migrated.Body);
                 break;
             case SignalReceived signal:
                 Signals++;

@@ -33,6 +33,7 @@ internal sealed class WorkflowRun
     private bool storedKnown;
     private DateTimeOffset? storedWakeUp;
     private bool keepFromCode;
+    private string? versionAtEnd;
 
     private WorkflowRun(RunKey key, RunContext context) => (State, this.context) = (new RunState(key), context);
 
@@ -80,6 +81,7 @@ internal sealed class WorkflowRun
             if (events[i].Event is RunParked { Holds: > 0 } parked)
                 for (var k = 1; k <= parked.Holds; k++) notShown.Add(i - k);
 
+        versionAtEnd = VersionAtEnd(events);
         for (var i = 0; i < events.Count;)
         {
             var (input, at) = events[i];
@@ -93,7 +95,7 @@ internal sealed class WorkflowRun
                 continue;
             }
             State.Apply(input, at);
-            if (input is RunStarted started) RecreateCode(started);
+            if (input is RunStarted started) RecreateCode(started, versionAtEnd);
             var show = WhatToShow(input, notShown.Contains(i));
             if (execution is null || show.Count == 0) foreach (var (command, when) in commands) State.Apply(command, when);
             else ShowRecorded(show, commands, i + 1);
@@ -119,7 +121,7 @@ internal sealed class WorkflowRun
     {
         if (lenient.Translate(recorded, at, index) is not { } input) return;
         State.Apply(input, at);
-        if (input is RunStarted started) RecreateCode(started);
+        if (input is RunStarted started) RecreateCode(started, versionAtEnd);
         var show = WhatToShow(input, keep);
         if (execution is not null) lenient.Show(execution, show);
     }
@@ -129,7 +131,7 @@ internal sealed class WorkflowRun
     {
         switch (input)
         {
-            case RunParked or HostChanged:
+            case RunParked or HostChanged or RunMigrated:
                 return [];
             case RunUnparked when keep:
                 return []; // the code threw again at what was held: it is held further
@@ -145,20 +147,32 @@ internal sealed class WorkflowRun
         }
     }
 
-    private void CreateCode(RunStarted started)
+    // A run that was moved has its whole history shown to the version it was moved to.
+    internal static string? VersionAtEnd(List<(WorkflowEvent Event, DateTimeOffset At)> events)
     {
-        if (context.Registry.Find(started.Workflow) is { } type)
+        for (var i = events.Count - 1; i >= 0; i--)
+            if (events[i].Event is RunMigrated migrated) return migrated.To;
+        return (events[0].Event as RunStarted)?.Version;
+    }
+
+    private void CreateCode(RunStarted started, string? version)
+    {
+        if (context.Registry.Find(started.Workflow, version) is { } type)
             execution = new WorkflowExecution(type.Create(), State, context.OnForeignWork(State.Run)) { Lenient = context.Lenient, Matched = context.Matched };
+        else if (context.Registry.Find(started.Workflow) is not null)
+            CannotRun($"{(version is null ? "The version without a name" : $"Version '{version}'")} of '{started.Workflow}' is missing",
+                $"This host holds of '{started.Workflow}': {context.Registry.VersionsForPeople(started.Workflow)}. Deploy a build that also holds {(version is null ? "the class without a version" : $"version '{version}'")}, "
+                + $"then unpark the run; or move it, if it replays: aios migrate --type {started.Workflow} --to {context.Registry.Find(started.Workflow)!.Version ?? "VERSION"}, then unpark it.");
         else
             CannotRun($"Unknown workflow type '{started.Workflow}'",
                 $"This host knows: {context.Registry.NamesForPeople}. Start it with the pack that holds '{started.Workflow}', then unpark the run.");
     }
 
-    private void RecreateCode(RunStarted started)
+    private void RecreateCode(RunStarted started, string? version)
     {
         try
         {
-            CreateCode(started);
+            CreateCode(started, version);
         }
         catch (Exception e)
         {
@@ -179,15 +193,19 @@ internal sealed class WorkflowRun
     public Turn Take(IReadOnlyList<Input> inputs, Parking? parking)
     {
         var turn = new Turn(State.Version);
-        if (loadFault is not null && State.Parked is null && State.Started is not null && !State.IsClosed)
+        if (loadFault is not null && State.Parked is null && State.Started is not null && !State.IsClosed && inputs.Any(input => input.NeedsCode(this)))
             RecordUnshown(turn, new RunParked(loadFault.Reason, loadFault.Detail));
         if (parking is { Input: < 0 } && State.Parked is null && !State.IsClosed)
             RecordUnshown(turn, new RunParked(parking.Reason, parking.Detail));
         for (var i = 0; i < inputs.Count; i++)
         {
+            // One that rereads the history does so as it is stored.
+            if (inputs[i].Rereads && turn.Events.Count > 0) break;
+            turn.Taken = i + 1;
             keepFromCode = parking?.Input == i;
             var before = turn.Events.Count;
             inputs[i].Decide(this, turn);
+            if (turn.Rereads) return turn;
             if (turn.MustPark is not null) return turn;
             if (keepFromCode) RecordUnshown(turn, new RunParked(parking!.Reason, parking.Detail, turn.Events.Skip(before).Count(e => e.Event is not HostChanged)));
             keepFromCode = false;
@@ -210,11 +228,33 @@ internal sealed class WorkflowRun
     {
         RecordUnshown(turn, input);
         var version = State.Version;
-        if (input is RunStarted started) CreateCode(started);
+        if (input is RunStarted started) CreateCode(started, started.Version);
         var show = WhatToShow(input, keepFromCode);
         if (execution is not null && show.Count > 0) execution.DeliverLive(show, command => Add(turn, command, State.Now));
         return version;
     }
+
+    /// <summary>
+    /// Records an event that changes how the history before it is read. The run in memory follows the old reading: row and wake-up are those of
+    /// the run as it will be loaded.
+    /// </summary>
+    /// <param name="history">All that is stored of the run.</param>
+    /// <returns>The version that holds the event.</returns>
+    public long Reread(Turn turn, List<(WorkflowEvent Event, DateTimeOffset At)> history, WorkflowEvent e)
+    {
+        if (State.Host != context.HostId) turn.Events.Add((new HostChanged(context.HostId), Now));
+        turn.Events.Add((e, Now));
+        var reread = Load(State.Run, [.. history, .. turn.Events], context);
+        turn.Rereads = true;
+        turn.Row = reread.MakeRow(!reread.IsIdle);
+        turn.Due = reread.Due;
+        turn.WakeUp = new WakeUpChange(turn.Due);
+        foreach (var step in State.Open)
+            if (reread.State.Find<OpenStep>(step.Number) is not { UnderWay: true }) turn.ToStop.Add(step.Number);
+        return turn.Expected + turn.Events.Count;
+    }
+
+    private DateTimeOffset? Due => State.IsClosed || State.Parked is not null ? null : State.Open.Min(step => step.Due);
 
     private void RecordUnshown(Turn turn, WorkflowEvent input)
     {
@@ -246,8 +286,7 @@ internal sealed class WorkflowRun
         if (turn.Events.Count > 0)
             if (State.Started is not null && (storedRow is null || Differs(row, storedRow))) turn.Row = row;
 
-        var due = State.IsClosed || State.Parked is not null ? null : State.Open.Min(step => step.Due);
-        turn.Due = due;
+        var due = turn.Due = Due;
         // Never without an event: another activation could not tell from the version that the row had changed under it.
         if (turn.Events.Count == 0 || State.Started is null) return;
         // Too early a wake-up is harmless and too late a bug: the row is rewritten when the need becomes earlier, or the run goes idle.
@@ -259,7 +298,7 @@ internal sealed class WorkflowRun
     private RunRow MakeRow(bool busy)
     {
         var started = State.Started;
-        return new RunRow(State.Run, started?.Workflow ?? "", started?.Version, State.Status, State.Host ?? context.HostId, busy, started?.BusinessKey,
+        return new RunRow(State.Run, started?.Workflow ?? "", State.CodeVersion, State.Status, State.Host ?? context.HostId, busy, started?.BusinessKey,
             State.Attributes, Waits(busy), State.StartedAt, State.Now, State.IsClosed ? State.Now : null);
     }
 
@@ -278,7 +317,7 @@ internal sealed class WorkflowRun
     }
 
     private static bool Differs(RunRow row, RunRow stored) =>
-        row.Status != stored.Status || row.Busy != stored.Busy || row.Host != stored.Host
+        row.Status != stored.Status || row.CodeVersion != stored.CodeVersion || row.Busy != stored.Busy || row.Host != stored.Host
         || !ReferenceEquals(row.Attributes, stored.Attributes) && !Same(row.Attributes, stored.Attributes)
         || !row.Waits.SequenceEqual(stored.Waits);
 
