@@ -36,7 +36,7 @@ internal static class RunsApi
         var input = JsonBody.From(request.Input);
         // The same key again is the same run: its id is made from the key, so the run's own stream is the receipt.
         var id = request.Id ?? (key is null ? null : "key-" + Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes($"{Caller.Of(context).Id}\n{key}"))[..16]));
-        var command = new StartRun(request.Workflow, input, id, request.BusinessKey, request.Attributes);
+        var command = new StartRun(request.Workflow, input, id, request.BusinessKey, request.Attributes, Version: NoNul("version", request.Version));
         var (started, end, row) = wait is null
             ? (await host.StartRunAsync(command, Caller.Of(context).Id), null, null)
             : await InTimeAsync(wait.Value, context.RequestAborted, limit => host.StartAndWaitAsync(command, Caller.Of(context).Id, limit));
@@ -58,8 +58,7 @@ internal static class RunsApi
             }, ParseCursor(cursor), limit ?? 50);
         if (query.Limit is < 1 or > PageMax) throw new ProblemException(400, "Bad limit", $"limit is 1 to {PageMax}, not {query.Limit}.");
         var rows = await host.Store.ListAsync(query, context.RequestAborted);
-        var next = rows.Count == query.Limit ? string.Create(CultureInfo.InvariantCulture, $"{rows[^1].StartedAt:O}~{rows[^1].Run.Id}") : null;
-        return new PageView<RunView>([.. rows.Select(RunView.Of)], next is null ? null : Convert.ToBase64String(Encoding.UTF8.GetBytes(next)).Replace('+', '-').Replace('/', '_'));
+        return new PageView<RunView>([.. rows.Select(RunView.Of)], Cursor(rows.Count == query.Limit ? new RunCursor(rows[^1].StartedAt, rows[^1].Run.Id) : null));
     }
 
     private static async Task<RunView> GetAsync(string id, WorkflowHost host, HttpContext context)
@@ -171,10 +170,13 @@ internal static class RunsApi
                 throw new ProblemException(422, "Bad attribute", $"attributes.{name}: names have 1 to 64 characters and values at most 256, none of them U+0000.");
     }
 
-    private static string? NoNul(string what, string? text) =>
+    public static string? NoNul(string what, string? text) =>
         text is not null && (text.Contains('\0') || text.Length > 1000) ? throw new ProblemException(400, $"Bad {what}", $"{what} holds U+0000 or is longer than 1,000 characters.") : text;
 
-    private static RunCursor? ParseCursor(string? cursor)
+    public static string? Cursor(RunCursor? cursor) => cursor is null ? null
+        : Convert.ToBase64String(Encoding.UTF8.GetBytes(string.Create(CultureInfo.InvariantCulture, $"{cursor.StartedAt:O}~{cursor.Id}"))).Replace('+', '-').Replace('/', '_');
+
+    public static RunCursor? ParseCursor(string? cursor)
     {
         if (cursor is null) return null;
         try

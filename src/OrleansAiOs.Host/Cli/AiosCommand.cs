@@ -55,6 +55,7 @@ internal static class AiosCommand
             CancelCommand.Create(client),
             UnparkCommand.Create(client),
             ResolveCommand.Create(client),
+            MigrateCommand.Create(client),
             ApprovalsCommand.Create(client),
             DecideCommand.CreateApprove(client),
             DecideCommand.CreateReject(client),

@@ -45,6 +45,7 @@ internal sealed class Timeline
             case "cancel-requested": Add(e, "cancel asked", By(e), Text(e, "reason")); break;
             case "run-parked": Add(e, "parked", "", Text(e, "reason"), bad: true); break;
             case "run-unparked": Add(e, "unparked", By(e)); break;
+            case "run-migrated": Add(e, $"moved from version {Text(e, "from")} to {Text(e, "to")}", By(e)); break;
             case "attributes-set": Add(e, "attributes", "", Raw(e, "attributes")); break;
             case "patch-marked": Add(e, $"patch {Text(e, "patch")}"); break;
             case "run-completed": Add(e, "completed"); break;
