@@ -64,6 +64,11 @@ internal sealed class WorkflowExecution
 
     public IEnumerable<string> AwaitedSignals => signals is null ? [] : signals.Values.Where(s => s.IsAwaited).Select(s => s.Name);
 
+    public IEnumerable<SignalWait> Signals => signals is null ? [] : signals.Values;
+
+    /// <summary>Whether the code has been started and has not ended.</summary>
+    public bool IsUnderWay => main is { IsCompleted: false };
+
     public string? SignalObjection(string name, JsonText value) => signals?.GetValueOrDefault(name)?.Objection(value);
 
     /// <summary>Shows the code an input; its commands go to <paramref name="append"/>.</summary>
@@ -120,7 +125,7 @@ internal sealed class WorkflowExecution
                 break;
             case StepEvent step when waiting.TryGetValue(step.Step, out var waiter):
                 // Removed first: a periodic timer sets its next step from within.
-                if (step is StepCompleted or StepFailed or OutcomeHappened or TimerFired or ApprovalDecided or ApprovalExpired) Take(step.Step);
+                if (step is StepCompleted or StepFailed or StepSkipped or OutcomeHappened or TimerFired or ApprovalDecided or ApprovalExpired) Take(step.Step);
                 waiter.Deliver(e);
                 break;
         }
