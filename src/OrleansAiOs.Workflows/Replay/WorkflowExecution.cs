@@ -25,14 +25,18 @@ internal sealed class WorkflowExecution
     private int guids;
     private Task<JsonText>? main;
     private Action<WorkflowEvent>? live;
+    private bool showsMore;
 
     public WorkflowExecution(Workflow code, RunState state, Action<string> onForeignWork)
     {
         (this.code, State) = (code, state);
         scheduler = new DeterministicScheduler(onForeignWork);
         Time = new WorkflowTime(this);
+        Loops = new CheckpointedLoop(this);
         code.Execution = this;
     }
+
+    public CheckpointedLoop Loops { get; }
 
     public RunState State { get; }
 
@@ -62,6 +66,33 @@ internal sealed class WorkflowExecution
 
     public ActivityStep.Declared? Declaration(int step) => waiting.GetValueOrDefault(step) as ActivityStep.Declared;
 
+    /// <summary>Commands of the last recorded input that the code has asked for again.</summary>
+    public int CommandsSeen => commands;
+
+    // ---- checkpoints ----
+
+    /// <summary>The code waits for nothing and has nothing left to do but what it does now: all that it knows is in its variables.</summary>
+    public bool IsQuiet => !showsMore && waiting.Count == 0 && State.Open.Count == 0 && State.CancelReason is null && !scheduler.HasMore && !AwaitedSignals.Any();
+
+    /// <summary>Signals that came and were not received yet.</summary>
+    public IReadOnlyList<EarlySignals> EarlySignals => signals is null ? [] : [.. signals.Values.Where(s => s.Arrived.Count > 0).OrderBy(s => s.Name, StringComparer.Ordinal).Select(s => new EarlySignals(s.Name, [.. s.Arrived]))];
+
+    public (int Steps, int Guids, IReadOnlyDictionary<string, bool>? Patches) Counters => (steps, guids, patches?.ToDictionary());
+
+    /// <summary>In replay, if the record goes on with a checkpoint behind a gap: all that the engine knows of the code is from now on what it says.</summary>
+    public LoopResumption? TakeResumption()
+    {
+        if (Difference is not null || UpcomingRecord is not LoopResumption resumption) return null;
+        var checkpoint = resumption.Checkpoint;
+        (steps, guids) = (checkpoint.Steps, checkpoint.Guids);
+        patches = checkpoint.Patches?.ToDictionary(StringComparer.Ordinal);
+        signals = null;
+        foreach (var early in checkpoint.Signals ?? [])
+            foreach (var value in early.Values) SignalsOf(early.Signal).Deliver(value);
+        State.Apply(resumption, recorded![commands++].At);
+        return resumption;
+    }
+
     public IEnumerable<string> AwaitedSignals => signals is null ? [] : signals.Values.Where(s => s.IsAwaited).Select(s => s.Name);
 
     public IEnumerable<SignalWait> Signals => signals is null ? [] : signals.Values;
@@ -72,7 +103,7 @@ internal sealed class WorkflowExecution
     public string? SignalObjection(string name, JsonText value) => signals?.GetValueOrDefault(name)?.Objection(value);
 
     /// <summary>Shows the code an input; its commands go to <paramref name="append"/>.</summary>
-    public void DeliverLive(IEnumerable<WorkflowEvent> inputs, Action<WorkflowEvent> append)
+    public void DeliverLive(IReadOnlyList<WorkflowEvent> inputs, Action<WorkflowEvent> append)
     {
         (recorded, live) = (null, append);
         Deliver(inputs);
@@ -80,7 +111,7 @@ internal sealed class WorkflowExecution
     }
 
     /// <summary>Shows the code an input of the past, with the commands recorded behind it.</summary>
-    public void DeliverRecorded(IEnumerable<WorkflowEvent> inputs, IReadOnlyList<(WorkflowEvent Event, DateTimeOffset At)> commandsBehind)
+    public void DeliverRecorded(IReadOnlyList<WorkflowEvent> inputs, IReadOnlyList<(WorkflowEvent Event, DateTimeOffset At)> commandsBehind)
     {
         (recorded, commands) = (commandsBehind, 0);
         Deliver(inputs);
@@ -89,11 +120,12 @@ internal sealed class WorkflowExecution
         recorded = null;
     }
 
-    private void Deliver(IEnumerable<WorkflowEvent> inputs)
+    private void Deliver(IReadOnlyList<WorkflowEvent> inputs)
     {
-        foreach (var input in inputs)
+        for (var i = 0; i < inputs.Count; i++)
         {
             if (State.IsClosed) return; // what a branch that nobody awaited would still do has no place behind the end
+            showsMore = i < inputs.Count - 1;
             scheduler.RunToQuiescence(static state =>
             {
                 var (execution, e) = ((WorkflowExecution, WorkflowEvent))state!;
@@ -105,7 +137,7 @@ internal sealed class WorkflowExecution
                 {
                     execution.Fault ??= thrown; // by what the code has hung on a token or a timer: nobody else would hear of it
                 }
-            }, (this, input));
+            }, (this, inputs[i]));
             if (main is { IsCompleted: true } && !State.IsClosed && Difference is null && Fault is null) End(main);
         }
     }
@@ -237,6 +269,7 @@ internal sealed class WorkflowExecution
         StepScheduled s => $"step-scheduled {s.Activity} (step {s.Step})",
         StepEvent s => $"{EventNames.Of(s)} (step {s.Step})",
         PatchMarked p => $"patch-marked {p.Patch}",
+        LoopResumption => "loop-checkpoint",
         _ => EventNames.Of(e),
     };
 }

@@ -14,6 +14,8 @@ internal sealed class SignalWait(string name)
 
     public string Name => name;
 
+    public IReadOnlyCollection<JsonText> Arrived => arrived;
+
     public bool IsAwaited => receivers.Count > 0;
 
     /// <summary>Since when the first receiver waits.</summary>
