@@ -27,6 +27,7 @@ internal sealed class StepGrammar
         Completed,
         Failed,
         Withdrawn,
+        Skipped,
     }
 
     public sealed class Step(StepEvent opened)
@@ -43,7 +44,7 @@ internal sealed class StepGrammar
 
         public string Owner { get; set; } = "";
 
-        public bool IsOver => Now is Phase.Completed or Phase.Failed or Phase.Withdrawn;
+        public bool IsOver => Now is Phase.Completed or Phase.Failed or Phase.Withdrawn or Phase.Skipped;
     }
 
     public IReadOnlyDictionary<int, Step> Steps => steps;
@@ -77,6 +78,12 @@ internal sealed class StepGrammar
                 Demand(moved.From == codeVersion, version, "I4", $"it is moved from version {moved.From}, and was on {codeVersion}");
                 Demand(moved.Certificate.UpTo < version, version, "I4", $"its certificate reaches to event {moved.Certificate.UpTo}");
                 codeVersion = moved.To;
+                break;
+            case LoopCheckpoint checkpoint:
+                foreach (var (number, open) in steps) Demand(open.IsOver, version, "I4", $"a checkpoint, while step {number} is {open.Now}");
+                Demand(checkpoint.Steps == steps.Count, version, "I4", $"the checkpoint counts {checkpoint.Steps} steps, and there are {steps.Count}");
+                Demand(checkpoint.Host == host, version, "I4", $"the checkpoint is of host {checkpoint.Host}, and {host} appends");
+                Demand(checkpoint.CodeVersion == codeVersion, version, "I4", $"the checkpoint is of version {checkpoint.CodeVersion}, and the run is on {codeVersion}");
                 break;
             case RunClosed:
                 closed = true;
@@ -164,6 +171,13 @@ internal sealed class StepGrammar
             case OutcomeHappened:
                 Allow(step, Phase.Inquiring, Phase.PausingToInquire, Phase.Waiting);
                 step.Now = Phase.Completed;
+                break;
+            case RetryAsked:
+                Allow(step, Phase.Pausing, Phase.PausingToInquire);
+                break;
+            case StepSkipped:
+                Allow(step, Phase.Pausing, Phase.PausingToInquire, Phase.Inquiring, Phase.Waiting);
+                step.Now = Phase.Skipped;
                 break;
             default:
                 Fault(version, "I4", $"{EventNames.Of(e)} of step {e.Step}, which is an activity");
