@@ -191,7 +191,7 @@ public sealed class HistoryChecker(CheckerOptions options)
         if (state.IsClosed != row.ClosedAt is not null) report("I5", $"the row says closed at {row.ClosedAt:u}, the history says {state.Status}");
         if (state.IsClosed) return;
 
-        if (state.Parked is null && state.Open.Min(step => step.Due) is { } due && !(facts.WakeUp <= due))
+        if (state.Due is { } due && !(facts.WakeUp <= due))
             report("I5", $"something is due at {due:O}, and the wake-up row says {(facts.WakeUp is { } at ? at.ToString("O") : "nothing")}");
         foreach (var step in state.Open.OfType<ApprovalStep>())
             if (!row.Waits.Any(wait => wait.Kind == "approval" && wait.Step == step.Number && wait.Digest == step.Request.Digest))

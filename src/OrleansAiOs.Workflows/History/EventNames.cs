@@ -16,6 +16,9 @@ public static class EventNames
         ("cancel-requested", typeof(CancelRequested)),
         ("run-parked", typeof(RunParked)),
         ("run-unparked", typeof(RunUnparked)),
+        ("run-reset", typeof(RunReset)),
+        ("run-forked", typeof(RunForked)),
+        ("branch-begun", typeof(BranchBegun)),
         ("run-migrated", typeof(RunMigrated)),
         ("attributes-set", typeof(AttributesSet)),
         ("patch-marked", typeof(PatchMarked)),
@@ -37,6 +40,7 @@ public static class EventNames
         ("outcome-happened", typeof(OutcomeHappened)),
         ("retry-asked", typeof(RetryAsked)),
         ("step-skipped", typeof(StepSkipped)),
+        ("outcome-reused", typeof(OutcomeReused)),
         ("timer-set", typeof(TimerSet)),
         ("timer-fired", typeof(TimerFired)),
         ("timer-cancelled", typeof(TimerCancelled)),
@@ -56,6 +60,22 @@ public static class EventNames
     public static IEnumerable<string> Names => All.Select(e => e.Name);
 
     public static string Of(WorkflowEvent e) => ByType[e.GetType()].Name;
+
+    /// <summary>The key of the command that an event records, if it had one, and the digest of what was asked.</summary>
+    internal static (string? Key, string? Body) ReceiptOf(WorkflowEvent e) => e switch
+    {
+        SignalReceived of => (of.Key, of.Body),
+        CancelRequested of => (of.Key, of.Body),
+        RunUnparked of => (of.Key, of.Body),
+        RunMigrated of => (of.Key, of.Body),
+        RunReset of => (of.Key, of.Body),
+        ApprovalDecided of => (of.Key, of.Body),
+        OutcomeHappened of => (of.Key, of.Body),
+        OutcomeNeverWill of => (of.Key, of.Body),
+        RetryAsked of => (of.Key, of.Body),
+        StepSkipped of => (of.Key, of.Body),
+        _ => default,
+    };
 
     internal static (string Name, byte[] Body) Write(WorkflowEvent e)
     {
@@ -90,6 +110,9 @@ public sealed class UnreadableHistoryException(string message) : Exception(messa
 [JsonSerializable(typeof(CancelRequested))]
 [JsonSerializable(typeof(RunParked))]
 [JsonSerializable(typeof(RunUnparked))]
+[JsonSerializable(typeof(RunReset))]
+[JsonSerializable(typeof(RunForked))]
+[JsonSerializable(typeof(BranchBegun))]
 [JsonSerializable(typeof(RunMigrated))]
 [JsonSerializable(typeof(AttributesSet))]
 [JsonSerializable(typeof(PatchMarked))]
@@ -111,6 +134,7 @@ public sealed class UnreadableHistoryException(string message) : Exception(messa
 [JsonSerializable(typeof(OutcomeHappened))]
 [JsonSerializable(typeof(RetryAsked))]
 [JsonSerializable(typeof(StepSkipped))]
+[JsonSerializable(typeof(OutcomeReused))]
 [JsonSerializable(typeof(TimerSet))]
 [JsonSerializable(typeof(TimerFired))]
 [JsonSerializable(typeof(TimerCancelled))]

@@ -15,7 +15,7 @@ public sealed record StartRun(string Workflow, JsonText Input, string? Id = null
 public sealed record Started(RunKey Run, bool IsNew);
 
 /// <summary>A command was understood and not carried out. Nothing has changed.</summary>
-public sealed class CommandRefusedException(Refusal refusal, string message, TimeSpan? retryAfter = null) : Exception(message)
+public class CommandRefusedException(Refusal refusal, string message, TimeSpan? retryAfter = null) : Exception(message)
 {
     public Refusal Refusal { get; } = refusal;
 

@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
 using Microsoft.Extensions.Logging;
+using OrleansAiOs.Workflows.Branching;
 using OrleansAiOs.Workflows.Dispatch;
 using OrleansAiOs.Workflows.History;
 using OrleansAiOs.Workflows.Steps;
@@ -123,6 +124,15 @@ public sealed class WorkflowHost : IAsyncDisposable
 
     /// <summary>Moves open runs of a workflow to another version of its code: those that replay on it. A page at a time.</summary>
     public Task<MigrationPage> MigrateAsync(MigrateRuns command, string by, CancellationToken cancellation = default) => new Migration(this).RunAsync(command, by, cancellation);
+
+    /// <summary>Lets a run go on from an earlier event; also one that is parked or over.</summary>
+    /// <exception cref="EffectsToChooseException">Effects lie beyond the cut, and were not all chosen.</exception>
+    /// <returns>The version of the run's history that holds the reset.</returns>
+    public Task<long> ResetAsync(ResetRun command, string by, string? key = null) => new Brancher(this).ResetAsync(command, by, key);
+
+    /// <summary>Starts a run from an event of another.</summary>
+    /// <exception cref="EffectsToChooseException">Effects lie beyond the cut, and were not all chosen.</exception>
+    public Task<Started> ForkAsync(ForkRun command, string by) => new Brancher(this).ForkAsync(command, by);
 
     /// <summary>Waits for the end of a run, however far away.</summary>
     /// <exception cref="CommandRefusedException">There is no such run, or the host goes down.</exception>

@@ -40,6 +40,14 @@ public sealed class WorkflowRegistry
     internal string VersionsForPeople(string name) => types.GetValueOrDefault(name) is { } versions
         ? string.Join(", ", versions.Reverse().Select(type => type.Version ?? "the one without a version")) : "none";
 
+    /// <summary>An activity by the name it has in histories, if a static field of the workflows' assemblies, or of those they use, holds it.</summary>
+    internal Activity? FindActivity(string name)
+    {
+        foreach (var assembly in types.Values.SelectMany(versions => versions).Select(type => type.Code.Assembly).Distinct().SelectMany(DeclaredActivities.WithThoseItUses).Distinct())
+            if (DeclaredActivities.Of(assembly).GetValueOrDefault(name) is { } found) return found;
+        return null;
+    }
+
     private WorkflowRegistry Add(Type type)
     {
         var attribute = type.GetCustomAttribute<WorkflowAttribute>()
@@ -50,7 +58,7 @@ public sealed class WorkflowRegistry
             ?? throw new InvalidOperationException($"{type.Name} needs a constructor without parameters: services belong into activities, which replay does not run.");
         if (attribute.Version is "" or { Length: > 100 } || attribute.Version?.Any(char.IsControl) is true)
             throw new InvalidOperationException($"{type.Name}: a version has 1 to 100 characters, none of them a control character; leave it out for none.");
-        var added = new WorkflowType(attribute.Name, attribute.Version, parent.GetGenericArguments()[0], () => (Workflow)constructor.Invoke(null));
+        var added = new WorkflowType(attribute.Name, attribute.Version, parent.GetGenericArguments()[0], type, () => (Workflow)constructor.Invoke(null));
         // OrderBy keeps the order of registration where the order of versions says nothing.
         types.AddOrUpdate(attribute.Name, _ => [added], (_, present) => present.Any(known => known.Version == added.Version)
             ? throw new InvalidOperationException($"Two workflows are named '{attribute.Name}'{(added.Version is null ? "" : $", version '{added.Version}'")}. "
@@ -84,13 +92,16 @@ public sealed class WorkflowType
 {
     private readonly Func<Workflow> create;
 
-    internal WorkflowType(string name, string? version, Type input, Func<Workflow> create) => (Name, Version, Input, this.create) = (name, version, input, create);
+    internal WorkflowType(string name, string? version, Type input, Type code, Func<Workflow> create) => (Name, Version, Input, Code, this.create) = (name, version, input, code, create);
 
     public string Name { get; }
 
     public string? Version { get; }
 
     public Type Input { get; }
+
+    /// <summary>The class.</summary>
+    internal Type Code { get; }
 
     internal Workflow Create() => create();
 

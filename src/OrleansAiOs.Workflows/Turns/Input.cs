@@ -19,6 +19,9 @@ internal abstract class Input
     /// <summary>Whether the run has to act on it: if its code cannot, it is parked. What asks nothing of the code leaves the run as it is.</summary>
     public virtual bool NeedsCode(WorkflowRun run) => true;
 
+    /// <summary>It makes a run that is not there.</summary>
+    public virtual bool Begins => false;
+
     /// <summary>Its event changes how the history before it is read: it has a turn of its own.</summary>
     public virtual bool Rereads => false;
 }
@@ -41,6 +44,8 @@ internal abstract class Command<TReply> : Input
 
 internal sealed class StartInput(StartRun command, string by, WorkflowType type) : Command<Started>
 {
+    public override bool Begins => true;
+
     public override void Decide(WorkflowRun run, Turn turn)
     {
         if (run.State.Started is not { } first)
@@ -85,13 +90,16 @@ internal abstract class RunCommand(string? key, string body) : Command<long>
             else Refuse(turn, Refusal.Conflict, $"The idempotency key '{key}' was used before on run {run.State.Run}, for another command. Use a new key for a new command.");
             return;
         }
-        if (run.State.IsClosed && this is not UnparkInput)
+        if (run.State.IsClosed && this is not UnparkInput && !OpensAgain)
         {
             Refuse(turn, Refusal.Conflict, $"Run {run.State.Run} is {run.State.Status.ToString().ToLowerInvariant()} since {run.State.Now:u}; it takes no more commands.");
             return;
         }
         DecideOnce(run, turn);
     }
+
+    /// <summary>It is also for a run that is over.</summary>
+    protected virtual bool OpensAgain => false;
 
     protected abstract void DecideOnce(WorkflowRun run, Turn turn);
 }
@@ -213,16 +221,16 @@ internal sealed class OutcomeInput(int step, int attempt, int epoch, AttemptOutc
         if (run.State.Find<ActivityStep>(step) is not { } activity) return;
         if (run.Execution?.Declaration(step) is { } declared)
             foreach (var e in activity.OnOutcome(attempt, epoch, outcome, declared, run.Now, run.Context.Ids.NextDouble()).ToList()) run.Record(turn, e);
-        else if (outcome is AttemptOutcome.Answered answered && epoch == activity.Epoch)
+        else if (outcome is AttemptOutcome.Answered answered && epoch == activity.Epoch && activity.Now is not ActivityStep.Phase.Reusing)
             run.Record(turn, new StepCompleted(step, attempt, answered.Result)); // parked: the effect is known all the same
     }
 }
 
-internal sealed class InquiryInput(int step, int inquiry, Reconciled<JsonText> verdict) : InnerInput
+internal sealed class InquiryInput(int step, int inquiry, int epoch, Reconciled<JsonText> verdict) : InnerInput
 {
     public override void Decide(WorkflowRun run, Turn turn)
     {
-        if (run.State.Find<ActivityStep>(step) is { } activity && run.Execution?.Declaration(step) is { } declared)
+        if (run.State.Find<ActivityStep>(step) is { } activity && activity.Epoch == epoch && run.Execution?.Declaration(step) is { } declared)
             foreach (var e in activity.OnInquiry(inquiry, verdict, declared.Options, run.Now, run.Context.Ids.NextDouble()).ToList()) run.Record(turn, e);
     }
 }
@@ -232,14 +240,14 @@ internal sealed class DueInput : InnerInput
     public override void Decide(WorkflowRun run, Turn turn) => DoWhatIsDue(run, turn);
 
     // A host without the run's version is woken for it as well: too early a wake-up is no reason to park.
-    public override bool NeedsCode(WorkflowRun run) => run.State.Open.Any(step => step.Due <= run.Now);
+    public override bool NeedsCode(WorkflowRun run) => run.State.Due <= run.Now;
 
     public static void DoWhatIsDue(WorkflowRun run, Turn turn)
     {
         if (run.State.IsClosed || run.State.Parked is not null) return;
         var now = run.Now;
-        // A step may be closed by what the code does about an earlier one.
-        foreach (var due in run.State.InOrder<OpenStep>().Where(step => step.Due <= now).Select(step => step.Number).ToList())
+        // A step may be closed by what the code does about an earlier one. While effects are undone, all else waits.
+        foreach (var due in run.State.InOrder<OpenStep>().Where(step => step.Due <= now && run.State.MayAct(step)).Select(step => step.Number).ToList())
         {
             IEnumerable<WorkflowEvent> events = run.State.Find<OpenStep>(due) switch
             {

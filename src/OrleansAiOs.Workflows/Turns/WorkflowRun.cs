@@ -1,3 +1,4 @@
+using OrleansAiOs.Workflows.Branching;
 using OrleansAiOs.Workflows.Hosting;
 using OrleansAiOs.Workflows.History;
 using OrleansAiOs.Workflows.Replay;
@@ -34,6 +35,9 @@ internal sealed class WorkflowRun
     private DateTimeOffset? storedWakeUp;
     private bool keepFromCode;
     private string? versionAtEnd;
+    private bool startsOver;
+    private readonly List<(long Version, WorkflowEvent Input)> deadSignals = [];
+    private Dictionary<int, (Activity Activity, Func<JsonText> Input)>? undos;
 
     private WorkflowRun(RunKey key, RunContext context) => (State, this.context) = (new RunState(key), context);
 
@@ -80,11 +84,21 @@ internal sealed class WorkflowRun
                 for (var k = 1; k <= parked.Holds; k++) notShown.Add(i - k);
 
         versionAtEnd = VersionAtEnd(events);
+        var live = Branch.Live(events);
+        startsOver = live is not null && Enumerable.Range(0, events.Count).Any(i => live[i] && events[i].Event is RunReset { To: 0 });
         for (var i = 0; i < events.Count;)
         {
             var (input, at) = events[i];
+            if (live?[i] is false)
+            {
+                if (input is SignalReceived) deadSignals.Add((State.Version + 1, input));
+                if (input is RunReset { DropSignals: true } dropped) deadSignals.RemoveAll(signal => signal.Version > dropped.To);
+                State.Skip(input, at);
+                i++;
+                continue;
+            }
             var behind = i + 1;
-            while (behind < events.Count && events[behind].Event.IsCommand) behind++;
+            while (behind < events.Count && events[behind].Event.IsCommand && live?[behind] is not false) behind++;
             var commands = events.GetRange(i + 1, behind - i - 1);
             if (context.Lenient is { } lenient)
             {
@@ -94,6 +108,7 @@ internal sealed class WorkflowRun
             }
             State.Apply(input, at);
             if (input is RunStarted started) RecreateCode(started, versionAtEnd);
+            if (input is RunReset or RunForked) DeclareUndoing();
             var show = WhatToShow(input, notShown.Contains(i));
             if (execution is null || show.Count == 0) foreach (var (command, when) in commands) State.Apply(command, when);
             else ShowRecorded(show, commands, State.Version);
@@ -131,13 +146,24 @@ internal sealed class WorkflowRun
         {
             case RunParked or HostChanged or RunMigrated:
                 return [];
+            case RunStarted when startsOver:
+                return [];
+            case RunReset reset:
+                if (reset.To == 0) held = [State.Started!];
+                if (!reset.DropSignals) held.AddRange(deadSignals.Where(signal => signal.Version > reset.To).Select(signal => signal.Input));
+                deadSignals.RemoveAll(signal => signal.Version > reset.To);
+                return [];
+            case RunForked:
+                return [];
+            case StepEvent { Step: < 0 } undoing:
+                if (State.Find<OpenStep>(undoing.Step) is null) execution?.Take(undoing.Step);
+                return [];
+            case BranchBegun when keep:
             case RunUnparked when keep:
                 return []; // the code threw again at what was held: it is held further
-            case RunUnparked:
-                var show = held;
-                held = [];
-                return show;
-            case var _ when keep || State.Parked is not null:
+            case RunUnparked or BranchBegun:
+                return Release();
+            case var _ when keep || State.Parked is not null || State.CutAt is not null:
                 held.Add(input);
                 return [];
             default:
@@ -145,12 +171,32 @@ internal sealed class WorkflowRun
         }
     }
 
+    private IReadOnlyList<WorkflowEvent> Release()
+    {
+        if (State.Parked is not null || State.CutAt is not null) return [];
+        var show = held;
+        held = [];
+        return show;
+    }
+
+    private void DeclareUndoing()
+    {
+        foreach (var step in State.InOrder<ActivityStep>().TakeWhile(step => step.Number < 0))
+            if (context.Registry.FindActivity(step.Scheduled.Activity) is { } activity) execution?.Declare(step.Number, activity);
+            else CannotRun($"The activity '{step.Scheduled.Activity}' is missing",
+                $"Step {-step.Number} is to be undone by '{step.Scheduled.Activity}', which is in no static field of this host's workflow assemblies. Deploy a build that holds it, then unpark the run.");
+    }
+
+    /// <summary>What undoes a step that happened, as the run's sagas know it.</summary>
+    public (Activity Activity, JsonText Input)? UndoOf(int step) => undos?.TryGetValue(step, out var undo) is true ? (undo.Activity, undo.Input()) : null;
+
     // A run that was moved has its whole history shown to the version it was moved to.
     internal static string? VersionAtEnd(List<(WorkflowEvent Event, DateTimeOffset At)> events)
     {
         for (var i = events.Count - 1; i >= 0; i--)
         {
             if (events[i].Event is RunMigrated migrated) return migrated.To;
+            if (events[i].Event is RunForked { Version: { } version }) return version;
             if (events[i].Event is LoopCheckpoint checkpoint) return checkpoint.CodeVersion;
             if (events[i].Event is LoopResumption resumption) return resumption.Checkpoint.CodeVersion;
         }
@@ -161,7 +207,10 @@ internal sealed class WorkflowRun
     {
         if (context.Registry.Find(started.Workflow, version) is { } type)
             execution = new WorkflowExecution(type.Create(), State, context.OnForeignWork(State.Run)) { Lenient = context.Lenient, Matched = context.Matched };
-        else if (context.Registry.Find(started.Workflow) is not null)
+        // What the sagas had registered is known also of a run whose code no longer follows.
+        if (execution is not null) undos = execution.Undos;
+        if (execution is not null) return;
+        if (context.Registry.Find(started.Workflow) is not null)
             CannotRun($"{(version is null ? "The version without a name" : $"Version '{version}'")} of '{started.Workflow}' is missing",
                 $"This host holds of '{started.Workflow}': {context.Registry.VersionsForPeople(started.Workflow)}. Deploy a build that also holds {(version is null ? "the class without a version" : $"version '{version}'")}, "
                 + $"then unpark the run; or move it, if it replays: aios migrate --type {started.Workflow} --to {context.Registry.Find(started.Workflow)!.Version ?? "VERSION"}, then unpark it.");
@@ -208,6 +257,8 @@ internal sealed class WorkflowRun
             var before = turn.Events.Count;
             inputs[i].Decide(this, turn);
             if (turn.Rereads) return turn;
+            if (!keepFromCode) Settle(turn);
+            if (State.Mismatch is { } mismatch && State.Parked is null) turn.MustPark ??= Differing(i, mismatch.Choice, mismatch.Asked);
             if (turn.MustPark is not null) return turn;
             if (keepFromCode) RecordUnshown(turn, new RunParked(parking!.Reason, parking.Detail, turn.Events.Skip(before).Count(e => e.Event is not HostChanged)));
             keepFromCode = false;
@@ -221,6 +272,25 @@ internal sealed class WorkflowRun
         return turn;
     }
 
+    // What a reset or a fork left to be done, as soon as it can be: the next undoing, then the code, then outcomes it has asked for.
+    private void Settle(Turn turn)
+    {
+        if (State.Resets == 0 || execution is null) return;
+        if (State.IsCompensating) DueInput.DoWhatIsDue(this, turn);
+        else if (State.CutAt is not null && State.Parked is null && !State.IsClosed)
+        {
+            Record(turn, new BranchBegun());
+            DueInput.DoWhatIsDue(this, turn);
+        }
+        while (!State.IsClosed && State.Parked is null && State.CutAt is null && State.Mismatch is null && execution?.Fault is null
+            && State.InOrder<ActivityStep>().FirstOrDefault(step => step.Now is ActivityStep.Phase.Reusing) is { } step)
+            foreach (var e in step.OnDue(new CallOptions(), Now).ToList()) Record(turn, e);
+    }
+
+    private static Parking Differing(int input, EffectChoice choice, WorkflowEvent asked) => new(input, $"The code has no use for the effect of step {choice.Step} that was to be reused",
+        Failure.Clean($"The reset chose to reuse what {choice.Activity} did at step {choice.Step} under the key {choice.Key}, called with {choice.Input}. The code now asks for {CommandIdentity.Name(asked)}"
+            + $"{(asked is StepScheduled scheduled ? $", called with {scheduled.Input}" : "")}. Reset the run again and choose to redo or compensate it, or deploy code that asks for the same."));
+
     /// <summary>The time of an input: the host's clock, corrected to the store's, never going back within a run.</summary>
     public DateTimeOffset Now => context.Clock.Now is var now && now > State.Now ? now : State.Now;
 
@@ -228,6 +298,12 @@ internal sealed class WorkflowRun
     /// <returns>The version that holds the input: what its sender is answered, now and when it asks again.</returns>
     public long Record(Turn turn, WorkflowEvent input)
     {
+        if (input is StepFailed { Step: < 0 } undone)
+        {
+            // Nobody's code hears of it: a person has to say that it is undone, or that it is to be tried again.
+            Record(turn, new OutcomeUnknown(undone.Step, undone.Attempt, undone.Failure));
+            return Record(turn, new OutcomeStillUnknown(undone.Step, 1, undone.Failure.Message, null));
+        }
         RecordUnshown(turn, input);
         var version = State.Version;
         if (input is RunStarted started) CreateCode(started, started.Version);
@@ -241,22 +317,23 @@ internal sealed class WorkflowRun
     /// the run as it will be loaded.
     /// </summary>
     /// <param name="history">All that is stored of the run.</param>
+    /// <param name="add">The event; for a new run what comes before it too.</param>
     /// <returns>The version that holds the event.</returns>
-    public long Reread(Turn turn, List<(WorkflowEvent Event, DateTimeOffset At)> history, WorkflowEvent e)
+    public long Reread(Turn turn, List<(WorkflowEvent Event, DateTimeOffset At)> history, List<(WorkflowEvent Event, DateTimeOffset At)> add)
     {
-        if (State.Host != context.HostId) turn.Events.Add((new HostChanged(context.HostId), Now));
-        turn.Events.Add((e, Now));
+        turn.Events.AddRange(add);
+        var before = new RunState(State.Run);
+        foreach (var (known, at) in add.Count > 1 ? add[..^1] : []) before.Skip(known, at);
+        if ((add.Count > 1 ? before.Host ?? ((RunStarted)add[0].Event).Host : State.Host) != context.HostId) turn.Events.Insert(turn.Events.Count - 1, (new HostChanged(context.HostId), add[^1].At));
         var reread = Load(State.Run, [.. history, .. turn.Events], context);
         turn.Rereads = true;
         turn.Row = reread.MakeRow(!reread.IsIdle);
-        turn.Due = reread.Due;
+        turn.Due = reread.State.Due;
         turn.WakeUp = new WakeUpChange(turn.Due);
         foreach (var step in State.Open)
             if (reread.State.Find<OpenStep>(step.Number) is not { UnderWay: true }) turn.ToStop.Add(step.Number);
         return turn.Expected + turn.Events.Count;
     }
-
-    private DateTimeOffset? Due => State.IsClosed || State.Parked is not null ? null : State.Open.Min(step => step.Due);
 
     private void RecordUnshown(Turn turn, WorkflowEvent input)
     {
@@ -288,7 +365,7 @@ internal sealed class WorkflowRun
         if (turn.Events.Count > 0)
             if (State.Started is not null && (storedRow is null || Differs(row, storedRow))) turn.Row = row;
 
-        var due = turn.Due = Due;
+        var due = turn.Due = State.Due;
         // Never without an event: another activation could not tell from the version that the row had changed under it.
         if (turn.Events.Count == 0 || State.Started is null) return;
         // Too early a wake-up is harmless and too late a bug: the row is rewritten when the need becomes earlier, or the run goes idle.

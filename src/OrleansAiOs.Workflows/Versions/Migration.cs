@@ -156,6 +156,6 @@ internal sealed class MigrateInput(List<(WorkflowEvent Event, DateTimeOffset At)
     protected override void DecideOnce(WorkflowRun run, Turn turn)
     {
         if (run.State.Version != history.Count) Refuse(turn, new HistoryWentOnException(run.State.Run));
-        else Answer(turn, run.Reread(turn, history, migrated with { Body = Body }));
+        else Answer(turn, run.Reread(turn, history, [(migrated with { Body = Body }, run.Now)]));
     }
 }
