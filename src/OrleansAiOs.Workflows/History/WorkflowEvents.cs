@@ -26,7 +26,7 @@ public abstract record StepCommand(int Step) : StepEvent(Step)
 // ---- the run ----
 
 public sealed record RunStarted(string Workflow, JsonText Input, string Host, string? Version = null, string? BusinessKey = null,
-    string? By = null, IReadOnlyDictionary<string, string>? Attributes = null) : WorkflowEvent;
+    string? By = null, IReadOnlyDictionary<string, string>? Attributes = null, int? Priority = null) : WorkflowEvent;
 
 /// <summary>Another host incarnation goes on with the run. Attempts scheduled behind this event are its own.</summary>
 public sealed record HostChanged(string Host) : WorkflowEvent;

@@ -297,7 +297,7 @@ internal sealed class RunMailbox(RunKey key, WorkflowHost host)
         {
             if (turn.ToDispatch.IndexOf(turn.ToDispatch[i], i + 1) >= 0) continue;
             if (active.State.Find<ActivityStep>(turn.ToDispatch[i]) is { UnderWay: true } step && active.Execution?.Declaration(step.Number) is { } declared)
-                host.Executor.Dispatch(new Attempt(key, step, declared, turn.SentAt, turn.SentStamp));
+                host.Executor.Dispatch(new Attempt(key, step, declared, turn.SentAt, turn.SentStamp, active.State.Started?.Priority ?? 0));
         }
         // The row may be early, and what it was early for is not in memory yet.
         if (turn.Due is { } due && (due != noted || taken.Exists(static input => input is DueInput))) host.WakeUps.Note(key, due);

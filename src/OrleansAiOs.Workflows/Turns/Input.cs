@@ -37,7 +37,7 @@ internal sealed class StartInput(StartRun command, string by, WorkflowType type)
     {
         if (run.State.Started is not { } first)
         {
-            run.Record(turn, new RunStarted(type.Name, command.Input, run.Context.HostId, type.Version, command.BusinessKey, by, command.Attributes));
+            run.Record(turn, new RunStarted(type.Name, command.Input, run.Context.HostId, type.Version, command.BusinessKey, by, command.Attributes, command.Priority is 0 ? null : command.Priority));
             Answer(turn, new Started(run.State.Run, IsNew: true));
         }
         else if (first.Workflow == type.Name && CanonicalJson.Write(first.Input).AsSpan().SequenceEqual(CanonicalJson.Write(command.Input)))

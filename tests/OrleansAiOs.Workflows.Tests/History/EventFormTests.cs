@@ -14,7 +14,7 @@ public sealed class EventFormTests
 
     private static readonly WorkflowEvent[] Full =
     [
-        new RunStarted("w", Value, "host-1", "v1", "INV-1", "paula", Attributes), new HostChanged("host-2"), new SignalReceived("go", Value, "paula", "key", "digest"),
+        new RunStarted("w", Value, "host-1", "v1", "INV-1", "paula", Attributes, 7), new HostChanged("host-2"), new SignalReceived("go", Value, "paula", "key", "digest"),
         new CancelRequested("why", "paula", "key", "digest"), new RunParked("reason", "detail", 2), new RunUnparked("paula", "key", "digest"), new AttributesSet(Attributes), new PatchMarked("p"),
         new RunCompleted(Value), new RunFailed(Failed), new RunCancelled("why"), new StepScheduled(1, "a.b", Effect.AtMostOnce, Value), new AttemptStarted(1, 2), new AttemptFailed(1, 2, Failed, At, true),
         new StepCompleted(1, 2, Value), new StepFailed(1, 2, Failed), new StepCancelled(1), new StepCancelAsked(1), new OutcomeUnknown(1, 2, Failed), new OutcomeStillUnknown(1, 2, "why", At),
