@@ -3,6 +3,7 @@ using System.CommandLine.Invocation;
 using Npgsql;
 using OrleansAiOs.Host.Demo;
 using OrleansAiOs.Host.Serving;
+using OrleansAiOs.Postgres;
 using OrleansAiOs.Postgres.Embedded;
 using OrleansAiOs.Postgres.Schema;
 using OrleansAiOs.Workflows.History;

@@ -26,6 +26,7 @@ internal sealed class StepGrammar
         Completed,
         Failed,
         Withdrawn,
+        Skipped,
     }
 
     public sealed class Step(StepEvent opened)
@@ -42,7 +43,7 @@ internal sealed class StepGrammar
 
         public string Owner { get; set; } = "";
 
-        public bool IsOver => Now is Phase.Completed or Phase.Failed or Phase.Withdrawn;
+        public bool IsOver => Now is Phase.Completed or Phase.Failed or Phase.Withdrawn or Phase.Skipped;
     }
 
     public IReadOnlyDictionary<int, Step> Steps => steps;
@@ -162,6 +163,13 @@ internal sealed class StepGrammar
             case OutcomeHappened:
                 Allow(step, Phase.Inquiring, Phase.PausingToInquire, Phase.Waiting);
                 step.Now = Phase.Completed;
+                break;
+            case RetryAsked:
+                Allow(step, Phase.Pausing, Phase.PausingToInquire);
+                break;
+            case StepSkipped:
+                Allow(step, Phase.Pausing, Phase.PausingToInquire, Phase.Inquiring, Phase.Waiting);
+                step.Now = Phase.Skipped;
                 break;
             default:
                 Fault(version, "I4", $"{EventNames.Of(e)} of step {e.Step}, which is an activity");

@@ -34,6 +34,8 @@ public static class EventNames
         ("inquiry-started", typeof(InquiryStarted)),
         ("outcome-never-will", typeof(OutcomeNeverWill)),
         ("outcome-happened", typeof(OutcomeHappened)),
+        ("retry-asked", typeof(RetryAsked)),
+        ("step-skipped", typeof(StepSkipped)),
         ("timer-set", typeof(TimerSet)),
         ("timer-fired", typeof(TimerFired)),
         ("timer-cancelled", typeof(TimerCancelled)),
@@ -105,6 +107,8 @@ public sealed class UnreadableHistoryException(string message) : Exception(messa
 [JsonSerializable(typeof(InquiryStarted))]
 [JsonSerializable(typeof(OutcomeNeverWill))]
 [JsonSerializable(typeof(OutcomeHappened))]
+[JsonSerializable(typeof(RetryAsked))]
+[JsonSerializable(typeof(StepSkipped))]
 [JsonSerializable(typeof(TimerSet))]
 [JsonSerializable(typeof(TimerFired))]
 [JsonSerializable(typeof(TimerCancelled))]

@@ -124,6 +124,12 @@ public sealed record OutcomeNeverWill(int Step, string Why, string? By = null, s
 /// <summary>It is certain that the attempt took effect, with this result.</summary>
 public sealed record OutcomeHappened(int Step, JsonText Result, string? By = null, string? Key = null, string? Body = null) : StepEvent(Step);
 
+/// <summary>A person ended the pause before the next attempt, or the next inquiry, of a step.</summary>
+public sealed record RetryAsked(int Step, string? By = null, string? Key = null, string? Body = null) : StepEvent(Step);
+
+/// <summary>A person gave a step that has no attempt under way its result; what its attempts did outside is theirs to know.</summary>
+public sealed record StepSkipped(int Step, JsonText Result, string Why, string? By = null, string? Key = null, string? Body = null) : StepEvent(Step);
+
 // ---- a timer ----
 
 public sealed record TimerSet(int Step, DateTimeOffset Due) : StepCommand(Step);

@@ -67,7 +67,7 @@ internal sealed class CheckpointedLoop(WorkflowExecution execution)
         LoopCheckpoint checkpoint;
         if (execution.IsReplaying)
         {
-            if (execution.UpcomingRecord is not LoopCheckpoint recorded || recorded.Iteration != iteration) return null;
+            if (execution.UpcomingCheckpoint(iteration) is not { } recorded) return null;
             checkpoint = recorded;
         }
         else

@@ -40,17 +40,23 @@ internal sealed class StartInput(StartRun command, string by, WorkflowType type)
             run.Record(turn, new RunStarted(type.Name, command.Input, run.Context.HostId, type.Version, command.BusinessKey, by, command.Attributes, command.Priority is 0 ? null : command.Priority));
             Answer(turn, new Started(run.State.Run, IsNew: true));
         }
-        else if (first.Workflow == type.Name && CanonicalJson.Write(first.Input).AsSpan().SequenceEqual(CanonicalJson.Write(command.Input)))
+        else if (Difference(first) is { } difference)
         {
-            Answer(turn, new Started(run.State.Run, IsNew: false));
+            Refuse(turn, Refusal.Conflict, $"Run {run.State.Run} exists already, {difference}. Choose another id, or send what it was started with.");
         }
         else
         {
-            Refuse(turn, Refusal.Conflict, first.Workflow == type.Name
-                ? $"Run {run.State.Run} exists already, with another input. Choose another id, or send the input it was started with."
-                : $"Run {run.State.Run} exists already, as a '{first.Workflow}'. Choose another id.");
+            Answer(turn, new Started(run.State.Run, IsNew: false));
         }
     }
+
+    // What is not said the second time is not asked for.
+    private string? Difference(RunStarted first) =>
+        first.Workflow != type.Name ? $"as a '{first.Workflow}'"
+        : !CanonicalJson.Write(first.Input).AsSpan().SequenceEqual(CanonicalJson.Write(command.Input)) ? "with another input"
+        : command.BusinessKey is not null && command.BusinessKey != first.BusinessKey ? $"with {(first.BusinessKey is null ? "no business key" : $"the business key '{first.BusinessKey}'")}"
+        : command.Attributes?.FirstOrDefault(a => first.Attributes?.GetValueOrDefault(a.Key) != a.Value) is { Key: { } name } ? $"with another attribute '{name}'"
+        : null;
 }
 
 /// <summary>A command to a run that exists, with a key under which its answer is kept in the run's history.</summary>
@@ -137,6 +143,11 @@ internal sealed class ResolveInput(int step, bool happened, JsonText result, str
             return;
         }
         long? version = null;
+        if (happened && run.Execution?.Declaration(step)?.Objection(result) is { } objection)
+        {
+            Refuse(turn, Refusal.Invalid, $"The value given for step {step} of run {run.State.Run} cannot be read as the result of {unknown.Scheduled.Activity}: {objection}");
+            return;
+        }
         if (happened) version = run.Record(turn, new OutcomeHappened(step, result, by, Key, Body));
         else if (run.Execution?.Declaration(step) is { } declared)
             foreach (var e in unknown.AfterNeverWill(new OutcomeNeverWill(step, Failure.Clean(why), by, Key, Body), declared.Options))

@@ -45,6 +45,12 @@ internal sealed class WorkflowRun
 
     public WorkflowExecution? Execution => execution;
 
+    /// <summary>Where the replay of its history stopped, if it did; the engine parks the run for it.</summary>
+    public FirstDifference? FirstDifference { get; private set; }
+
+    /// <summary>What the code threw while its history was replayed.</summary>
+    public Exception? ReplayFault { get; private set; }
+
     public bool IsIdle => State.IsClosed || !State.Open.Any(step => step.UnderWay);
 
     public static WorkflowRun New(RunKey key, RunContext context) => new(key, context) { storedKnown = true };
@@ -54,6 +60,14 @@ internal sealed class WorkflowRun
     {
         var run = new WorkflowRun(key, context);
         run.Replay(FoldedHistory.Events(history));
+        return run;
+    }
+
+    /// <summary>The same, of events that were read already.</summary>
+    public static WorkflowRun Load(RunKey key, List<(WorkflowEvent Event, DateTimeOffset At)> history, RunContext context)
+    {
+        var run = new WorkflowRun(key, context);
+        run.Replay(history);
         return run;
     }
 
@@ -70,6 +84,12 @@ internal sealed class WorkflowRun
             var behind = i + 1;
             while (behind < events.Count && events[behind].Event.IsCommand) behind++;
             var commands = events.GetRange(i + 1, behind - i - 1);
+            if (context.Lenient is { } lenient)
+            {
+                ShowLeniently(lenient, input, at, i, notShown.Contains(i));
+                i = behind;
+                continue;
+            }
             State.Apply(input, at);
             if (input is RunStarted started) RecreateCode(started);
             var show = WhatToShow(input, notShown.Contains(i));
@@ -83,12 +103,23 @@ internal sealed class WorkflowRun
     {
         execution!.DeliverRecorded(inputs, commands);
         var seen = execution.CommandsSeen;
+        (FirstDifference, ReplayFault) = (execution.Difference, execution.Difference is null ? execution.Fault : null);
         if (execution.Difference is not null)
-            CannotRun("The history cannot be replayed with this build", $"At event {version}: {execution.Difference}.");
+            CannotRun("The history cannot be replayed with this build", $"In its replay, {execution.Difference}. `aios replay {State.Run.Id}` shows all that differs, and the patch that makes it safe.");
         else if (execution.Fault is { } fault)
             CannotRun($"The code threw {fault.GetType().Name} while its history was replayed", fault.ToString());
         else return;
         foreach (var (command, at) in commands.Skip(seen)) State.Apply(command, at);
+    }
+
+    // The commands behind it are whatever the code asks for now.
+    private void ShowLeniently(LenientReplay lenient, WorkflowEvent recorded, DateTimeOffset at, int index, bool keep)
+    {
+        if (lenient.Translate(recorded, at, index) is not { } input) return;
+        State.Apply(input, at);
+        if (input is RunStarted started) RecreateCode(started);
+        var show = WhatToShow(input, keep);
+        if (execution is not null) lenient.Show(execution, show);
     }
 
     // While a run is parked its inputs are kept; going on, the code sees them in order.
@@ -115,7 +146,7 @@ internal sealed class WorkflowRun
     private void CreateCode(RunStarted started)
     {
         if (context.Registry.Find(started.Workflow) is { } type)
-            execution = new WorkflowExecution(type.Create(), State, context.OnForeignWork(State.Run));
+            execution = new WorkflowExecution(type.Create(), State, context.OnForeignWork(State.Run)) { Lenient = context.Lenient, Matched = context.Matched };
         else
             CannotRun($"Unknown workflow type '{started.Workflow}'",
                 $"This host knows: {context.Registry.NamesForPeople}. Start it with the pack that holds '{started.Workflow}', then unpark the run.");
