@@ -26,6 +26,9 @@ public enum CommandKind
     Decide,
     Resolve,
     Unpark,
+    Pause,
+    Resume,
+    Terminate,
 }
 
 /// <summary>A command whose sender was told that it is recorded.</summary>

@@ -15,6 +15,7 @@ internal sealed class StepGrammar
     private WorkflowEvent? before;
     private DateTimeOffset at;
     private bool closed;
+    private bool paused;
 
     public enum Phase
     {
@@ -71,6 +72,14 @@ internal sealed class StepGrammar
                 Demand(changed.Host != host, version, "I4", $"the host changes from {host} to itself");
                 host = changed.Host;
                 break;
+            case RunPaused:
+                Demand(!paused, version, "I4", "the run is paused twice");
+                paused = true;
+                break;
+            case RunResumed:
+                Demand(paused, version, "I4", "the run is resumed and was not paused");
+                paused = false;
+                break;
             case RunClosed:
                 closed = true;
                 break;
@@ -109,6 +118,7 @@ internal sealed class StepGrammar
         {
             case AttemptStarted started:
                 Allow(step, Phase.Attempting, Phase.Pausing);
+                Demand(!paused, version, "I4", $"attempt {started.Attempt} of step {e.Step} begins while the run is paused");
                 Demand(started.Attempt == step.Attempt + 1, version, "I4", $"attempt {started.Attempt} of step {e.Step} follows attempt {step.Attempt}");
                 Demand(!once || step.Now is not Phase.Attempting || step.Owner == host, version, "I2",
                     $"step {e.Step} may run at most once, and is attempted again on {host} while the outcome on {step.Owner} is unknown");
