@@ -8,7 +8,7 @@ namespace OrleansAiOs.Host.Api;
 
 internal sealed record StartRequest(string Workflow, JsonElement Input, string? Id = null, string? BusinessKey = null, Dictionary<string, string>? Attributes = null, int Priority = 0);
 
-internal sealed record CancelRequest(string? Reason = null);
+internal sealed record ReasonRequest(string? Reason = null);
 
 internal sealed record DecisionRequest(bool Granted, string? Comment = null, string? Digest = null);
 
@@ -35,6 +35,7 @@ internal sealed record RunView(string Id, string Workflow, string? CodeVersion, 
         RunCompleted completed => this with { Status = RunStatus.Completed, Result = completed.Result.ToElement() },
         RunFailed failed => this with { Status = RunStatus.Failed, Failure = failed.Failure },
         RunCancelled cancelled => this with { Status = RunStatus.Cancelled, Reason = cancelled.Reason },
+        RunTerminated terminated => this with { Status = RunStatus.Terminated, Reason = terminated.Reason },
         _ => this,
     };
 }

@@ -24,6 +24,9 @@ internal static class RunsApi
         api.MapGet("/runs/{id}/result", ResultAsync).WithSummary("How the run ended; waits for it if asked to").Produces<ResultView>().ProducesProblem(404);
         api.MapPost("/runs/{id}/signals/{name}", SignalAsync).WithSummary("Send a signal; the body is its value").Accepts<object>("application/json").Produces<VersionView>().ProducesProblem(404).ProducesProblem(409).ProducesProblem(422);
         api.MapPost("/runs/{id}/cancel", CancelAsync).WithSummary("Ask a run to cancel; what it did is undone").Produces<VersionView>().ProducesProblem(404).ProducesProblem(409);
+        api.MapPost("/runs/{id}/terminate", TerminateAsync).WithSummary("End a run at once; its code has no say and nothing is undone").Produces<VersionView>().ProducesProblem(404).ProducesProblem(409);
+        api.MapPost("/runs/{id}/pause", PauseAsync).WithSummary("Halt a run: what reaches it is kept, and no attempt begins").Produces<VersionView>().ProducesProblem(404).ProducesProblem(409);
+        api.MapPost("/runs/{id}/resume", ResumeAsync).WithSummary("Let a paused run go on").Produces<VersionView>().ProducesProblem(404).ProducesProblem(409);
         api.MapPost("/runs/{id}/unpark", UnparkAsync).WithSummary("Let a parked run go on").Produces<VersionView>().ProducesProblem(404).ProducesProblem(409);
         api.MapPost("/runs/{id}/steps/{step:int}/resolution", ResolveAsync).WithSummary("Say what became of an attempt whose outcome is unknown").Produces<VersionView>().ProducesProblem(409);
     }
@@ -92,10 +95,28 @@ internal static class RunsApi
         return new VersionView(await host.SignalAsync(KeyOf(id), name, value, Caller.Of(context).Id, key));
     }
 
-    private static async Task<VersionView> CancelAsync(string id, CancelRequest request, WorkflowHost host, HttpContext context, [FromHeader(Name = "Idempotency-Key")] string? key)
+    private static async Task<VersionView> CancelAsync(string id, ReasonRequest request, WorkflowHost host, HttpContext context, [FromHeader(Name = "Idempotency-Key")] string? key)
     {
         CheckKey(key);
         return new VersionView(await host.CancelAsync(KeyOf(id), request.Reason ?? "no reason given", Caller.Of(context).Id, key));
+    }
+
+    private static async Task<VersionView> TerminateAsync(string id, ReasonRequest request, WorkflowHost host, HttpContext context, [FromHeader(Name = "Idempotency-Key")] string? key)
+    {
+        CheckKey(key);
+        return new VersionView(await host.TerminateAsync(KeyOf(id), request.Reason ?? "no reason given", Caller.Of(context).Id, key));
+    }
+
+    private static async Task<VersionView> PauseAsync(string id, ReasonRequest request, WorkflowHost host, HttpContext context, [FromHeader(Name = "Idempotency-Key")] string? key)
+    {
+        CheckKey(key);
+        return new VersionView(await host.PauseAsync(KeyOf(id), request.Reason ?? "no reason given", Caller.Of(context).Id, key));
+    }
+
+    private static async Task<VersionView> ResumeAsync(string id, Nothing request, WorkflowHost host, HttpContext context, [FromHeader(Name = "Idempotency-Key")] string? key)
+    {
+        CheckKey(key);
+        return new VersionView(await host.ResumeAsync(KeyOf(id), Caller.Of(context).Id, key));
     }
 
     private static async Task<VersionView> UnparkAsync(string id, Nothing request, WorkflowHost host, HttpContext context, [FromHeader(Name = "Idempotency-Key")] string? key)

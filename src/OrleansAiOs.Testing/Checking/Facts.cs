@@ -28,6 +28,9 @@ public enum CommandKind
     Unpark,
     RetryNow,
     Skip,
+    Pause,
+    Resume,
+    Terminate,
 }
 
 /// <summary>A command whose sender was told that it is recorded.</summary>

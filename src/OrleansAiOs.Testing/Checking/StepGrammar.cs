@@ -15,6 +15,7 @@ internal sealed class StepGrammar
     private WorkflowEvent? before;
     private DateTimeOffset at;
     private bool closed;
+    private bool paused;
 
     public enum Phase
     {
@@ -77,6 +78,14 @@ internal sealed class StepGrammar
                 Demand(checkpoint.Steps == steps.Count, version, "I4", $"the checkpoint counts {checkpoint.Steps} steps, and there are {steps.Count}");
                 Demand(checkpoint.Host == host, version, "I4", $"the checkpoint is of host {checkpoint.Host}, and {host} appends");
                 break;
+            case RunPaused:
+                Demand(!paused, version, "I4", "the run is paused twice");
+                paused = true;
+                break;
+            case RunResumed:
+                Demand(paused, version, "I4", "the run is resumed and was not paused");
+                paused = false;
+                break;
             case RunClosed:
                 closed = true;
                 break;
@@ -115,6 +124,7 @@ internal sealed class StepGrammar
         {
             case AttemptStarted started:
                 Allow(step, Phase.Attempting, Phase.Pausing);
+                Demand(!paused, version, "I4", $"attempt {started.Attempt} of step {e.Step} begins while the run is paused");
                 Demand(started.Attempt == step.Attempt + 1, version, "I4", $"attempt {started.Attempt} of step {e.Step} follows attempt {step.Attempt}");
                 Demand(!once || step.Now is not Phase.Attempting || step.Owner == host, version, "I2",
                     $"step {e.Step} may run at most once, and is attempted again on {host} while the outcome on {step.Owner} is unknown");

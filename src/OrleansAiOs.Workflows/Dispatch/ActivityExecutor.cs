@@ -35,10 +35,10 @@ internal sealed class ActivityExecutor(IServiceProvider services, IRunStore stor
         gate.Enter(attempt);
     }
 
-    /// <summary>Asks a running attempt of an activity that may be given up to stop.</summary>
-    public void StopAttempt(RunKey run, int step)
+    /// <summary>Asks a running attempt to stop: of an activity that may be given up, or of any whose outcome nobody wants any more.</summary>
+    public void StopAttempt(RunKey run, int step, bool whateverItDoes)
     {
-        if (!underWay.TryGetValue((run, step), out var attempt) || attempt.Activity.Effect is not (Effect.Pure or Effect.Idempotent)) return;
+        if (!underWay.TryGetValue((run, step), out var attempt) || !whateverItDoes && attempt.Activity.Effect is not (Effect.Pure or Effect.Idempotent)) return;
         attempt.StopAsked = true;
         attempt.FireStop();
     }

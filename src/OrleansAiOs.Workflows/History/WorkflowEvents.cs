@@ -43,6 +43,11 @@ public sealed record RunParked(string Reason, string Detail, int Holds = 0) : Wo
 
 public sealed record RunUnparked(string? By = null, string? Key = null, string? Body = null) : WorkflowEvent;
 
+/// <summary>A person halted the run: inputs are recorded, code does not run and no new attempt starts, until it is resumed.</summary>
+public sealed record RunPaused(string Reason, string? By = null, string? Key = null, string? Body = null) : WorkflowEvent;
+
+public sealed record RunResumed(string? By = null, string? Key = null, string? Body = null) : WorkflowEvent;
+
 public sealed record AttributesSet(IReadOnlyDictionary<string, string> Attributes) : WorkflowEvent
 {
     [JsonIgnore]
@@ -88,6 +93,13 @@ public sealed record RunCompleted(JsonText Result) : RunClosed;
 public sealed record RunFailed(Failure Failure) : RunClosed;
 
 public sealed record RunCancelled(string Reason) : RunClosed;
+
+/// <summary>Ended from outside, whatever the code would still have done: nothing is undone. The only end that is an input.</summary>
+public sealed record RunTerminated(string Reason, string? By = null, string? Key = null, string? Body = null) : RunClosed
+{
+    [JsonIgnore]
+    public override bool IsCommand => false;
+}
 
 // ---- a tool activity ----
 

@@ -293,7 +293,7 @@ internal sealed class RunMailbox(RunKey key, WorkflowHost host)
 
     private void Release(WorkflowRun active, Turn turn)
     {
-        foreach (var step in turn.ToStop) host.Executor.StopAttempt(key, step);
+        foreach (var step in turn.ToStop) host.Executor.StopAttempt(key, step, turn.Terminates);
         for (var i = 0; i < turn.ToDispatch.Count; i++)
         {
             if (turn.ToDispatch.IndexOf(turn.ToDispatch[i], i + 1) >= 0) continue;

@@ -103,6 +103,14 @@ public sealed class WorkflowHost : IAsyncDisposable
 
     public Task<long> CancelAsync(RunKey run, string reason, string by, string? key = null) => SendAsync(run, new CancelInput(reason, by, key));
 
+    /// <summary>Ends a run at once: its code has no say and nothing is undone.</summary>
+    public Task<long> TerminateAsync(RunKey run, string reason, string by, string? key = null) => SendAsync(run, new TerminateInput(reason, by, key));
+
+    /// <summary>Halts a run: what reaches it is kept, its code does not run and no attempt begins, until it is resumed.</summary>
+    public Task<long> PauseAsync(RunKey run, string reason, string by, string? key = null) => SendAsync(run, new PauseInput(reason, by, key));
+
+    public Task<long> ResumeAsync(RunKey run, string by, string? key = null) => SendAsync(run, new ResumeInput(by, key));
+
     public Task<long> DecideAsync(RunKey run, int step, bool granted, Decider by, string? comment = null, string? digest = null, string? key = null) =>
         SendAsync(run, new DecideInput(step, granted, by, comment, digest, key));
 

@@ -150,7 +150,7 @@ internal sealed class ResolveInput(int step, bool happened, JsonText result, str
         }
         if (happened) version = run.Record(turn, new OutcomeHappened(step, result, by, Key, Body));
         else if (run.Execution?.Declaration(step) is { } declared)
-            foreach (var e in unknown.AfterNeverWill(new OutcomeNeverWill(step, Failure.Clean(why), by, Key, Body), declared.Options))
+            foreach (var e in unknown.AfterNeverWill(new OutcomeNeverWill(step, Failure.Clean(why), by, Key, Body), declared.Options, run.State.IsHeld))
             {
                 var recorded = run.Record(turn, e);
                 version ??= recorded;
@@ -203,7 +203,7 @@ internal sealed class OutcomeInput(int step, int attempt, int epoch, AttemptOutc
     {
         if (run.State.Find<ActivityStep>(step) is not { } activity) return;
         if (run.Execution?.Declaration(step) is { } declared)
-            foreach (var e in activity.OnOutcome(attempt, epoch, outcome, declared, run.Now, run.Context.Ids.NextDouble()).ToList()) run.Record(turn, e);
+            foreach (var e in activity.OnOutcome(attempt, epoch, outcome, declared, run.Now, run.Context.Ids.NextDouble(), run.State.IsHeld).ToList()) run.Record(turn, e);
         else if (outcome is AttemptOutcome.Answered answered && epoch == activity.Epoch)
             run.Record(turn, new StepCompleted(step, attempt, answered.Result)); // parked: the effect is known all the same
     }
@@ -214,7 +214,7 @@ internal sealed class InquiryInput(int step, int inquiry, Reconciled<JsonText> v
     public override void Decide(WorkflowRun run, Turn turn)
     {
         if (run.State.Find<ActivityStep>(step) is { } activity && run.Execution?.Declaration(step) is { } declared)
-            foreach (var e in activity.OnInquiry(inquiry, verdict, declared.Options, run.Now, run.Context.Ids.NextDouble()).ToList()) run.Record(turn, e);
+            foreach (var e in activity.OnInquiry(inquiry, verdict, declared.Options, run.Now, run.Context.Ids.NextDouble(), run.State.IsHeld).ToList()) run.Record(turn, e);
     }
 }
 
@@ -224,7 +224,7 @@ internal sealed class DueInput : InnerInput
 
     public static void DoWhatIsDue(WorkflowRun run, Turn turn)
     {
-        if (run.State.IsClosed || run.State.Parked is not null) return;
+        if (run.State.IsClosed || run.State.IsHeld) return;
         var now = run.Now;
         // A step may be closed by what the code does about an earlier one.
         foreach (var due in run.State.InOrder<OpenStep>().Where(step => step.Due <= now).Select(step => step.Number).ToList())
@@ -249,7 +249,7 @@ internal sealed class OwnerLostInput : InnerInput
 
     public static void TakeOver(WorkflowRun run, Turn turn, Func<string, bool> isDead)
     {
-        if (run.State.IsClosed || run.State.Parked is not null) return;
+        if (run.State.IsClosed || run.State.IsHeld) return;
         foreach (var step in run.State.InOrder<ActivityStep>().Where(step => step.UnderWay && isDead(step.Owner)).ToList())
             if (run.Execution?.Declaration(step.Number) is { } declared)
                 foreach (var e in step.OnOwnerLost(declared.Activity).ToList()) run.Record(turn, e);

@@ -35,6 +35,11 @@ internal sealed class RunState(RunKey run)
 
     public RunParked? Parked { get; private set; }
 
+    public RunPaused? Paused { get; private set; }
+
+    /// <summary>Parked or paused: inputs are recorded, code does not run, nothing new is begun.</summary>
+    public bool IsHeld => Parked is not null || Paused is not null;
+
     public RunClosed? Outcome { get; private set; }
 
     /// <summary>Signals received since the last checkpoint, and those it found that nobody had taken.</summary>
@@ -49,7 +54,7 @@ internal sealed class RunState(RunKey run)
 
     public IReadOnlyCollection<OpenStep> Open => open.Values;
 
-    public bool IsClosed => Status is not (RunStatus.Running or RunStatus.Parked);
+    public bool IsClosed => Outcome is not null;
 
     public T? Find<T>(int step) where T : OpenStep => open.GetValueOrDefault(step) as T;
 
@@ -87,12 +92,22 @@ internal sealed class RunState(RunKey run)
                 break;
             case RunParked parked:
                 Parked = parked;
-                Status = RunStatus.Parked;
+                Status = OpenStatus;
                 break;
             case RunUnparked unparked:
                 Parked = null;
-                Status = RunStatus.Running;
+                Status = OpenStatus;
                 Keep(unparked.Key, unparked.Body);
+                break;
+            case RunPaused paused:
+                Paused = paused;
+                Status = OpenStatus;
+                Keep(paused.Key, paused.Body);
+                break;
+            case RunResumed resumed:
+                Paused = null;
+                Status = OpenStatus;
+                Keep(resumed.Key, resumed.Body);
                 break;
             case AttributesSet set:
                 Merge(set.Attributes);
@@ -106,7 +121,14 @@ internal sealed class RunState(RunKey run)
                 break;
             case RunClosed closed:
                 Outcome = closed;
-                Status = closed switch { RunCompleted => RunStatus.Completed, RunFailed => RunStatus.Failed, _ => RunStatus.Cancelled };
+                Status = closed switch
+                {
+                    RunCompleted => RunStatus.Completed,
+                    RunFailed => RunStatus.Failed,
+                    RunTerminated => RunStatus.Terminated,
+                    _ => RunStatus.Cancelled,
+                };
+                if (closed is RunTerminated terminated) Keep(terminated.Key, terminated.Body);
                 open.Clear();
                 break;
             case StepEvent step:
@@ -114,6 +136,9 @@ internal sealed class RunState(RunKey run)
                 break;
         }
     }
+
+    // What only a mended build can undo is said first.
+    private RunStatus OpenStatus => Parked is not null ? RunStatus.Parked : Paused is not null ? RunStatus.Paused : RunStatus.Running;
 
     public void Keep(string? key, string? body)
     {
