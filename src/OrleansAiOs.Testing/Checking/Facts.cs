@@ -29,6 +29,7 @@ public enum CommandKind
     Pause,
     Resume,
     Terminate,
+    Update,
 }
 
 /// <summary>A command whose sender was told that it is recorded.</summary>

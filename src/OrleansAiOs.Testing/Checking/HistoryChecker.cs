@@ -120,6 +120,7 @@ public sealed class HistoryChecker(CheckerOptions options)
         OutcomeHappened happened => happened.Key,
         OutcomeNeverWill never => never.Key,
         RunUnparked unparked => unparked.Key,
+        UpdateAccepted update => update.Key,
         RunPaused paused => paused.Key,
         RunResumed resumed => resumed.Key,
         RunTerminated terminated => terminated.Key,

@@ -16,6 +16,8 @@ internal sealed class StepGrammar
     private DateTimeOffset at;
     private bool closed;
     private bool paused;
+    private readonly HashSet<int> openUpdates = [];
+    private int updates;
 
     public enum Phase
     {
@@ -71,6 +73,14 @@ internal sealed class StepGrammar
             case HostChanged changed:
                 Demand(changed.Host != host, version, "I4", $"the host changes from {host} to itself");
                 host = changed.Host;
+                break;
+            case UpdateAccepted accepted:
+                Demand(accepted.Update == ++updates, version, "I4", $"update {accepted.Update} follows update {updates - 1}");
+                openUpdates.Add(accepted.Update);
+                break;
+            case UpdateCompleted or UpdateFailed:
+                var update = e is UpdateCompleted done ? done.Update : ((UpdateFailed)e).Update;
+                Demand(openUpdates.Remove(update), version, "I2", $"{EventNames.Of(e)} of update {update}, which is not under way");
                 break;
             case RunPaused:
                 Demand(!paused, version, "I4", "the run is paused twice");

@@ -79,6 +79,23 @@ public sealed record RunTerminated(string Reason, string? By = null, string? Key
     public override bool IsCommand => false;
 }
 
+// ---- an update ----
+
+/// <summary>A command that the code answers; the n-th of the run.</summary>
+public sealed record UpdateAccepted(int Update, string Name, JsonText Input, string? By = null, string? Key = null, string? Body = null) : WorkflowEvent;
+
+public sealed record UpdateCompleted(int Update, JsonText Answer) : WorkflowEvent
+{
+    [JsonIgnore]
+    public override bool IsCommand => true;
+}
+
+public sealed record UpdateFailed(int Update, Failure Failure) : WorkflowEvent
+{
+    [JsonIgnore]
+    public override bool IsCommand => true;
+}
+
 // ---- a tool activity ----
 
 /// <summary>The intent to call a tool, and its first attempt. Nothing is sent before this is durable.</summary>

@@ -31,6 +31,7 @@ internal sealed class WorkflowExecution
         (this.code, State) = (code, state);
         scheduler = new DeterministicScheduler(onForeignWork);
         Time = new WorkflowTime(this);
+        (Queries, Updates) = (new Queries(scheduler), new Updates(this));
         code.Execution = this;
     }
 
@@ -39,6 +40,10 @@ internal sealed class WorkflowExecution
     public RunKey Run => State.Run;
 
     public WorkflowTime Time { get; }
+
+    public Queries Queries { get; }
+
+    public Updates Updates { get; }
 
     public CancellationToken Cancellation => cancellation.Token;
 
@@ -115,6 +120,9 @@ internal sealed class WorkflowExecution
             case SignalReceived signal:
                 SignalsOf(signal.Signal).Deliver(signal.Value);
                 break;
+            case UpdateAccepted accepted:
+                Updates.Deliver(accepted);
+                break;
             case CancelRequested:
                 cancellation.Cancel();
                 break;
@@ -148,6 +156,7 @@ internal sealed class WorkflowExecution
 
     public int NextStep(Waiter? waiter)
     {
+        Queries.DemandMore();
         steps++;
         if (waiter is not null) waiting.Add(steps, waiter);
         return steps;
@@ -161,6 +170,7 @@ internal sealed class WorkflowExecution
 
     public SignalWait SignalsOf(string name)
     {
+        Queries.DemandMore();
         signals ??= new Dictionary<string, SignalWait>(StringComparer.Ordinal);
         if (!signals.TryGetValue(name, out var wait)) signals.Add(name, wait = new SignalWait(name));
         return wait;
@@ -168,6 +178,7 @@ internal sealed class WorkflowExecution
 
     public void Emit(WorkflowEvent command)
     {
+        Queries.DemandMore();
         if (Difference is not null) return;
         if (recorded is null)
         {
@@ -189,8 +200,18 @@ internal sealed class WorkflowExecution
         State.Apply(e, at);
     }
 
+    /// <summary>For what goes on after the code's end: it has nothing more to say.</summary>
+    public void EmitIfOpen(WorkflowEvent command)
+    {
+        if (!State.IsClosed) Emit(command);
+    }
+
+    /// <summary>The code is at fault, beside its main path.</summary>
+    public void Blame(Exception exception) => Fault ??= exception;
+
     public bool Patched(string patch)
     {
+        Queries.DemandMore();
         patches ??= new Dictionary<string, bool>(StringComparer.Ordinal);
         if (patches.TryGetValue(patch, out var known)) return known;
         var marked = !IsReplaying || UpcomingRecord is PatchMarked upcoming && upcoming.Patch == patch;
@@ -201,6 +222,7 @@ internal sealed class WorkflowExecution
     /// <summary>The n-th identifier of a run: version 8 (RFC 9562), the bits from SHA-256 over run and n.</summary>
     public Guid NewGuid()
     {
+        Queries.DemandMore();
         var text = Encoding.UTF8.GetBytes($"{Run.Tenant}\n{Run.Id}\n{++guids}");
         Span<byte> bytes = stackalloc byte[32];
         SHA256.HashData(text, bytes);
@@ -224,6 +246,8 @@ internal sealed class WorkflowExecution
         (StepScheduled r, StepScheduled a) => r.Step == a.Step && r.Activity == a.Activity,
         (StepCommand r, StepCommand a) => r.GetType() == a.GetType() && r.Step == a.Step,
         (PatchMarked r, PatchMarked a) => r.Patch == a.Patch,
+        (UpdateCompleted r, UpdateCompleted a) => r.Update == a.Update,
+        (UpdateFailed r, UpdateFailed a) => r.Update == a.Update,
         _ => recorded.GetType() == asked.GetType(),
     };
 

@@ -10,6 +10,7 @@ internal sealed class RunState(RunKey run)
 {
     private readonly Dictionary<int, OpenStep> open = [];
     private Dictionary<string, Receipt>? receipts;
+    private SortedDictionary<int, UpdateState>? updates;
     private Dictionary<string, string>? attributes;
 
     public RunKey Run { get; } = run;
@@ -43,6 +44,9 @@ internal sealed class RunState(RunKey run)
     public RunClosed? Outcome { get; private set; }
 
     public int Signals { get; private set; }
+
+    /// <summary>The updates the run accepted, by number.</summary>
+    public SortedDictionary<int, UpdateState> Updates => updates ??= [];
 
     public IReadOnlyDictionary<string, string>? Attributes => attributes;
 
@@ -117,6 +121,9 @@ internal sealed class RunState(RunKey run)
                 };
                 if (closed is RunTerminated terminated) Keep(terminated.Key, terminated.Body);
                 open.Clear();
+                break;
+            case UpdateAccepted or UpdateCompleted or UpdateFailed:
+                UpdateState.Fold(this, e);
                 break;
             case StepEvent step:
                 if (!ActivityStep.Fold(this, step) && !TimerStep.Fold(this, step)) ApprovalStep.Fold(this, step);
