@@ -30,6 +30,8 @@ public enum CommandKind
     Resume,
     Terminate,
     Update,
+    RetryNow,
+    Skip,
 }
 
 /// <summary>A command whose sender was told that it is recorded.</summary>

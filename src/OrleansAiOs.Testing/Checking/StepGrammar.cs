@@ -29,6 +29,7 @@ internal sealed class StepGrammar
         Completed,
         Failed,
         Withdrawn,
+        Skipped,
     }
 
     public sealed class Step(StepEvent opened)
@@ -45,7 +46,7 @@ internal sealed class StepGrammar
 
         public string Owner { get; set; } = "";
 
-        public bool IsOver => Now is Phase.Completed or Phase.Failed or Phase.Withdrawn;
+        public bool IsOver => Now is Phase.Completed or Phase.Failed or Phase.Withdrawn or Phase.Skipped;
     }
 
     public IReadOnlyDictionary<int, Step> Steps => steps;
@@ -89,6 +90,11 @@ internal sealed class StepGrammar
             case RunResumed:
                 Demand(paused, version, "I4", "the run is resumed and was not paused");
                 paused = false;
+                break;
+            case LoopCheckpoint checkpoint:
+                foreach (var (number, open) in steps) Demand(open.IsOver, version, "I4", $"a checkpoint, while step {number} is {open.Now}");
+                Demand(checkpoint.Steps == steps.Count, version, "I4", $"the checkpoint counts {checkpoint.Steps} steps, and there are {steps.Count}");
+                Demand(checkpoint.Host == host, version, "I4", $"the checkpoint is of host {checkpoint.Host}, and {host} appends");
                 break;
             case RunClosed:
                 closed = true;
@@ -177,6 +183,13 @@ internal sealed class StepGrammar
             case OutcomeHappened:
                 Allow(step, Phase.Inquiring, Phase.PausingToInquire, Phase.Waiting);
                 step.Now = Phase.Completed;
+                break;
+            case RetryAsked:
+                Allow(step, Phase.Pausing, Phase.PausingToInquire);
+                break;
+            case StepSkipped:
+                Allow(step, Phase.Pausing, Phase.PausingToInquire, Phase.Inquiring, Phase.Waiting);
+                step.Now = Phase.Skipped;
                 break;
             default:
                 Fault(version, "I4", $"{EventNames.Of(e)} of step {e.Step}, which is an activity");

@@ -20,6 +20,7 @@ public static class EventNames
         ("run-resumed", typeof(RunResumed)),
         ("attributes-set", typeof(AttributesSet)),
         ("patch-marked", typeof(PatchMarked)),
+        ("loop-checkpoint", typeof(LoopCheckpoint)),
         ("run-completed", typeof(RunCompleted)),
         ("run-failed", typeof(RunFailed)),
         ("run-cancelled", typeof(RunCancelled)),
@@ -39,6 +40,8 @@ public static class EventNames
         ("inquiry-started", typeof(InquiryStarted)),
         ("outcome-never-will", typeof(OutcomeNeverWill)),
         ("outcome-happened", typeof(OutcomeHappened)),
+        ("retry-asked", typeof(RetryAsked)),
+        ("step-skipped", typeof(StepSkipped)),
         ("timer-set", typeof(TimerSet)),
         ("timer-fired", typeof(TimerFired)),
         ("timer-cancelled", typeof(TimerCancelled)),
@@ -96,6 +99,7 @@ public sealed class UnreadableHistoryException(string message) : Exception(messa
 [JsonSerializable(typeof(RunResumed))]
 [JsonSerializable(typeof(AttributesSet))]
 [JsonSerializable(typeof(PatchMarked))]
+[JsonSerializable(typeof(LoopCheckpoint))]
 [JsonSerializable(typeof(RunCompleted))]
 [JsonSerializable(typeof(RunFailed))]
 [JsonSerializable(typeof(RunCancelled))]
@@ -115,6 +119,8 @@ public sealed class UnreadableHistoryException(string message) : Exception(messa
 [JsonSerializable(typeof(InquiryStarted))]
 [JsonSerializable(typeof(OutcomeNeverWill))]
 [JsonSerializable(typeof(OutcomeHappened))]
+[JsonSerializable(typeof(RetryAsked))]
+[JsonSerializable(typeof(StepSkipped))]
 [JsonSerializable(typeof(TimerSet))]
 [JsonSerializable(typeof(TimerFired))]
 [JsonSerializable(typeof(TimerCancelled))]

@@ -65,7 +65,7 @@ internal sealed class RunMailbox(RunKey key, WorkflowHost host)
 
     private async Task ServeAsync()
     {
-        WorkflowRun? left;
+        bool isSpent, isIdle;
         while (true)
         {
             lock (sync)
@@ -73,7 +73,8 @@ internal sealed class RunMailbox(RunKey key, WorkflowHost host)
                 if (inputs.Count == 0)
                 {
                     serving = false;
-                    left = run; // from here on another turn may be under way
+                    // Asked here: from now on another turn may be under way.
+                    (isSpent, isIdle) = (run is null or { State.IsClosed: true }, run is { IsIdle: true });
                     IdleSince = host.Options.Time.GetUtcNow();
                     break;
                 }
@@ -96,8 +97,8 @@ internal sealed class RunMailbox(RunKey key, WorkflowHost host)
                 await TakeOneByOneAsync(e);
             }
         }
-        if (left is null or { State.IsClosed: true }) host.Forget(this);
-        else if (left.IsIdle) host.PassivateLater(this);
+        if (isSpent) host.Forget(this);
+        else if (isIdle) host.PassivateLater(this);
     }
 
     /// <summary>
@@ -218,7 +219,7 @@ internal sealed class RunMailbox(RunKey key, WorkflowHost host)
         {
             try
             {
-                return await host.Store.ReadAsync(key, 1, CancellationToken.None);
+                return await host.Store.LoadAsync(key, CancellationToken.None);
             }
             catch (Exception e) when (!host.IsHalted)
             {

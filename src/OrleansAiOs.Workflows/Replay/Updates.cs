@@ -10,6 +10,10 @@ internal sealed class Updates(WorkflowExecution execution)
 {
     private readonly Dictionary<string, Handler> handlers = new(StringComparer.Ordinal);
     private readonly List<UpdateAccepted> waiting = [];
+    private int underWay;
+
+    /// <summary>None is under way, and none waits for a handler.</summary>
+    public bool IsQuiet => underWay == 0 && waiting.Count == 0;
 
     public IEnumerable<string> Names => handlers.Keys.Order(StringComparer.Ordinal);
 
@@ -53,6 +57,7 @@ internal sealed class Updates(WorkflowExecution execution)
 
     private async Task CarryOutAsync(Handler handler, UpdateAccepted accepted)
     {
+        underWay++;
         try
         {
             var answer = await handler.Carry(accepted.Input);
@@ -69,6 +74,10 @@ internal sealed class Updates(WorkflowExecution execution)
         catch (Exception e)
         {
             execution.Blame(e);
+        }
+        finally
+        {
+            underWay--;
         }
     }
 

@@ -49,8 +49,8 @@ internal sealed class UpdateInput(string update, JsonText input, string by, stri
             Refuse(turn, Refusal.Conflict, $"Run {state.Run} is {state.Status.ToString().ToLowerInvariant()}: its code can accept no update until it goes on.");
         else if (!code.Updates.Knows(update))
             Refuse(turn, Refusal.NotFound, $"Run {state.Run} ('{state.Started!.Workflow}') takes no update '{update}' at this point. It takes: {Names(code.Updates.Names)}.");
-        else if (state.Updates.Count >= UpdatesMax)
-            Refuse(turn, Refusal.Conflict, $"Run {state.Run} has received {state.Updates.Count} updates, the most one run takes.");
+        else if (state.UpdatesAccepted >= UpdatesMax)
+            Refuse(turn, Refusal.Conflict, $"Run {state.Run} has received {state.UpdatesAccepted} updates, the most one run takes.");
         else
         {
             string? objection = null;
@@ -61,7 +61,7 @@ internal sealed class UpdateInput(string update, JsonText input, string by, stri
             });
             if (read.Thrown is { } thrown) Refuse(turn, Refusal.Conflict, $"The validator of update '{update}' of run {state.Run} broke: {Failure.Clean(thrown.Message)}");
             else if (objection is not null) Refuse(turn, Refusal.Invalid, $"Update '{update}' of run {state.Run} is refused: {Failure.Clean(objection)}");
-            else Answer(turn, run.Record(turn, new UpdateAccepted(state.Updates.Count + 1, update, input, by, Key, Body)));
+            else Answer(turn, run.Record(turn, new UpdateAccepted(state.UpdatesAccepted + 1, update, input, by, Key, Body)));
         }
     }
 
@@ -82,20 +82,29 @@ internal sealed class UpdateOutcomeInput(long accepted) : Command<UpdateOutcome>
 }
 
 /// <summary>An update of a run, as its history tells it.</summary>
-internal sealed class UpdateState(string name, long version)
+internal sealed class UpdateState(int number, string name, long version, DateTimeOffset at)
 {
+    public UpdateState(KeptUpdate kept) : this(kept.Update, kept.Name, kept.Version, kept.At) =>
+        Outcome = kept.Failure is { } failure ? new UpdateFailed(kept.Update, failure) : new UpdateCompleted(kept.Update, kept.Answer ?? default);
+
     public string Name => name;
 
     public long Version => version;
 
     public WorkflowEvent? Outcome { get; private set; }
 
+    public DateTimeOffset At => at;
+
+    /// <summary>For a checkpoint, before which no update is open.</summary>
+    public KeptUpdate Keep() => new(number, name, version, at, (Outcome as UpdateCompleted)?.Answer, (Outcome as UpdateFailed)?.Failure);
+
     public static bool Fold(RunState state, WorkflowEvent e)
     {
         switch (e)
         {
             case UpdateAccepted accepted:
-                state.Updates.Add(accepted.Update, new UpdateState(accepted.Name, state.Version));
+                state.UpdatesAccepted = accepted.Update;
+                state.Updates.Add(accepted.Update, new UpdateState(accepted.Update, accepted.Name, state.Version, state.Now));
                 state.Keep(accepted.Key, accepted.Body);
                 return true;
             case UpdateCompleted completed:

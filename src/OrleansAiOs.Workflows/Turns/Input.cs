@@ -146,6 +146,11 @@ internal sealed class ResolveInput(int step, bool happened, JsonText result, str
             return;
         }
         long? version = null;
+        if (happened && run.Execution?.Declaration(step)?.Objection(result) is { } objection)
+        {
+            Refuse(turn, Refusal.Invalid, $"The value given for step {step} of run {run.State.Run} cannot be read as the result of {unknown.Scheduled.Activity}: {objection}");
+            return;
+        }
         if (happened) version = run.Record(turn, new OutcomeHappened(step, result, by, Key, Body));
         else if (run.Execution?.Declaration(step) is { } declared)
             foreach (var e in unknown.AfterNeverWill(new OutcomeNeverWill(step, Failure.Clean(why), by, Key, Body), declared.Options, run.State.IsHeld))

@@ -43,10 +43,19 @@ internal sealed class RunState(RunKey run)
 
     public RunClosed? Outcome { get; private set; }
 
+    /// <summary>Signals received since the last checkpoint, and those it found that nobody had taken.</summary>
     public int Signals { get; private set; }
 
-    /// <summary>The updates the run accepted, by number.</summary>
+    /// <summary>The updates the run accepted, by number; of those before the last checkpoint, the ones it keeps.</summary>
     public SortedDictionary<int, UpdateState> Updates => updates ??= [];
+
+    /// <summary>Updates accepted so far.</summary>
+    public int UpdatesAccepted { get; set; }
+
+    /// <summary>The version of the last checkpoint.</summary>
+    public long? Checkpoint { get; private set; }
+
+    public IReadOnlyDictionary<string, Receipt> Receipts => receipts ?? [];
 
     public IReadOnlyDictionary<string, string>? Attributes => attributes;
 
@@ -110,6 +119,13 @@ internal sealed class RunState(RunKey run)
             case AttributesSet set:
                 Merge(set.Attributes);
                 break;
+            case LoopCheckpoint checkpoint:
+                Restore(checkpoint);
+                break;
+            case LoopResumption resumption:
+                Version = resumption.Version;
+                Restore(resumption.Checkpoint);
+                break;
             case RunClosed closed:
                 Outcome = closed;
                 Status = closed switch
@@ -136,7 +152,20 @@ internal sealed class RunState(RunKey run)
 
     public void Keep(string? key, string? body)
     {
-        if (key is not null) (receipts ??= []).TryAdd(key, new Receipt(body ?? "", Version));
+        if (key is not null) (receipts ??= []).TryAdd(key, new Receipt(body ?? "", Version, Now));
+    }
+
+    // The same whether the events before it were read or not.
+    private void Restore(LoopCheckpoint checkpoint)
+    {
+        Checkpoint = Version;
+        Host = checkpoint.Host;
+        Signals = checkpoint.Signals?.Sum(early => early.Values.Count) ?? 0;
+        attributes = checkpoint.Attributes?.ToDictionary();
+        UpdatesAccepted = checkpoint.Updates?.Count ?? 0;
+        updates = null;
+        foreach (var kept in checkpoint.Updates?.Kept ?? []) Updates.Add(kept.Update, new UpdateState(kept));
+        receipts = checkpoint.Receipts?.ToDictionary(kept => kept.Key, kept => new Receipt(kept.Body, kept.Version, kept.At), StringComparer.Ordinal);
     }
 
     private void Merge(IReadOnlyDictionary<string, string> more)
@@ -147,7 +176,7 @@ internal sealed class RunState(RunKey run)
 }
 
 /// <summary>The stored answer to a command's key: what was asked (a digest) and the version that answered it.</summary>
-internal readonly record struct Receipt(string Body, long Version);
+internal readonly record struct Receipt(string Body, long Version, DateTimeOffset At);
 
 /// <summary>An operation of the code that has no outcome yet.</summary>
 internal abstract class OpenStep(int number)
