@@ -52,6 +52,8 @@ internal static class AiosCommand
             HistoryCommand.Create(client),
             ResultCommand.Create(client),
             SignalCommand.Create(client),
+            QueryCommand.Create(client),
+            UpdateCommand.Create(client),
             CancelCommand.Create(client),
             TerminateCommand.Create(client),
             PauseCommand.Create(client),

@@ -79,7 +79,8 @@ internal sealed class RunMailbox(RunKey key, WorkflowHost host)
                     break;
                 }
                 taken.Clear();
-                while (inputs.TryDequeue(out var input)) taken.Add(input);
+                do taken.Add(inputs.Dequeue());
+                while (!taken[0].Alone && inputs.TryPeek(out var next) && !next.Alone);
             }
             try
             {
@@ -181,6 +182,7 @@ internal sealed class RunMailbox(RunKey key, WorkflowHost host)
                     run = null;
                     foreach (var reply in turn.Replies) reply();
                 }
+                if (run?.Execution is { Queries.Spoiled: true }) run = null;
                 return;
             }
             Telemetry.Lost();
@@ -313,9 +315,11 @@ internal sealed class RunMailbox(RunKey key, WorkflowHost host)
                 host.Log.Parked(key, parked.Reason, parked.Detail);
                 run = null; // its code has not seen what is recorded
             }
+            else if (e is UpdateCompleted or UpdateFailed) host.UpdateEnded(key);
             else if (e is RunClosed closed)
             {
                 Telemetry.RunClosed(active.State.Started!.Workflow, active.State.Status);
+                host.UpdateEnded(key);
                 host.Closed(key, closed, turn.Row);
             }
         }

@@ -16,6 +16,7 @@ public sealed class WorkflowHost : IAsyncDisposable
 {
     private readonly ConcurrentDictionary<RunKey, RunMailbox> mailboxes = new();
     private readonly Dictionary<RunKey, EndWaiter> waiters = [];
+    private readonly Dictionary<RunKey, TaskCompletionSource> updateWaiters = [];
     private readonly Lock sync = new();
     private readonly Queue<(RunMailbox Mailbox, DateTimeOffset Since)> idle = new();
     private readonly Dictionary<string, HashSet<RunKey>> foreignOwners = new(StringComparer.Ordinal);
@@ -110,6 +111,51 @@ public sealed class WorkflowHost : IAsyncDisposable
     public Task<long> PauseAsync(RunKey run, string reason, string by, string? key = null) => SendAsync(run, new PauseInput(reason, by, key));
 
     public Task<long> ResumeAsync(RunKey run, string by, string? key = null) => SendAsync(run, new ResumeInput(by, key));
+
+    /// <summary>Asks a run's code a question; nothing is recorded. Also a closed run answers.</summary>
+    public Task<JsonText> QueryAsync(RunKey run, string query) => SendAsync(run, new QueryInput(query));
+
+    /// <summary>Has a run's code do something, and waits for its answer, or until <paramref name="wait"/> fires. The same key again finds the same update.</summary>
+    /// <exception cref="CommandRefusedException">The code refused it, takes no such update, or the run ended before it was answered.</exception>
+    public async Task<UpdateOutcome> UpdateAsync(RunKey run, string update, JsonText input, string by, string? key, CancellationToken wait)
+    {
+        var accepted = await SendAsync(run, new UpdateInput(update, input, by, key));
+        while (true)
+        {
+            var ended = AwaitUpdates(run);
+            var outcome = await SendAsync(run, new UpdateOutcomeInput(accepted));
+            if (outcome.IsOver || wait.IsCancellationRequested) return outcome;
+            try
+            {
+                // Another host may answer it.
+                await ended.WaitAsync(Options.Shared ? TimeSpan.FromSeconds(1) : Timeout.InfiniteTimeSpan, Options.Time, wait);
+            }
+            catch (TimeoutException)
+            {
+            }
+            catch (OperationCanceledException) when (wait.IsCancellationRequested)
+            {
+            }
+        }
+    }
+
+    // Those who wait share one signal, which is given when any update of the run ends: each then asks for its own.
+    private Task AwaitUpdates(RunKey run)
+    {
+        lock (waiters)
+        {
+            if (IsHalted) throw GoingDown();
+            if (!updateWaiters.TryGetValue(run, out var waiter)) updateWaiters.Add(run, waiter = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously));
+            return waiter.Task;
+        }
+    }
+
+    internal void UpdateEnded(RunKey run)
+    {
+        TaskCompletionSource? waiter;
+        lock (waiters) updateWaiters.Remove(run, out waiter);
+        waiter?.TrySetResult();
+    }
 
     public Task<long> DecideAsync(RunKey run, int step, bool granted, Decider by, string? comment = null, string? digest = null, string? key = null) =>
         SendAsync(run, new DecideInput(step, granted, by, comment, digest, key));
@@ -282,7 +328,11 @@ public sealed class WorkflowHost : IAsyncDisposable
         Executor.Halt();
         WakeUps.Dispose();
         lock (waiters)
+        {
             foreach (var waiter in waiters.Values) waiter.Fail(GoingDown());
+            foreach (var waiter in updateWaiters.Values) waiter.TrySetException(GoingDown());
+            updateWaiters.Clear();
+        }
         lock (sync)
         {
             sweep?.Dispose();
