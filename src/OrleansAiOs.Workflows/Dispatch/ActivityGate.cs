@@ -1,3 +1,5 @@
+using OrleansAiOs.Workflows.Explaining;
+
 namespace OrleansAiOs.Workflows.Dispatch;
 
 /// <summary>How many attempts of one activity a host runs at once, and how many it begins per second. First come, first served.</summary>
@@ -13,6 +15,11 @@ internal sealed class ActivityGate(int concurrency, double? perSecond, TimeProvi
     {
         lock (sync) waiting.Enqueue(attempt);
         Admit();
+    }
+
+    public AttemptView View(bool isStarted)
+    {
+        lock (sync) return new AttemptView(isStarted, running, waiting.Count, concurrency, perSecond, pause is null ? null : nextStart);
     }
 
     public void Leave()

@@ -44,6 +44,9 @@ internal sealed class Attempt(RunKey run, ActivityStep step, ActivityStep.Declar
         }
     }
 
+    /// <summary>It has been claimed by whoever starts it or gives it up.</summary>
+    public bool IsStarted => Volatile.Read(ref claimed) == 1;
+
     /// <summary>True for the first that asks: the slot that starts it, or the time-out that gives it up.</summary>
     public bool Claim() => Interlocked.Exchange(ref claimed, 1) == 0;
 }
