@@ -72,6 +72,11 @@ internal sealed class StepGrammar
                 Demand(changed.Host != host, version, "I4", $"the host changes from {host} to itself");
                 host = changed.Host;
                 break;
+            case LoopCheckpoint checkpoint:
+                foreach (var (number, open) in steps) Demand(open.IsOver, version, "I4", $"a checkpoint, while step {number} is {open.Now}");
+                Demand(checkpoint.Steps == steps.Count, version, "I4", $"the checkpoint counts {checkpoint.Steps} steps, and there are {steps.Count}");
+                Demand(checkpoint.Host == host, version, "I4", $"the checkpoint is of host {checkpoint.Host}, and {host} appends");
+                break;
             case RunClosed:
                 closed = true;
                 break;

@@ -28,7 +28,7 @@ internal sealed class SimClient(SimWorld world, SimDisk disk, SimHost[] hosts, S
             await host.StartRunAsync(new StartRun(workflow, input, run.Id), "alice");
             return 1;
         });
-        if (workflow == "sim-waits") foreach (var signal in new[] { "go-1", "go-2" }) await SignalAsync(signal);
+        if (workflow is "sim-waits" or "sim-loop") foreach (var signal in new[] { "go-1", "go-2" }) await SignalAsync(signal);
         var cancelled = world.Random.Below(workflow == "sim-saga" ? 2 : 8) == 0;
         if (cancelled)
         {

@@ -18,6 +18,7 @@ public static class EventNames
         ("run-unparked", typeof(RunUnparked)),
         ("attributes-set", typeof(AttributesSet)),
         ("patch-marked", typeof(PatchMarked)),
+        ("loop-checkpoint", typeof(LoopCheckpoint)),
         ("run-completed", typeof(RunCompleted)),
         ("run-failed", typeof(RunFailed)),
         ("run-cancelled", typeof(RunCancelled)),
@@ -90,6 +91,7 @@ public sealed class UnreadableHistoryException(string message) : Exception(messa
 [JsonSerializable(typeof(RunUnparked))]
 [JsonSerializable(typeof(AttributesSet))]
 [JsonSerializable(typeof(PatchMarked))]
+[JsonSerializable(typeof(LoopCheckpoint))]
 [JsonSerializable(typeof(RunCompleted))]
 [JsonSerializable(typeof(RunFailed))]
 [JsonSerializable(typeof(RunCancelled))]

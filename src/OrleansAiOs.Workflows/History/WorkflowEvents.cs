@@ -55,6 +55,28 @@ public sealed record PatchMarked(string Patch) : WorkflowEvent
     public override bool IsCommand => true;
 }
 
+/// <summary>Where the run's last loop stands, and all that the events before it would say: a load reads from here.</summary>
+/// <param name="State">The state the next iteration begins with.</param>
+/// <param name="Entry">Pairs of versions, from and to: the events that lead the code from its start into the loop.</param>
+/// <param name="Iteration">Iterations of the loop so far.</param>
+/// <param name="Steps">Steps of the run so far.</param>
+/// <param name="Guids">Identifiers the code has drawn so far.</param>
+/// <param name="Host">The host incarnation of the append.</param>
+/// <param name="Signals">Signals that came and were not received yet.</param>
+public sealed record LoopCheckpoint(JsonText State, IReadOnlyList<long> Entry, long Iteration, int Steps, int Guids, string Host,
+    IReadOnlyDictionary<string, string>? Attributes = null, IReadOnlyDictionary<string, bool>? Patches = null, IReadOnlyList<EarlySignals>? Signals = null,
+    IReadOnlyList<KeptReceipt>? Receipts = null) : WorkflowEvent
+{
+    [JsonIgnore]
+    public override bool IsCommand => true;
+}
+
+/// <summary>Signals of one name that wait for a receiver, in order.</summary>
+public sealed record EarlySignals(string Signal, IReadOnlyList<JsonText> Values);
+
+/// <summary>The answer to a command's key, as a checkpoint keeps it.</summary>
+public sealed record KeptReceipt(string Key, string Body, long Version, DateTimeOffset At);
+
 public abstract record RunClosed : WorkflowEvent
 {
     [JsonIgnore]

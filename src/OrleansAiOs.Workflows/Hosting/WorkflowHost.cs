@@ -214,7 +214,7 @@ public sealed class WorkflowHost : IAsyncDisposable
         var row = await Store.FindAsync(run, cancellation)
             ?? throw new CommandRefusedException(Refusal.NotFound, $"There is no run '{run}'.");
         if (row.ClosedAt is null) return null;
-        var history = await Store.ReadAsync(run, 1, cancellation);
+        var history = await Store.LoadAsync(run, cancellation);
         return history.Select(e => e.Read()).OfType<RunClosed>().Last();
     }
 

@@ -132,6 +132,8 @@ internal sealed class ActivityStep : OpenStep
 
         public override void Cancel() => outcome.TrySetCanceled(Cancellation);
 
+        public override void Imagine() => outcome.TrySetResult(MadeUp.Of<TOut>());
+
         public override bool Deliver(WorkflowEvent e)
         {
             switch (e)

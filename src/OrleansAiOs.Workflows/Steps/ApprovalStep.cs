@@ -43,6 +43,8 @@ internal sealed class ApprovalStep(ApprovalRequested request, DateTimeOffset at)
 
         public override void Cancel() => decision.TrySetCanceled(Cancellation);
 
+        public override void Imagine() => decision.TrySetResult(new Decision(true, new Decider("somebody", [], "imagined"), null));
+
         public override bool Deliver(WorkflowEvent e) => decision.TrySetResult(
             e is ApprovalDecided decided ? new Decision(decided.Granted, decided.By, decided.Comment) : new Decision(false, null, null));
     }

@@ -42,6 +42,7 @@ internal sealed class SignalWait(string name)
             if (receiver.TryReceive(value)) return receiver.Task;
             wait.PassOver(value);
         }
+        execution.Lenient?.Receives(signal.Name);
         var node = wait.receivers.AddLast(receiver);
         if (cancellation.CanBeCanceled)
             receiver.Registration = cancellation.UnsafeRegister(_ =>
@@ -72,6 +73,15 @@ internal sealed class SignalWait(string name)
 
     private void PassOver(JsonText value) => (PassedOver, LastPassedOver) = (PassedOver + 1, value);
 
+    /// <summary>Gives the receiver that waits something made up.</summary>
+    public void Imagine()
+    {
+        var receiver = receivers.First!.Value;
+        receivers.RemoveFirst();
+        receiver.Registration.Dispose();
+        receiver.Imagine();
+    }
+
     /// <summary>Why the receiver that waits cannot read this value; null if it can, or if none waits.</summary>
     public string? Objection(JsonText value) => receivers.First?.Value.Objection(value);
 
@@ -86,6 +96,8 @@ internal sealed class SignalWait(string name)
         public abstract bool TryReceive(JsonText value);
 
         public abstract string? Objection(JsonText value);
+
+        public abstract void Imagine();
     }
 
     private sealed class Receiver<T> : Receiver
@@ -97,6 +109,8 @@ internal sealed class SignalWait(string name)
         public override Type Type => typeof(T);
 
         public void Cancel(CancellationToken token) => received.TrySetCanceled(token);
+
+        public override void Imagine() => received.TrySetResult(MadeUp.Of<T>());
 
         public override bool TryReceive(JsonText value)
         {

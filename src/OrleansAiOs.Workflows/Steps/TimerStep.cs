@@ -52,6 +52,8 @@ internal sealed class TimerStep(TimerSet set, DateTimeOffset at) : OpenStep(set.
 
         public override void Cancel() => fired.TrySetCanceled(Cancellation);
 
+        public override void Imagine() => fired.TrySetResult();
+
         public override bool Deliver(WorkflowEvent e) => fired.TrySetResult();
     }
 

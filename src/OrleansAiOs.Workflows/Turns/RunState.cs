@@ -37,7 +37,13 @@ internal sealed class RunState(RunKey run)
 
     public RunClosed? Outcome { get; private set; }
 
+    /// <summary>Signals received since the last checkpoint, and those it found that nobody had taken.</summary>
     public int Signals { get; private set; }
+
+    /// <summary>The version of the last checkpoint.</summary>
+    public long? Checkpoint { get; private set; }
+
+    public IReadOnlyDictionary<string, Receipt> Receipts => receipts ?? [];
 
     public IReadOnlyDictionary<string, string>? Attributes => attributes;
 
@@ -91,6 +97,13 @@ internal sealed class RunState(RunKey run)
             case AttributesSet set:
                 Merge(set.Attributes);
                 break;
+            case LoopCheckpoint checkpoint:
+                Restore(checkpoint);
+                break;
+            case LoopResumption resumption:
+                Version = resumption.Version;
+                Restore(resumption.Checkpoint);
+                break;
             case RunClosed closed:
                 Outcome = closed;
                 Status = closed switch { RunCompleted => RunStatus.Completed, RunFailed => RunStatus.Failed, _ => RunStatus.Cancelled };
@@ -104,7 +117,17 @@ internal sealed class RunState(RunKey run)
 
     public void Keep(string? key, string? body)
     {
-        if (key is not null) (receipts ??= []).TryAdd(key, new Receipt(body ?? "", Version));
+        if (key is not null) (receipts ??= []).TryAdd(key, new Receipt(body ?? "", Version, Now));
+    }
+
+    // The same whether the events before it were read or not.
+    private void Restore(LoopCheckpoint checkpoint)
+    {
+        Checkpoint = Version;
+        Host = checkpoint.Host;
+        Signals = checkpoint.Signals?.Sum(early => early.Values.Count) ?? 0;
+        attributes = checkpoint.Attributes?.ToDictionary();
+        receipts = checkpoint.Receipts?.ToDictionary(kept => kept.Key, kept => new Receipt(kept.Body, kept.Version, kept.At), StringComparer.Ordinal);
     }
 
     private void Merge(IReadOnlyDictionary<string, string> more)
@@ -115,7 +138,7 @@ internal sealed class RunState(RunKey run)
 }
 
 /// <summary>The stored answer to a command's key: what was asked (a digest) and the version that answered it.</summary>
-internal readonly record struct Receipt(string Body, long Version);
+internal readonly record struct Receipt(string Body, long Version, DateTimeOffset At);
 
 /// <summary>An operation of the code that has no outcome yet.</summary>
 internal abstract class OpenStep(int number)
