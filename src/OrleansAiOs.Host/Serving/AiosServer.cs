@@ -152,8 +152,10 @@ internal sealed class AiosServer : IAsyncDisposable
         }).ExcludeFromDescription();
         var api = web.MapGroup("/api/v1");
         RunsApi.Map(api);
+        ExplainApi.Map(api);
         ApprovalsApi.Map(api);
         VersionsApi.Map(api);
+        BranchesApi.Map(api);
         PayloadsApi.Map(api);
         KeysApi.Map(api);
         EventsApi.Map(api);

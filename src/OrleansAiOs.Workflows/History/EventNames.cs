@@ -16,6 +16,8 @@ public static class EventNames
         ("cancel-requested", typeof(CancelRequested)),
         ("run-parked", typeof(RunParked)),
         ("run-unparked", typeof(RunUnparked)),
+        ("run-paused", typeof(RunPaused)),
+        ("run-resumed", typeof(RunResumed)),
         ("run-reset", typeof(RunReset)),
         ("run-forked", typeof(RunForked)),
         ("branch-begun", typeof(BranchBegun)),
@@ -26,6 +28,10 @@ public static class EventNames
         ("run-completed", typeof(RunCompleted)),
         ("run-failed", typeof(RunFailed)),
         ("run-cancelled", typeof(RunCancelled)),
+        ("run-terminated", typeof(RunTerminated)),
+        ("update-accepted", typeof(UpdateAccepted)),
+        ("update-completed", typeof(UpdateCompleted)),
+        ("update-failed", typeof(UpdateFailed)),
         ("step-scheduled", typeof(StepScheduled)),
         ("attempt-started", typeof(AttemptStarted)),
         ("attempt-failed", typeof(AttemptFailed)),
@@ -67,6 +73,10 @@ public static class EventNames
         SignalReceived of => (of.Key, of.Body),
         CancelRequested of => (of.Key, of.Body),
         RunUnparked of => (of.Key, of.Body),
+        RunPaused of => (of.Key, of.Body),
+        RunResumed of => (of.Key, of.Body),
+        RunTerminated of => (of.Key, of.Body),
+        UpdateAccepted of => (of.Key, of.Body),
         RunMigrated of => (of.Key, of.Body),
         RunReset of => (of.Key, of.Body),
         ApprovalDecided of => (of.Key, of.Body),
@@ -110,6 +120,8 @@ public sealed class UnreadableHistoryException(string message) : Exception(messa
 [JsonSerializable(typeof(CancelRequested))]
 [JsonSerializable(typeof(RunParked))]
 [JsonSerializable(typeof(RunUnparked))]
+[JsonSerializable(typeof(RunPaused))]
+[JsonSerializable(typeof(RunResumed))]
 [JsonSerializable(typeof(RunReset))]
 [JsonSerializable(typeof(RunForked))]
 [JsonSerializable(typeof(BranchBegun))]
@@ -120,6 +132,10 @@ public sealed class UnreadableHistoryException(string message) : Exception(messa
 [JsonSerializable(typeof(RunCompleted))]
 [JsonSerializable(typeof(RunFailed))]
 [JsonSerializable(typeof(RunCancelled))]
+[JsonSerializable(typeof(RunTerminated))]
+[JsonSerializable(typeof(UpdateAccepted))]
+[JsonSerializable(typeof(UpdateCompleted))]
+[JsonSerializable(typeof(UpdateFailed))]
 [JsonSerializable(typeof(StepScheduled))]
 [JsonSerializable(typeof(AttemptStarted))]
 [JsonSerializable(typeof(AttemptFailed))]

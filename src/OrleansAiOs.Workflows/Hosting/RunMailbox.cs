@@ -1,4 +1,5 @@
 using OrleansAiOs.Workflows.Dispatch;
+using OrleansAiOs.Workflows.Explaining;
 using OrleansAiOs.Workflows.History;
 using OrleansAiOs.Workflows.Steps;
 using OrleansAiOs.Workflows.Turns;
@@ -26,6 +27,9 @@ internal sealed class RunMailbox(RunKey key, WorkflowHost host)
     private bool retired;
     private WorkflowRun? run;
     private DateTimeOffset? noted;
+    private volatile MailboxActivity doing;
+    private DateTimeOffset doingSince;
+    private volatile int tries;
 
     public RunKey Key => key;
 
@@ -49,6 +53,18 @@ internal sealed class RunMailbox(RunKey key, WorkflowHost host)
         using (ExecutionContext.SuppressFlow())
             _ = Task.Factory.StartNew(static self => ((RunMailbox)self!).ServeAsync(), this, CancellationToken.None, TaskCreationOptions.DenyChildAttach, host.Options.Scheduler);
         return true;
+    }
+
+    /// <summary>What it does at this moment. The turn goes on meanwhile, so the parts may be of two moments close together.</summary>
+    public MailboxView View()
+    {
+        lock (sync) return new MailboxView(inputs.Count, serving ? doing : MailboxActivity.Nothing, doingSince, tries);
+    }
+
+    private void Begin(MailboxActivity activity)
+    {
+        (doingSince, tries) = (host.Context.Clock.Now, 1);
+        doing = activity;
     }
 
     /// <summary>Leaves memory if nothing has come since.</summary>
@@ -79,7 +95,8 @@ internal sealed class RunMailbox(RunKey key, WorkflowHost host)
                     break;
                 }
                 taken.Clear();
-                while (inputs.TryDequeue(out var input)) taken.Add(input);
+                do taken.Add(inputs.Dequeue());
+                while (!taken[0].Alone && inputs.TryPeek(out var next) && !next.Alone);
             }
             try
             {
@@ -153,6 +170,7 @@ internal sealed class RunMailbox(RunKey key, WorkflowHost host)
             }
             if (run is null || !DropWhatHasNoRun(run)) return;
 
+            Begin(MailboxActivity.RunningCode);
             var turn = run.Take(taken, parking);
             if (turn.MustPark is not null)
             {
@@ -181,7 +199,7 @@ internal sealed class RunMailbox(RunKey key, WorkflowHost host)
                     run = null;
                     foreach (var reply in turn.Replies) reply();
                 }
-                if (turn.Rereads) run = null;
+                if (turn.Rereads || run?.Execution is { Queries.Spoiled: true }) run = null;
                 if (!turn.Rereads && turn.Taken >= taken.Count) return;
                 taken.RemoveRange(0, turn.Taken);
                 if (turn.Rereads) taken.Add(new DueInput()); // what the new reading finds due
@@ -202,6 +220,7 @@ internal sealed class RunMailbox(RunKey key, WorkflowHost host)
     private async Task<WorkflowRun?> LoadAsync()
     {
         var history = await ReadAsync();
+        Begin(MailboxActivity.RunningCode);
         try
         {
             var loaded = WorkflowRun.Load(key, history, host.Context);
@@ -218,8 +237,10 @@ internal sealed class RunMailbox(RunKey key, WorkflowHost host)
 
     private async Task<IReadOnlyList<StoredEvent>> ReadAsync()
     {
+        Begin(MailboxActivity.Reading);
         for (var attempt = 1; ; attempt++)
         {
+            tries = attempt;
             try
             {
                 return await host.Store.LoadAsync(key, CancellationToken.None);
@@ -258,8 +279,10 @@ internal sealed class RunMailbox(RunKey key, WorkflowHost host)
         turn.SentAt = host.Context.Clock.Now;
         var started = turn.SentStamp = host.Options.Time.GetTimestamp();
         var unsure = false;
+        Begin(MailboxActivity.Appending);
         for (var attempt = 1; ; attempt++)
         {
+            tries = attempt;
             var result = await host.Store.AppendAsync(append);
             if (result is AppendResult.Unknown || unsure && result is AppendResult.Conflict)
             {
@@ -272,6 +295,7 @@ internal sealed class RunMailbox(RunKey key, WorkflowHost host)
                     continue;
                 }
             }
+            doing = MailboxActivity.Nothing;
             if (result is AppendResult.Conflict) return false;
             active.Committed(turn);
             Telemetry.Appended(events.Length, host.Options.Time.GetElapsedTime(started));
@@ -298,12 +322,12 @@ internal sealed class RunMailbox(RunKey key, WorkflowHost host)
 
     private void Release(WorkflowRun active, Turn turn)
     {
-        foreach (var step in turn.ToStop) host.Executor.StopAttempt(key, step);
+        foreach (var step in turn.ToStop) host.Executor.StopAttempt(key, step, turn.Terminates);
         for (var i = 0; i < turn.ToDispatch.Count; i++)
         {
             if (turn.ToDispatch.IndexOf(turn.ToDispatch[i], i + 1) >= 0) continue;
             if (active.State.Find<ActivityStep>(turn.ToDispatch[i]) is { UnderWay: true } step && active.Execution?.Declaration(step.Number) is { } declared)
-                host.Executor.Dispatch(new Attempt(key, step, declared, turn.SentAt, turn.SentStamp));
+                host.Executor.Dispatch(new Attempt(key, step, declared, turn.SentAt, turn.SentStamp, active.State.Started?.Priority ?? 0));
         }
         // The row may be early, and what it was early for is not in memory yet.
         if (turn.Due is { } due && (due != noted || taken.Exists(static input => input is DueInput))) host.WakeUps.Note(key, due);
@@ -318,9 +342,11 @@ internal sealed class RunMailbox(RunKey key, WorkflowHost host)
                 host.Log.Parked(key, parked.Reason, parked.Detail);
                 run = null; // its code has not seen what is recorded
             }
+            else if (e is UpdateCompleted or UpdateFailed) host.UpdateEnded(key);
             else if (e is RunClosed closed)
             {
                 Telemetry.RunClosed(active.State.Started!.Workflow, active.State.Status);
+                host.UpdateEnded(key);
                 host.Closed(key, closed, turn.Row);
             }
         }

@@ -30,6 +30,9 @@ internal sealed class Turn(long expected)
     /// <summary>Steps whose attempts are to be stopped after the append.</summary>
     public List<int> ToStop { get; } = [];
 
+    /// <summary>What is to be stopped is stopped whatever it does: nobody wants its outcome any more.</summary>
+    public bool Terminates { get; set; }
+
     /// <summary>The code threw at this input: the activation is spent, and the input is to be recorded without showing it to the code.</summary>
     public Parking? MustPark { get; set; }
 
@@ -43,4 +46,8 @@ internal sealed class Turn(long expected)
 }
 
 /// <summary>At which input of a turn to park the run, and why.</summary>
-internal sealed record Parking(int Input, string Reason, string Detail);
+internal sealed record Parking(int Input, string Reason, string Detail)
+{
+    /// <summary>The reason of a run whose code went on from a foreign thread.</summary>
+    public const string LeftTheEngine = "The code left the deterministic scheduler";
+}

@@ -144,7 +144,7 @@ internal sealed class WorkflowRun
     {
         switch (input)
         {
-            case RunParked or HostChanged or RunMigrated:
+            case RunParked or RunPaused or HostChanged or RunMigrated:
                 return [];
             case RunStarted when startsOver:
                 return [];
@@ -158,12 +158,11 @@ internal sealed class WorkflowRun
             case StepEvent { Step: < 0 } undoing:
                 if (State.Find<OpenStep>(undoing.Step) is null) execution?.Take(undoing.Step);
                 return [];
-            case BranchBegun when keep:
-            case RunUnparked when keep:
+            case RunUnparked or RunResumed or BranchBegun when keep:
                 return []; // the code threw again at what was held: it is held further
-            case RunUnparked or BranchBegun:
+            case RunUnparked or RunResumed or BranchBegun:
                 return Release();
-            case var _ when keep || State.Parked is not null || State.CutAt is not null:
+            case var _ when keep || State.IsHeld || State.CutAt is not null:
                 held.Add(input);
                 return [];
             default:
@@ -173,7 +172,7 @@ internal sealed class WorkflowRun
 
     private IReadOnlyList<WorkflowEvent> Release()
     {
-        if (State.Parked is not null || State.CutAt is not null) return [];
+        if (State.IsHeld || State.CutAt is not null) return []; // there is another reason to hold it
         var show = held;
         held = [];
         return show;
@@ -200,7 +199,7 @@ internal sealed class WorkflowRun
             if (events[i].Event is LoopCheckpoint checkpoint) return checkpoint.CodeVersion;
             if (events[i].Event is LoopResumption resumption) return resumption.Checkpoint.CodeVersion;
         }
-        return (events[0].Event as RunStarted)?.Version;
+        return events is [(RunStarted started, _), ..] ? started.Version : null;
     }
 
     private void CreateCode(RunStarted started, string? version)
@@ -244,6 +243,7 @@ internal sealed class WorkflowRun
     public Turn Take(IReadOnlyList<Input> inputs, Parking? parking)
     {
         var turn = new Turn(State.Version);
+        // A question is not to leave a trace.
         if (loadFault is not null && State.Parked is null && State.Started is not null && !State.IsClosed && inputs.Any(input => input.NeedsCode(this)))
             RecordUnshown(turn, new RunParked(loadFault.Reason, loadFault.Detail));
         if (parking is { Input: < 0 } && State.Parked is null && !State.IsClosed)
@@ -260,7 +260,7 @@ internal sealed class WorkflowRun
             if (!keepFromCode) Settle(turn);
             if (State.Mismatch is { } mismatch && State.Parked is null) turn.MustPark ??= Differing(i, mismatch.Choice, mismatch.Asked);
             if (turn.MustPark is not null) return turn;
-            if (keepFromCode) RecordUnshown(turn, new RunParked(parking!.Reason, parking.Detail, turn.Events.Skip(before).Count(e => e.Event is not HostChanged)));
+            if (keepFromCode && !State.IsClosed) RecordUnshown(turn, new RunParked(parking!.Reason, parking.Detail, turn.Events.Skip(before).Count(e => e.Event is not HostChanged)));
             keepFromCode = false;
             if (execution?.Fault is { } fault && !State.IsClosed && State.Parked is null)
             {
@@ -277,12 +277,12 @@ internal sealed class WorkflowRun
     {
         if (State.Resets == 0 || execution is null) return;
         if (State.IsCompensating) DueInput.DoWhatIsDue(this, turn);
-        else if (State.CutAt is not null && State.Parked is null && !State.IsClosed)
+        else if (State.CutAt is not null && !State.IsHeld && !State.IsClosed)
         {
             Record(turn, new BranchBegun());
             DueInput.DoWhatIsDue(this, turn);
         }
-        while (!State.IsClosed && State.Parked is null && State.CutAt is null && State.Mismatch is null && execution?.Fault is null
+        while (!State.IsClosed && !State.IsHeld && State.CutAt is null && State.Mismatch is null && execution?.Fault is null
             && State.InOrder<ActivityStep>().FirstOrDefault(step => step.Now is ActivityStep.Phase.Reusing) is { } step)
             foreach (var e in step.OnDue(new CallOptions(), Now).ToList()) Record(turn, e);
     }
@@ -390,7 +390,11 @@ internal sealed class WorkflowRun
             if (!busy || step is ApprovalStep or ActivityStep { Now: ActivityStep.Phase.AwaitingPerson })
                 (waits ??= []).Add(step.Describe());
         if (!busy)
+        {
             foreach (var signal in execution?.AwaitedSignals ?? []) (waits ??= []).Add(new RunWait("signal", signal));
+            foreach (var update in execution?.Updates.Names ?? []) (waits ??= []).Add(new RunWait("update", update));
+        }
+        if (State.Paused is { } paused) (waits ??= []).Insert(0, new RunWait("resume", paused.Reason, Why: paused.By is null ? null : $"paused by {paused.By}"));
         if (State.Parked is { } parked) (waits ??= []).Insert(0, new RunWait("unpark", parked.Reason, Why: parked.Detail));
         return waits ?? (IReadOnlyList<RunWait>)[];
     }

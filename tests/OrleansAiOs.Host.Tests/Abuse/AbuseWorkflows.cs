@@ -22,7 +22,21 @@ internal sealed class Waits : Workflow<JsonElement, JsonElement>
 {
     private static readonly Signal<JsonElement> Go = new("go");
 
-    protected override async Task<JsonElement> RunAsync(JsonElement input) => await Receive(Go);
+    private static readonly Query<JsonElement> Held = new("held");
+    private static readonly Update<int, int> Double = new("double");
+    private static readonly Update<int, int> Never = new("never");
+
+    protected override async Task<JsonElement> RunAsync(JsonElement input)
+    {
+        Answers(Held, () => input);
+        Handles(Double, n => 2 * n, refuse: n => n < 0 ? "it must be positive" : null);
+        Handles(Never, async n =>
+        {
+            await Sleep(TimeSpan.FromDays(1));
+            return n;
+        });
+        return await Receive(Go);
+    }
 }
 
 [Workflow("abuse-approve")]
@@ -45,4 +59,35 @@ internal sealed class LosesAnswers : Workflow<string, string>
         (_, message, _, _) => throw new IOException(message));
 
     protected override Task<string> RunAsync(string message) => Call(Pay, message);
+}
+
+[Workflow("abuse-posts")]
+internal sealed class Posts : Workflow<string, string>
+{
+    private static readonly Signal<JsonElement> Go = new("go");
+
+    private static readonly Activity<string, string> Post = Activity.Keyed<TimeProvider, string, string>("abuse.post", (_, message, _, _) => Task.FromResult(message));
+
+    protected override async Task<string> RunAsync(string message)
+    {
+        await Call(Post, "order");
+        await Receive(Go);
+        return $"{message} done";
+    }
+}
+
+[Workflow("abuse-versioned", Version = "1")]
+internal sealed class VersionOne : Workflow<int, int>
+{
+    private static readonly Signal<int> Go = new("go");
+
+    protected override async Task<int> RunAsync(int input) => await Receive(Go);
+}
+
+[Workflow("abuse-versioned", Version = "2")]
+internal sealed class VersionTwo : Workflow<int, int>
+{
+    private static readonly Signal<int> Go = new("go");
+
+    protected override async Task<int> RunAsync(int input) => 2 * await Receive(Go);
 }
