@@ -2,6 +2,7 @@ using System.Security.Cryptography;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
+using Npgsql;
 using OrleansAiOs.Workflows.Hosting;
 
 namespace OrleansAiOs.Postgres;
@@ -29,6 +30,8 @@ public sealed class AiosEngine : IHostedService, IAsyncDisposable
     private readonly string connectionString;
     private readonly WorkflowRegistry registry;
     private readonly bool shared;
+    private bool disposed;
+    private HostClaim? claim;
     private PostgresStore? store;
     private WorkflowHost? host;
 
@@ -39,11 +42,14 @@ public sealed class AiosEngine : IHostedService, IAsyncDisposable
     /// <exception cref="InvalidOperationException">The program has not started its hosted services yet.</exception>
     public WorkflowHost Host => host ?? throw new InvalidOperationException("The engine is not started yet: it starts with the program's hosted services.");
 
+    /// <exception cref="StartRefusedException">Another host serves the database, and one of the two does not share.</exception>
     public async Task StartAsync(CancellationToken cancellationToken)
     {
         var logs = services.GetRequiredService<ILoggerFactory>();
+        // Before anything is changed: who may not serve must not have migrated the database under another.
+        await using (var probe = NpgsqlDataSource.Create(connectionString)) await Embedded.PostgresSettings.CheckAsync(probe, cancellationToken);
+        claim = await HostClaim.TakeAsync(connectionString, shared, cancellationToken);
         store = await PostgresStore.OpenAsync(connectionString, logs.CreateLogger<PostgresStore>(), cancellationToken);
-        await Embedded.PostgresSettings.CheckAsync(store.Queries, cancellationToken);
         host = new WorkflowHost(store, registry, services, logs.CreateLogger<WorkflowHost>(), new WorkflowHostOptions
         {
             Time = services.GetService<TimeProvider>() ?? TimeProvider.System,
@@ -51,7 +57,16 @@ public sealed class AiosEngine : IHostedService, IAsyncDisposable
             Seed = BitConverter.ToUInt64(RandomNumberGenerator.GetBytes(8)),
             Shared = shared,
         });
+        host.Fenced += Abandon;
+        claim.Lost += Abandon;
         await host.StartAsync(cancellationToken);
+    }
+
+    // Another host serves the database, or has declared this one dead: the program goes down rather than look alive.
+    private void Abandon()
+    {
+        host!.Halt();
+        services.GetService<IHostApplicationLifetime>()?.StopApplication();
     }
 
     public async Task StopAsync(CancellationToken cancellationToken)
@@ -61,7 +76,10 @@ public sealed class AiosEngine : IHostedService, IAsyncDisposable
 
     public async ValueTask DisposeAsync()
     {
+        if (disposed) return; // the container disposes it twice: as itself, and as the hosted service
+        disposed = true;
         if (host is not null) await host.DisposeAsync();
+        if (claim is not null) await claim.DisposeAsync();
         if (store is not null) await store.DisposeAsync();
     }
 }

@@ -13,7 +13,7 @@ internal static partial class NewCommand
     private const int NameCharsMax = 60;
 
     private static readonly string[] ReservedRoots = ["OrleansAiOs", "System", "Microsoft", "Xunit"];
-    private static readonly string[] Packages = ["OrleansAiOs.Testing", "OrleansAiOs.Workflows"];
+    private static readonly string[] Packages = ["OrleansAiOs.Testing", "OrleansAiOs.Postgres", "OrleansAiOs.Workflows"];
 
     public static Command Create()
     {
@@ -69,8 +69,8 @@ internal static partial class NewCommand
     {
         foreach (var package in Packages)
         {
-            // The first brings the second with it, built; it only has to be packed.
-            var built = package == Packages[0] ? Array.Empty<string>() : ["--no-build"];
+            // The others bring the last with them, built; it only has to be packed.
+            var built = package == Packages[^1] ? ["--no-build"] : Array.Empty<string>();
             await DotnetAsync(
                 [
                     "pack", Path.Combine(source.Folder, "src", package, $"{package}.csproj"), "--configuration", "Release", "--output", packages,

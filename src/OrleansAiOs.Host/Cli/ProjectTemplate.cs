@@ -77,6 +77,7 @@ internal static class ProjectTemplate
           <ItemGroup>
             <PackageVersion Include="OrleansAiOs.Workflows" Version="{version}" />
             <PackageVersion Include="OrleansAiOs.Testing" Version="{version}" />
+            <PackageVersion Include="OrleansAiOs.Postgres" Version="{version}" />
             <PackageVersion Include="Microsoft.NET.Test.Sdk" Version="{source.VersionOf("Microsoft.NET.Test.Sdk")}" />
             <PackageVersion Include="xunit" Version="{source.VersionOf("xunit")}" />
             <PackageVersion Include="xunit.runner.visualstudio" Version="{source.VersionOf("xunit.runner.visualstudio")}" />

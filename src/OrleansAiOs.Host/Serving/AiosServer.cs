@@ -90,6 +90,7 @@ internal sealed class AiosServer : IAsyncDisposable
                 HostId = $"{Environment.MachineName.ToLowerInvariant()}-{Environment.ProcessId}-{Guid.CreateVersion7():N}",
                 Seed = BitConverter.ToUInt64(System.Security.Cryptography.RandomNumberGenerator.GetBytes(8)),
                 Shared = options.Shared,
+                AnswerWithin = options.AnswerWithin,
             }));
             services.ConfigureHttpJsonOptions(json =>
             {
@@ -209,6 +210,9 @@ internal sealed record ServeOptions
     public Func<string, string?> Setting { get; init; } = name => Environment.GetEnvironmentVariable($"AIOS_{name}");
 
     public TimeProvider Time { get; init; } = TimeProvider.System;
+
+    /// <summary>A caller whose command the database does not take within this time is told so.</summary>
+    public TimeSpan AnswerWithin { get; init; } = TimeSpan.FromSeconds(30);
 
     public bool Quiet { get; init; }
 

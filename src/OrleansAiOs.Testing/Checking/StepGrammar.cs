@@ -15,6 +15,9 @@ internal sealed class StepGrammar
     private WorkflowEvent? before;
     private DateTimeOffset at;
     private bool closed;
+    private bool paused;
+    private readonly HashSet<int> openUpdates = [];
+    private int updates;
 
     public enum Phase
     {
@@ -26,6 +29,7 @@ internal sealed class StepGrammar
         Completed,
         Failed,
         Withdrawn,
+        Skipped,
     }
 
     public sealed class Step(StepEvent opened)
@@ -42,7 +46,7 @@ internal sealed class StepGrammar
 
         public string Owner { get; set; } = "";
 
-        public bool IsOver => Now is Phase.Completed or Phase.Failed or Phase.Withdrawn;
+        public bool IsOver => Now is Phase.Completed or Phase.Failed or Phase.Withdrawn or Phase.Skipped;
     }
 
     public IReadOnlyDictionary<int, Step> Steps => steps;
@@ -70,6 +74,27 @@ internal sealed class StepGrammar
             case HostChanged changed:
                 Demand(changed.Host != host, version, "I4", $"the host changes from {host} to itself");
                 host = changed.Host;
+                break;
+            case UpdateAccepted accepted:
+                Demand(accepted.Update == ++updates, version, "I4", $"update {accepted.Update} follows update {updates - 1}");
+                openUpdates.Add(accepted.Update);
+                break;
+            case UpdateCompleted or UpdateFailed:
+                var update = e is UpdateCompleted done ? done.Update : ((UpdateFailed)e).Update;
+                Demand(openUpdates.Remove(update), version, "I2", $"{EventNames.Of(e)} of update {update}, which is not under way");
+                break;
+            case RunPaused:
+                Demand(!paused, version, "I4", "the run is paused twice");
+                paused = true;
+                break;
+            case RunResumed:
+                Demand(paused, version, "I4", "the run is resumed and was not paused");
+                paused = false;
+                break;
+            case LoopCheckpoint checkpoint:
+                foreach (var (number, open) in steps) Demand(open.IsOver, version, "I4", $"a checkpoint, while step {number} is {open.Now}");
+                Demand(checkpoint.Steps == steps.Count, version, "I4", $"the checkpoint counts {checkpoint.Steps} steps, and there are {steps.Count}");
+                Demand(checkpoint.Host == host, version, "I4", $"the checkpoint is of host {checkpoint.Host}, and {host} appends");
                 break;
             case RunClosed:
                 closed = true;
@@ -109,6 +134,7 @@ internal sealed class StepGrammar
         {
             case AttemptStarted started:
                 Allow(step, Phase.Attempting, Phase.Pausing);
+                Demand(!paused, version, "I4", $"attempt {started.Attempt} of step {e.Step} begins while the run is paused");
                 Demand(started.Attempt == step.Attempt + 1, version, "I4", $"attempt {started.Attempt} of step {e.Step} follows attempt {step.Attempt}");
                 Demand(!once || step.Now is not Phase.Attempting || step.Owner == host, version, "I2",
                     $"step {e.Step} may run at most once, and is attempted again on {host} while the outcome on {step.Owner} is unknown");
@@ -157,6 +183,13 @@ internal sealed class StepGrammar
             case OutcomeHappened:
                 Allow(step, Phase.Inquiring, Phase.PausingToInquire, Phase.Waiting);
                 step.Now = Phase.Completed;
+                break;
+            case RetryAsked:
+                Allow(step, Phase.Pausing, Phase.PausingToInquire);
+                break;
+            case StepSkipped:
+                Allow(step, Phase.Pausing, Phase.PausingToInquire, Phase.Inquiring, Phase.Waiting);
+                step.Now = Phase.Skipped;
                 break;
             default:
                 Fault(version, "I4", $"{EventNames.Of(e)} of step {e.Step}, which is an activity");

@@ -16,11 +16,18 @@ public static class EventNames
         ("cancel-requested", typeof(CancelRequested)),
         ("run-parked", typeof(RunParked)),
         ("run-unparked", typeof(RunUnparked)),
+        ("run-paused", typeof(RunPaused)),
+        ("run-resumed", typeof(RunResumed)),
         ("attributes-set", typeof(AttributesSet)),
         ("patch-marked", typeof(PatchMarked)),
+        ("loop-checkpoint", typeof(LoopCheckpoint)),
         ("run-completed", typeof(RunCompleted)),
         ("run-failed", typeof(RunFailed)),
         ("run-cancelled", typeof(RunCancelled)),
+        ("run-terminated", typeof(RunTerminated)),
+        ("update-accepted", typeof(UpdateAccepted)),
+        ("update-completed", typeof(UpdateCompleted)),
+        ("update-failed", typeof(UpdateFailed)),
         ("step-scheduled", typeof(StepScheduled)),
         ("attempt-started", typeof(AttemptStarted)),
         ("attempt-failed", typeof(AttemptFailed)),
@@ -33,6 +40,8 @@ public static class EventNames
         ("inquiry-started", typeof(InquiryStarted)),
         ("outcome-never-will", typeof(OutcomeNeverWill)),
         ("outcome-happened", typeof(OutcomeHappened)),
+        ("retry-asked", typeof(RetryAsked)),
+        ("step-skipped", typeof(StepSkipped)),
         ("timer-set", typeof(TimerSet)),
         ("timer-fired", typeof(TimerFired)),
         ("timer-cancelled", typeof(TimerCancelled)),
@@ -86,11 +95,18 @@ public sealed class UnreadableHistoryException(string message) : Exception(messa
 [JsonSerializable(typeof(CancelRequested))]
 [JsonSerializable(typeof(RunParked))]
 [JsonSerializable(typeof(RunUnparked))]
+[JsonSerializable(typeof(RunPaused))]
+[JsonSerializable(typeof(RunResumed))]
 [JsonSerializable(typeof(AttributesSet))]
 [JsonSerializable(typeof(PatchMarked))]
+[JsonSerializable(typeof(LoopCheckpoint))]
 [JsonSerializable(typeof(RunCompleted))]
 [JsonSerializable(typeof(RunFailed))]
 [JsonSerializable(typeof(RunCancelled))]
+[JsonSerializable(typeof(RunTerminated))]
+[JsonSerializable(typeof(UpdateAccepted))]
+[JsonSerializable(typeof(UpdateCompleted))]
+[JsonSerializable(typeof(UpdateFailed))]
 [JsonSerializable(typeof(StepScheduled))]
 [JsonSerializable(typeof(AttemptStarted))]
 [JsonSerializable(typeof(AttemptFailed))]
@@ -103,6 +119,8 @@ public sealed class UnreadableHistoryException(string message) : Exception(messa
 [JsonSerializable(typeof(InquiryStarted))]
 [JsonSerializable(typeof(OutcomeNeverWill))]
 [JsonSerializable(typeof(OutcomeHappened))]
+[JsonSerializable(typeof(RetryAsked))]
+[JsonSerializable(typeof(StepSkipped))]
 [JsonSerializable(typeof(TimerSet))]
 [JsonSerializable(typeof(TimerFired))]
 [JsonSerializable(typeof(TimerCancelled))]

@@ -1,3 +1,5 @@
+using OrleansAiOs.Workflows.History;
+using OrleansAiOs.Workflows.Replay;
 using OrleansAiOs.Workflows.Timers;
 
 namespace OrleansAiOs.Workflows.Hosting;
@@ -16,6 +18,12 @@ internal sealed class RunContext
     public required Func<string, bool> IsLiving { get; init; }
 
     public required Func<RunKey, Action<string>> OnForeignWork { get; init; }
+
+    /// <summary>Told of each command that a replay finds as it was recorded.</summary>
+    public Action<WorkflowEvent, WorkflowEvent>? Matched { get; init; }
+
+    /// <summary>For a replay that is to go on behind a difference.</summary>
+    public LenientReplay? Lenient { get; init; }
 
     public int SignalsMax { get; init; } = 10_000;
 }

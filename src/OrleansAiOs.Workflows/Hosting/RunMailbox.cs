@@ -65,7 +65,7 @@ internal sealed class RunMailbox(RunKey key, WorkflowHost host)
 
     private async Task ServeAsync()
     {
-        WorkflowRun? left;
+        bool isSpent, isIdle;
         while (true)
         {
             lock (sync)
@@ -73,12 +73,14 @@ internal sealed class RunMailbox(RunKey key, WorkflowHost host)
                 if (inputs.Count == 0)
                 {
                     serving = false;
-                    left = run; // from here on another turn may be under way
+                    // Asked here: from now on another turn may be under way.
+                    (isSpent, isIdle) = (run is null or { State.IsClosed: true }, run is { IsIdle: true });
                     IdleSince = host.Options.Time.GetUtcNow();
                     break;
                 }
                 taken.Clear();
-                while (inputs.TryDequeue(out var input)) taken.Add(input);
+                do taken.Add(inputs.Dequeue());
+                while (!taken[0].Alone && inputs.TryPeek(out var next) && !next.Alone);
             }
             try
             {
@@ -95,8 +97,8 @@ internal sealed class RunMailbox(RunKey key, WorkflowHost host)
                 await TakeOneByOneAsync(e);
             }
         }
-        if (left is null or { State.IsClosed: true }) host.Forget(this);
-        else if (left.IsIdle) host.PassivateLater(this);
+        if (isSpent) host.Forget(this);
+        else if (isIdle) host.PassivateLater(this);
     }
 
     /// <summary>
@@ -180,6 +182,7 @@ internal sealed class RunMailbox(RunKey key, WorkflowHost host)
                     run = null;
                     foreach (var reply in turn.Replies) reply();
                 }
+                if (run?.Execution is { Queries.Spoiled: true }) run = null;
                 return;
             }
             Telemetry.Lost();
@@ -216,7 +219,7 @@ internal sealed class RunMailbox(RunKey key, WorkflowHost host)
         {
             try
             {
-                return await host.Store.ReadAsync(key, 1, CancellationToken.None);
+                return await host.Store.LoadAsync(key, CancellationToken.None);
             }
             catch (Exception e) when (!host.IsHalted)
             {
@@ -292,12 +295,12 @@ internal sealed class RunMailbox(RunKey key, WorkflowHost host)
 
     private void Release(WorkflowRun active, Turn turn)
     {
-        foreach (var step in turn.ToStop) host.Executor.StopAttempt(key, step);
+        foreach (var step in turn.ToStop) host.Executor.StopAttempt(key, step, turn.Terminates);
         for (var i = 0; i < turn.ToDispatch.Count; i++)
         {
             if (turn.ToDispatch.IndexOf(turn.ToDispatch[i], i + 1) >= 0) continue;
             if (active.State.Find<ActivityStep>(turn.ToDispatch[i]) is { UnderWay: true } step && active.Execution?.Declaration(step.Number) is { } declared)
-                host.Executor.Dispatch(new Attempt(key, step, declared, turn.SentAt, turn.SentStamp));
+                host.Executor.Dispatch(new Attempt(key, step, declared, turn.SentAt, turn.SentStamp, active.State.Started?.Priority ?? 0));
         }
         // The row may be early, and what it was early for is not in memory yet.
         if (turn.Due is { } due && (due != noted || taken.Exists(static input => input is DueInput))) host.WakeUps.Note(key, due);
@@ -312,9 +315,11 @@ internal sealed class RunMailbox(RunKey key, WorkflowHost host)
                 host.Log.Parked(key, parked.Reason, parked.Detail);
                 run = null; // its code has not seen what is recorded
             }
+            else if (e is UpdateCompleted or UpdateFailed) host.UpdateEnded(key);
             else if (e is RunClosed closed)
             {
                 Telemetry.RunClosed(active.State.Started!.Workflow, active.State.Status);
+                host.UpdateEnded(key);
                 host.Closed(key, closed, turn.Row);
             }
         }

@@ -41,6 +41,9 @@ public sealed record WorkflowHostOptions
     /// <summary>Inputs that wait for one run; past it a command is refused with a retry-after.</summary>
     public int MailboxMax { get; init; } = 10_000;
 
+    /// <summary>A command that is not recorded by then is answered with a refusal that says so. It may be recorded later all the same: the run goes on trying.</summary>
+    public TimeSpan AnswerWithin { get; init; } = Timeout.InfiniteTimeSpan;
+
     /// <summary>How long a stopping host waits for what is under way.</summary>
     public TimeSpan DrainFor { get; init; } = TimeSpan.FromSeconds(10);
 }

@@ -14,6 +14,9 @@ internal abstract class Waiter(CancellationToken cancellation)
 
     public abstract void Cancel();
 
+    /// <summary>Completes the task with something made up: a diagnosis goes on past an operation that the history knows nothing of.</summary>
+    public virtual void Imagine() => Cancel();
+
     public void WatchCancellation(Action cancel)
     {
         if (cancellation.CanBeCanceled) registration = cancellation.UnsafeRegister(static state => ((Action)state!)(), cancel);

@@ -25,14 +25,19 @@ internal sealed class WorkflowExecution
     private int guids;
     private Task<JsonText>? main;
     private Action<WorkflowEvent>? live;
+    private bool showsMore;
 
     public WorkflowExecution(Workflow code, RunState state, Action<string> onForeignWork)
     {
         (this.code, State) = (code, state);
         scheduler = new DeterministicScheduler(onForeignWork);
         Time = new WorkflowTime(this);
+        (Queries, Updates) = (new Queries(scheduler), new Updates(this));
+        Loops = new CheckpointedLoop(this);
         code.Execution = this;
     }
+
+    public CheckpointedLoop Loops { get; }
 
     public RunState State { get; }
 
@@ -40,10 +45,14 @@ internal sealed class WorkflowExecution
 
     public WorkflowTime Time { get; }
 
+    public Queries Queries { get; }
+
+    public Updates Updates { get; }
+
     public CancellationToken Cancellation => cancellation.Token;
 
     /// <summary>The first difference between what was recorded and what the code asks for.</summary>
-    public string? Difference { get; private set; }
+    public FirstDifference? Difference { get; private set; }
 
     /// <summary>The exception the code ended with, when it is a fault of the code and not a failure of the business.</summary>
     public Exception? Fault { get; private set; }
@@ -55,19 +64,64 @@ internal sealed class WorkflowExecution
 
     public void Collected() => scheduler.Collected();
 
-    public bool IsReplaying => recorded is not null;
+    /// <summary>Decides what was recorded, when a replay goes on behind a difference; null for every other execution.</summary>
+    public LenientReplay? Lenient { get; init; }
 
-    /// <summary>In replay, the command recorded at the place the code has reached.</summary>
-    public WorkflowEvent? UpcomingRecord => recorded is not null && commands < recorded.Count ? recorded[commands].Event : null;
+    /// <summary>Told of each command that a replay finds as it was recorded: the one recorded, and the one asked for.</summary>
+    public Action<WorkflowEvent, WorkflowEvent>? Matched { get; init; }
+
+    public bool IsReplaying => recorded is not null || Lenient is not null;
+
+    /// <summary>In replay, the command recorded for a step that the code has reached, if it is of this kind.</summary>
+    public T? Upcoming<T>(int step) where T : StepCommand =>
+        Lenient is not null ? Lenient.Upcoming<T>(step) : UpcomingRecord is T upcoming && upcoming.Step == step ? upcoming : null;
+
+    /// <summary>In replay, the checkpoint recorded behind this iteration, if one was written there.</summary>
+    public LoopCheckpoint? UpcomingCheckpoint(long iteration) =>
+        Lenient is not null ? Lenient.Checkpoint(iteration) : UpcomingRecord is LoopCheckpoint upcoming && upcoming.Iteration == iteration ? upcoming : null;
+
+    private WorkflowEvent? UpcomingRecord => recorded is not null && commands < recorded.Count ? recorded[commands].Event : null;
 
     public ActivityStep.Declared? Declaration(int step) => waiting.GetValueOrDefault(step) as ActivityStep.Declared;
 
+    /// <summary>Commands of the last recorded input that the code has asked for again.</summary>
+    public int CommandsSeen => commands;
+
+    // ---- checkpoints ----
+
+    /// <summary>The code waits for nothing and has nothing left to do but what it does now: all that it knows is in its variables.</summary>
+    public bool IsQuiet => !showsMore && waiting.Count == 0 && State.Open.Count == 0 && State.CancelReason is null && !scheduler.HasMore && !AwaitedSignals.Any() && Updates.IsQuiet;
+
+    /// <summary>Signals that came and were not received yet.</summary>
+    public IReadOnlyList<EarlySignals> EarlySignals => signals is null ? [] : [.. signals.Values.Where(s => s.Arrived.Count > 0).OrderBy(s => s.Name, StringComparer.Ordinal).Select(s => new EarlySignals(s.Name, [.. s.Arrived]))];
+
+    public (int Steps, int Guids, IReadOnlyDictionary<string, bool>? Patches) Counters => (steps, guids, patches?.ToDictionary());
+
+    /// <summary>In replay, if the record goes on with a checkpoint behind a gap: all that the engine knows of the code is from now on what it says.</summary>
+    public LoopResumption? TakeResumption()
+    {
+        if (Difference is not null || UpcomingRecord is not LoopResumption resumption) return null;
+        var checkpoint = resumption.Checkpoint;
+        (steps, guids) = (checkpoint.Steps, checkpoint.Guids);
+        patches = checkpoint.Patches?.ToDictionary(StringComparer.Ordinal);
+        signals = null;
+        foreach (var early in checkpoint.Signals ?? [])
+            foreach (var value in early.Values) SignalsOf(early.Signal).Deliver(value);
+        State.Apply(resumption, recorded![commands++].At);
+        return resumption;
+    }
+
     public IEnumerable<string> AwaitedSignals => signals is null ? [] : signals.Values.Where(s => s.IsAwaited).Select(s => s.Name);
+
+    public IEnumerable<SignalWait> Signals => signals is null ? [] : signals.Values;
+
+    /// <summary>Whether the code has been started and has not ended.</summary>
+    public bool IsUnderWay => main is { IsCompleted: false };
 
     public string? SignalObjection(string name, JsonText value) => signals?.GetValueOrDefault(name)?.Objection(value);
 
     /// <summary>Shows the code an input; its commands go to <paramref name="append"/>.</summary>
-    public void DeliverLive(IEnumerable<WorkflowEvent> inputs, Action<WorkflowEvent> append)
+    public void DeliverLive(IReadOnlyList<WorkflowEvent> inputs, Action<WorkflowEvent> append)
     {
         (recorded, live) = (null, append);
         Deliver(inputs);
@@ -75,34 +129,55 @@ internal sealed class WorkflowExecution
     }
 
     /// <summary>Shows the code an input of the past, with the commands recorded behind it.</summary>
-    public void DeliverRecorded(IEnumerable<WorkflowEvent> inputs, IReadOnlyList<(WorkflowEvent Event, DateTimeOffset At)> commandsBehind)
+    public void DeliverRecorded(IReadOnlyList<WorkflowEvent> inputs, IReadOnlyList<(WorkflowEvent Event, DateTimeOffset At)> commandsBehind)
     {
         (recorded, commands) = (commandsBehind, 0);
         Deliver(inputs);
-        if (Difference is null && commands < commandsBehind.Count)
-            Difference = $"event {State.Version + 1} is {Name(commandsBehind[commands].Event)}, and the code no longer asks for it";
+        if (Difference is null && Fault is null && commands < commandsBehind.Count)
+            Difference = new FirstDifference(State.Version + 1, commandsBehind[commands].Event, null, null);
         recorded = null;
     }
 
-    private void Deliver(IEnumerable<WorkflowEvent> inputs)
+    private void Deliver(IReadOnlyList<WorkflowEvent> inputs)
     {
-        foreach (var input in inputs)
+        for (var i = 0; i < inputs.Count; i++)
         {
             if (State.IsClosed) return; // what a branch that nobody awaited would still do has no place behind the end
-            scheduler.RunToQuiescence(static state =>
-            {
-                var (execution, e) = ((WorkflowExecution, WorkflowEvent))state!;
-                try
-                {
-                    execution.Show(e);
-                }
-                catch (Exception thrown)
-                {
-                    execution.Fault ??= thrown; // by what the code has hung on a token or a timer: nobody else would hear of it
-                }
-            }, (this, input));
-            if (main is { IsCompleted: true } && !State.IsClosed && Difference is null && Fault is null) End(main);
+            showsMore = i < inputs.Count - 1;
+            Go(static (execution, e) => execution.Show((WorkflowEvent)e), inputs[i]);
         }
+    }
+
+    /// <summary>Lets the code go on as if an operation that no history knows had ended well. For a diagnosis; what it asks for goes to <paramref name="append"/>.</summary>
+    public bool Imagine(int step, Action<WorkflowEvent> append) => waiting.ContainsKey(step) && Imagine(static (execution, what) => execution.Take((int)what)!.Imagine(), step, append);
+
+    /// <summary>As <see cref="Imagine(int, Action{WorkflowEvent})"/>, for a signal that never came.</summary>
+    public bool ImagineSignal(string name, Action<WorkflowEvent> append) => AwaitedSignals.Contains(name) && Imagine(static (execution, what) => execution.SignalsOf((string)what).Imagine(), name, append);
+
+    private bool Imagine(Action<WorkflowExecution, object> how, object what, Action<WorkflowEvent> append)
+    {
+        if (State.IsClosed) return false;
+        live = append;
+        Go(how, what);
+        live = null;
+        return true;
+    }
+
+    private void Go(Action<WorkflowExecution, object> action, object with)
+    {
+        scheduler.RunToQuiescence(static state =>
+        {
+            var (execution, action, with) = ((WorkflowExecution, Action<WorkflowExecution, object>, object))state!;
+            try
+            {
+                action(execution, with);
+            }
+            catch (Exception thrown)
+            {
+                execution.Fault ??= thrown; // by what the code has hung on a token or a timer: nobody else would hear of it
+            }
+        }, (this, action, with));
+        if (main is { IsCompleted: true } && !State.IsClosed && Difference is null && Fault is null) End(main);
     }
 
     private void Show(WorkflowEvent e)
@@ -115,12 +190,15 @@ internal sealed class WorkflowExecution
             case SignalReceived signal:
                 SignalsOf(signal.Signal).Deliver(signal.Value);
                 break;
+            case UpdateAccepted accepted:
+                Updates.Deliver(accepted);
+                break;
             case CancelRequested:
                 cancellation.Cancel();
                 break;
             case StepEvent step when waiting.TryGetValue(step.Step, out var waiter):
                 // Removed first: a periodic timer sets its next step from within.
-                if (step is StepCompleted or StepFailed or OutcomeHappened or TimerFired or ApprovalDecided or ApprovalExpired) Take(step.Step);
+                if (step is StepCompleted or StepFailed or StepSkipped or OutcomeHappened or TimerFired or ApprovalDecided or ApprovalExpired) Take(step.Step);
                 waiter.Deliver(e);
                 break;
         }
@@ -148,6 +226,7 @@ internal sealed class WorkflowExecution
 
     public int NextStep(Waiter? waiter)
     {
+        Queries.DemandMore();
         steps++;
         if (waiter is not null) waiting.Add(steps, waiter);
         return steps;
@@ -161,6 +240,7 @@ internal sealed class WorkflowExecution
 
     public SignalWait SignalsOf(string name)
     {
+        Queries.DemandMore();
         signals ??= new Dictionary<string, SignalWait>(StringComparer.Ordinal);
         if (!signals.TryGetValue(name, out var wait)) signals.Add(name, wait = new SignalWait(name));
         return wait;
@@ -168,6 +248,7 @@ internal sealed class WorkflowExecution
 
     public void Emit(WorkflowEvent command)
     {
+        Queries.DemandMore();
         if (Difference is not null) return;
         if (recorded is null)
         {
@@ -176,24 +257,35 @@ internal sealed class WorkflowExecution
         }
         if (commands >= recorded.Count)
         {
-            Difference = $"behind event {State.Version} the code now asks for {Name(command)}, which was not recorded";
+            Difference = new FirstDifference(State.Version, null, command, CodePlace.OfCaller());
             return;
         }
         var (e, at) = recorded[commands];
-        if (!IsSame(e, command))
+        if (!CommandIdentity.IsSame(e, command))
         {
-            Difference = $"event {State.Version + 1} is {Name(e)}, and the code now asks for {Name(command)}";
+            Difference = new FirstDifference(State.Version + 1, e, command, CodePlace.OfCaller());
             return;
         }
         commands++;
+        Matched?.Invoke(e, command);
         State.Apply(e, at);
     }
 
+    /// <summary>For what goes on after the code's end: it has nothing more to say.</summary>
+    public void EmitIfOpen(WorkflowEvent command)
+    {
+        if (!State.IsClosed) Emit(command);
+    }
+
+    /// <summary>The code is at fault, beside its main path.</summary>
+    public void Blame(Exception exception) => Fault ??= exception;
+
     public bool Patched(string patch)
     {
+        Queries.DemandMore();
         patches ??= new Dictionary<string, bool>(StringComparer.Ordinal);
         if (patches.TryGetValue(patch, out var known)) return known;
-        var marked = !IsReplaying || UpcomingRecord is PatchMarked upcoming && upcoming.Patch == patch;
+        var marked = Lenient is not null ? Lenient.Holds(patch) : !IsReplaying || UpcomingRecord is PatchMarked upcoming && upcoming.Patch == patch;
         if (marked) Emit(new PatchMarked(patch));
         return patches[patch] = marked;
     }
@@ -201,6 +293,7 @@ internal sealed class WorkflowExecution
     /// <summary>The n-th identifier of a run: version 8 (RFC 9562), the bits from SHA-256 over run and n.</summary>
     public Guid NewGuid()
     {
+        Queries.DemandMore();
         var text = Encoding.UTF8.GetBytes($"{Run.Tenant}\n{Run.Id}\n{++guids}");
         Span<byte> bytes = stackalloc byte[32];
         SHA256.HashData(text, bytes);
@@ -217,21 +310,4 @@ internal sealed class WorkflowExecution
         if (attributes.Select(a => a.Name).Union(State.Attributes?.Keys ?? []).Count() > 32) throw new WorkflowFailedException("A run has at most 32 search attributes.");
         Emit(new AttributesSet(attributes.ToDictionary(a => a.Name, a => Failure.Clean(a.Value))));
     }
-
-    // Arguments may differ: a recorded intent is carried out as recorded. The kind, the place and the name may not.
-    private static bool IsSame(WorkflowEvent recorded, WorkflowEvent asked) => (recorded, asked) switch
-    {
-        (StepScheduled r, StepScheduled a) => r.Step == a.Step && r.Activity == a.Activity,
-        (StepCommand r, StepCommand a) => r.GetType() == a.GetType() && r.Step == a.Step,
-        (PatchMarked r, PatchMarked a) => r.Patch == a.Patch,
-        _ => recorded.GetType() == asked.GetType(),
-    };
-
-    private static string Name(WorkflowEvent e) => e switch
-    {
-        StepScheduled s => $"step-scheduled {s.Activity} (step {s.Step})",
-        StepEvent s => $"{EventNames.Of(s)} (step {s.Step})",
-        PatchMarked p => $"patch-marked {p.Patch}",
-        _ => EventNames.Of(e),
-    };
 }

@@ -45,6 +45,12 @@ internal sealed class WorkflowTime(WorkflowExecution execution) : TimeProvider
 
         public override void Cancel() => Disarm();
 
+        public override void Imagine()
+        {
+            step = null;
+            callback(state);
+        }
+
         public void Dispose() => Disarm();
 
         public ValueTask DisposeAsync()

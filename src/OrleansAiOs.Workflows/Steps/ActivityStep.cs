@@ -21,6 +21,7 @@ namespace OrleansAiOs.Workflows.Steps;
 ///        OutcomeHappened ◄─────┼─────────────────┤
 ///                              └── AttemptStarted ◄─ OutcomeNeverWill (epoch + 1: a new key)
 /// </code>
+/// A person may end a pause (RetryAsked), and may give the step its result while no attempt is under way (StepSkipped): StepRepair.cs.
 /// A crash between any two appends leaves one of these states in the history. Attempting: if the owner is dead, the attempt is
 /// started again (same key) or, for AtMostOnce, its outcome is unknown. The other states hold no effect that is under way.
 /// </summary>
@@ -63,7 +64,11 @@ internal sealed class ActivityStep : OpenStep
 
     public Failure? LastFailure { get; private set; }
 
-    private DateTimeOffset? PauseEnds { get; set; }
+    /// <summary>Attempts that failed, those that died with their host not counted.</summary>
+    public int Failures => failures;
+
+    /// <summary>When the engine itself goes on; a person can end the pause before.</summary>
+    public DateTimeOffset? PauseEnds { get; private set; }
 
     // What pauses grow with. Numbers of attempts and inquiries also count those that died with their host, which says nothing of the receiver.
     private int failures;
@@ -114,6 +119,9 @@ internal sealed class ActivityStep : OpenStep
         public Activity Activity => activity;
 
         public CallOptions Options => options;
+
+        /// <summary>Why the code could not read this as the step's result; null if it can.</summary>
+        public abstract string? Objection(JsonText result);
     }
 
     private sealed class Waiter<TOut>(Activity activity, CallOptions options, CancellationToken cancellation) : Declared(activity, options, cancellation)
@@ -123,6 +131,8 @@ internal sealed class ActivityStep : OpenStep
         public Task<TOut> Task => outcome.Task;
 
         public override void Cancel() => outcome.TrySetCanceled(Cancellation);
+
+        public override void Imagine() => outcome.TrySetResult(MadeUp.Of<TOut>());
 
         public override bool Deliver(WorkflowEvent e)
         {
@@ -134,6 +144,9 @@ internal sealed class ActivityStep : OpenStep
                 case OutcomeHappened happened:
                     Complete(happened.Result);
                     return true;
+                case StepSkipped skipped:
+                    Complete(skipped.Result);
+                    return true;
                 case StepFailed { Failure.Kind: FailureKind.Cancelled }:
                     Cancel();
                     return true;
@@ -142,6 +155,19 @@ internal sealed class ActivityStep : OpenStep
                     return true;
                 default:
                     return false;
+            }
+        }
+
+        public override string? Objection(JsonText result)
+        {
+            try
+            {
+                result.To<TOut>(WorkflowJson.Door);
+                return null;
+            }
+            catch (Exception e)
+            {
+                return e.Message; // also what the type's own constructor says
             }
         }
 
@@ -222,6 +248,14 @@ internal sealed class ActivityStep : OpenStep
                 state.Keep(happened.Key, happened.Body);
                 state.Close(Number);
                 break;
+            case RetryAsked asked:
+                state.Keep(asked.Key, asked.Body);
+                PauseEnds = state.Now;
+                break;
+            case StepSkipped skipped:
+                state.Keep(skipped.Key, skipped.Body);
+                state.Close(Number);
+                break;
             case StepCompleted or StepFailed or StepCancelled:
                 state.Close(Number);
                 break;
@@ -234,7 +268,7 @@ internal sealed class ActivityStep : OpenStep
 
     /// <summary>The outcome of an attempt. One that is no longer awaited (a late answer of an earlier attempt) decides nothing,
     /// unless it says that the effect happened: that is always news.</summary>
-    public IEnumerable<WorkflowEvent> OnOutcome(int attempt, int epoch, AttemptOutcome outcome, Declared declared, DateTimeOffset now, double random)
+    public IEnumerable<WorkflowEvent> OnOutcome(int attempt, int epoch, AttemptOutcome outcome, Declared declared, DateTimeOffset now, double random, bool held)
     {
         if (outcome is AttemptOutcome.Answered answered)
         {
@@ -245,6 +279,7 @@ internal sealed class ActivityStep : OpenStep
         if (outcome is AttemptOutcome.NotSent)
         {
             if (CancelAsked && !MayHaveHappened) yield return Cancelled(attempt);
+            else if (held) yield return new AttemptFailed(Number, attempt, new Failure("NotSent", "The run was halted before this attempt left.", FailureKind.NotStartedInTime), now, Definite: true);
             else yield return new AttemptStarted(Number, attempt + 1);
             yield break;
         }
@@ -282,13 +317,13 @@ internal sealed class ActivityStep : OpenStep
         if (!activity.CanReconcile) yield return new OutcomeStillUnknown(Number, 1, failure.Message, null);
     }
 
-    public IEnumerable<WorkflowEvent> OnInquiry(int inquiry, Reconciled<JsonText> verdict, CallOptions options, DateTimeOffset now, double random)
+    public IEnumerable<WorkflowEvent> OnInquiry(int inquiry, Reconciled<JsonText> verdict, CallOptions options, DateTimeOffset now, double random, bool held)
     {
         if (Now is not Phase.Inquiring || inquiry != Inquiry) return [];
         return verdict.Verdict switch
         {
             ReconciledAs.Happened => [new OutcomeHappened(Number, verdict.Result)],
-            ReconciledAs.NeverWill => AfterNeverWill(new OutcomeNeverWill(Number, Failure.Clean(verdict.Why)), options),
+            ReconciledAs.NeverWill => AfterNeverWill(new OutcomeNeverWill(Number, Failure.Clean(verdict.Why)), options, held),
             _ => [new OutcomeStillUnknown(Number, inquiry, Failure.Clean(verdict.Why), now + InquiryPauses.PauseAfter(unanswered + 1, random))],
         };
     }
@@ -296,11 +331,14 @@ internal sealed class ActivityStep : OpenStep
     private static readonly RetryPolicy InquiryPauses = new() { First = TimeSpan.FromSeconds(1), Longest = TimeSpan.FromMinutes(10) };
 
     /// <summary>Certain that nothing happened: a new attempt under a new key, if there is one left.</summary>
-    public IEnumerable<WorkflowEvent> AfterNeverWill(OutcomeNeverWill never, CallOptions options)
+    public IEnumerable<WorkflowEvent> AfterNeverWill(OutcomeNeverWill never, CallOptions options, bool held)
     {
         yield return never;
         if (CancelAsked) yield return Cancelled(Attempt);
-        else if ((options.Retry ?? RetryPolicy.Default).Allows(Attempt, null)) yield return new AttemptStarted(Number, Attempt + 1);
+        else if ((options.Retry ?? RetryPolicy.Default).Allows(Attempt, null))
+        {
+            if (!held) yield return new AttemptStarted(Number, Attempt + 1); // else it is due when the run goes on
+        }
         else yield return new StepFailed(Number, Attempt, LastFailure!);
     }
 

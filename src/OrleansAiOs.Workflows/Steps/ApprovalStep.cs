@@ -9,6 +9,8 @@ internal sealed class ApprovalStep(ApprovalRequested request, DateTimeOffset at)
 {
     public ApprovalRequested Request => request;
 
+    public DateTimeOffset At => at;
+
     public override DateTimeOffset? Due => request.Deadline;
 
     public override RunWait Describe() => new("approval", request.Title, Number, request.Deadline, request.Role, request.NotBy, request.Digest, request.Subject, Since: at);
@@ -40,6 +42,8 @@ internal sealed class ApprovalStep(ApprovalRequested request, DateTimeOffset at)
         public Task<Decision> Task => decision.Task;
 
         public override void Cancel() => decision.TrySetCanceled(Cancellation);
+
+        public override void Imagine() => decision.TrySetResult(new Decision(true, new Decider("somebody", [], "imagined"), null));
 
         public override bool Deliver(WorkflowEvent e) => decision.TrySetResult(
             e is ApprovalDecided decided ? new Decision(decided.Granted, decided.By, decided.Comment) : new Decision(false, null, null));

@@ -10,7 +10,7 @@ internal static class RecordedValue
     {
         var step = execution.NextStep(null);
         // Nothing is recorded of one that threw: in replay it has to throw again, for the code that caught it to go on as it did.
-        var recorded = execution.UpcomingRecord is ValueRecorded upcoming && upcoming.Step == step ? upcoming : new ValueRecorded(step, JsonText.From(value()));
+        var recorded = execution.Upcoming<ValueRecorded>(step) ?? new ValueRecorded(step, JsonText.From(value()));
         execution.Emit(recorded);
         return recorded.Value.To<T>()!;
     }

@@ -16,14 +16,33 @@ internal sealed class SignalWait(string name)
 
     public bool IsAwaited => receivers.Count > 0;
 
+    /// <summary>Since when the first receiver waits.</summary>
+    public DateTimeOffset? AwaitedSince => receivers.First?.Value.Since;
+
+    /// <summary>What the receiver that waits longest wants to read.</summary>
+    public Type? Awaited => receivers.First?.Value.Type;
+
+    /// <summary>What came and nobody has asked for yet, in order.</summary>
+    public IReadOnlyCollection<JsonText> Arrived => arrived;
+
+    /// <summary>Values that no receiver could read: they were passed over.</summary>
+    public int PassedOver { get; private set; }
+
+    /// <summary>The last of them.</summary>
+    public JsonText LastPassedOver { get; private set; }
+
     public static Task<T> Receive<T>(WorkflowExecution execution, Signal<T> signal, CancellationToken cancellation)
     {
         if (cancellation.IsCancellationRequested) return Task.FromCanceled<T>(cancellation);
         var wait = execution.SignalsOf(signal.Name);
-        var receiver = new Receiver<T>();
+        var receiver = new Receiver<T> { Since = execution.State.Now };
         // One that cannot be read as T is passed over: a stranger's message must not stop the run for good.
         while (wait.arrived.TryDequeue(out var value))
+        {
             if (receiver.TryReceive(value)) return receiver.Task;
+            wait.PassOver(value);
+        }
+        execution.Lenient?.Receives(signal.Name);
         var node = wait.receivers.AddLast(receiver);
         if (cancellation.CanBeCanceled)
             receiver.Registration = cancellation.UnsafeRegister(_ =>
@@ -46,6 +65,21 @@ internal sealed class SignalWait(string name)
             receivers.Remove(node);
             receiver.Registration.Dispose();
         }
+        else
+        {
+            PassOver(value);
+        }
+    }
+
+    private void PassOver(JsonText value) => (PassedOver, LastPassedOver) = (PassedOver + 1, value);
+
+    /// <summary>Gives the receiver that waits something made up.</summary>
+    public void Imagine()
+    {
+        var receiver = receivers.First!.Value;
+        receivers.RemoveFirst();
+        receiver.Registration.Dispose();
+        receiver.Imagine();
     }
 
     /// <summary>Why the receiver that waits cannot read this value; null if it can, or if none waits.</summary>
@@ -53,11 +87,17 @@ internal sealed class SignalWait(string name)
 
     private abstract class Receiver
     {
+        public DateTimeOffset Since { get; init; }
+
+        public abstract Type Type { get; }
+
         public CancellationTokenRegistration Registration { get; set; }
 
         public abstract bool TryReceive(JsonText value);
 
         public abstract string? Objection(JsonText value);
+
+        public abstract void Imagine();
     }
 
     private sealed class Receiver<T> : Receiver
@@ -66,7 +106,11 @@ internal sealed class SignalWait(string name)
 
         public Task<T> Task => received.Task;
 
+        public override Type Type => typeof(T);
+
         public void Cancel(CancellationToken token) => received.TrySetCanceled(token);
+
+        public override void Imagine() => received.TrySetResult(MadeUp.Of<T>());
 
         public override bool TryReceive(JsonText value)
         {

@@ -45,17 +45,29 @@ internal sealed class WorkflowRun
 
     public WorkflowExecution? Execution => execution;
 
+    /// <summary>Where the replay of its history stopped, if it did; the engine parks the run for it.</summary>
+    public FirstDifference? FirstDifference { get; private set; }
+
+    /// <summary>What the code threw while its history was replayed.</summary>
+    public Exception? ReplayFault { get; private set; }
+
     public bool IsIdle => State.IsClosed || !State.Open.Any(step => step.UnderWay);
 
     public static WorkflowRun New(RunKey key, RunContext context) => new(key, context) { storedKnown = true };
 
-    /// <summary>Rebuilds a run by folding its history and running its code over it again.</summary>
+    /// <summary>Rebuilds a run by folding its history and running its code over it again. A history may have gaps, each with a checkpoint behind it.</summary>
     public static WorkflowRun Load(RunKey key, IReadOnlyList<StoredEvent> history, RunContext context)
     {
         var run = new WorkflowRun(key, context);
-        var events = new List<(WorkflowEvent Event, DateTimeOffset At)>(history.Count);
-        foreach (var stored in history) events.Add((stored.Read(), stored.At));
-        run.Replay(events);
+        run.Replay(FoldedHistory.Events(history));
+        return run;
+    }
+
+    /// <summary>The same, of events that were read already.</summary>
+    public static WorkflowRun Load(RunKey key, List<(WorkflowEvent Event, DateTimeOffset At)> history, RunContext context)
+    {
+        var run = new WorkflowRun(key, context);
+        run.Replay(history);
         return run;
     }
 
@@ -72,25 +84,42 @@ internal sealed class WorkflowRun
             var behind = i + 1;
             while (behind < events.Count && events[behind].Event.IsCommand) behind++;
             var commands = events.GetRange(i + 1, behind - i - 1);
+            if (context.Lenient is { } lenient)
+            {
+                ShowLeniently(lenient, input, at, i, notShown.Contains(i));
+                i = behind;
+                continue;
+            }
             State.Apply(input, at);
             if (input is RunStarted started) RecreateCode(started);
             var show = WhatToShow(input, notShown.Contains(i));
             if (execution is null || show.Count == 0) foreach (var (command, when) in commands) State.Apply(command, when);
-            else ShowRecorded(show, commands, i + 1);
+            else ShowRecorded(show, commands, State.Version);
             i = behind;
         }
     }
 
-    private void ShowRecorded(IReadOnlyList<WorkflowEvent> inputs, List<(WorkflowEvent Event, DateTimeOffset At)> commands, int version)
+    private void ShowRecorded(IReadOnlyList<WorkflowEvent> inputs, List<(WorkflowEvent Event, DateTimeOffset At)> commands, long version)
     {
-        var applied = State.Version;
         execution!.DeliverRecorded(inputs, commands);
+        var seen = execution.CommandsSeen;
+        (FirstDifference, ReplayFault) = (execution.Difference, execution.Difference is null ? execution.Fault : null);
         if (execution.Difference is not null)
-            CannotRun("The history cannot be replayed with this build", $"At event {version}: {execution.Difference}.");
+            CannotRun("The history cannot be replayed with this build", $"In its replay, {execution.Difference}. `aios replay {State.Run.Id}` shows all that differs, and the patch that makes it safe.");
         else if (execution.Fault is { } fault)
             CannotRun($"The code threw {fault.GetType().Name} while its history was replayed", fault.ToString());
         else return;
-        foreach (var (command, at) in commands.Skip((int)(State.Version - applied))) State.Apply(command, at);
+        foreach (var (command, at) in commands.Skip(seen)) State.Apply(command, at);
+    }
+
+    // The commands behind it are whatever the code asks for now.
+    private void ShowLeniently(LenientReplay lenient, WorkflowEvent recorded, DateTimeOffset at, int index, bool keep)
+    {
+        if (lenient.Translate(recorded, at, index) is not { } input) return;
+        State.Apply(input, at);
+        if (input is RunStarted started) RecreateCode(started);
+        var show = WhatToShow(input, keep);
+        if (execution is not null) lenient.Show(execution, show);
     }
 
     // While a run is parked its inputs are kept; going on, the code sees them in order.
@@ -98,15 +127,15 @@ internal sealed class WorkflowRun
     {
         switch (input)
         {
-            case RunParked or HostChanged:
+            case RunParked or RunPaused or HostChanged:
                 return [];
-            case RunUnparked when keep:
-                return []; // the code threw again at what was held: it is held further
-            case RunUnparked:
+            case RunUnparked or RunResumed when keep || State.IsHeld:
+                return []; // the code threw again at what was held, or there is another reason to hold it: it is held further
+            case RunUnparked or RunResumed:
                 var show = held;
                 held = [];
                 return show;
-            case var _ when keep || State.Parked is not null:
+            case var _ when keep || State.IsHeld:
                 held.Add(input);
                 return [];
             default:
@@ -117,7 +146,7 @@ internal sealed class WorkflowRun
     private void CreateCode(RunStarted started)
     {
         if (context.Registry.Find(started.Workflow) is { } type)
-            execution = new WorkflowExecution(type.Create(), State, context.OnForeignWork(State.Run));
+            execution = new WorkflowExecution(type.Create(), State, context.OnForeignWork(State.Run)) { Lenient = context.Lenient, Matched = context.Matched };
         else
             CannotRun($"Unknown workflow type '{started.Workflow}'",
                 $"This host knows: {context.Registry.NamesForPeople}. Start it with the pack that holds '{started.Workflow}', then unpark the run.");
@@ -148,7 +177,8 @@ internal sealed class WorkflowRun
     public Turn Take(IReadOnlyList<Input> inputs, Parking? parking)
     {
         var turn = new Turn(State.Version);
-        if (loadFault is not null && State.Parked is null && State.Started is not null && !State.IsClosed)
+        // A question is not to leave a trace.
+        if (loadFault is not null && inputs is not [QueryInput] && State.Parked is null && State.Started is not null && !State.IsClosed)
             RecordUnshown(turn, new RunParked(loadFault.Reason, loadFault.Detail));
         if (parking is { Input: < 0 } && State.Parked is null && !State.IsClosed)
             RecordUnshown(turn, new RunParked(parking.Reason, parking.Detail));
@@ -158,7 +188,7 @@ internal sealed class WorkflowRun
             var before = turn.Events.Count;
             inputs[i].Decide(this, turn);
             if (turn.MustPark is not null) return turn;
-            if (keepFromCode) RecordUnshown(turn, new RunParked(parking!.Reason, parking.Detail, turn.Events.Skip(before).Count(e => e.Event is not HostChanged)));
+            if (keepFromCode && !State.IsClosed) RecordUnshown(turn, new RunParked(parking!.Reason, parking.Detail, turn.Events.Skip(before).Count(e => e.Event is not HostChanged)));
             keepFromCode = false;
             if (execution?.Fault is { } fault && !State.IsClosed && State.Parked is null)
             {
@@ -215,7 +245,7 @@ internal sealed class WorkflowRun
         if (turn.Events.Count > 0)
             if (State.Started is not null && (storedRow is null || Differs(row, storedRow))) turn.Row = row;
 
-        var due = State.IsClosed || State.Parked is not null ? null : State.Open.Min(step => step.Due);
+        var due = State.IsClosed || State.IsHeld ? null : State.Open.Min(step => step.Due);
         turn.Due = due;
         // Never without an event: another activation could not tell from the version that the row had changed under it.
         if (turn.Events.Count == 0 || State.Started is null) return;
@@ -229,7 +259,7 @@ internal sealed class WorkflowRun
     {
         var started = State.Started;
         return new RunRow(State.Run, started?.Workflow ?? "", started?.Version, State.Status, State.Host ?? context.HostId, busy, started?.BusinessKey,
-            State.Attributes, Waits(busy), State.StartedAt, State.Now, State.IsClosed ? State.Now : null);
+            State.Attributes, Waits(busy), State.StartedAt, State.Now, State.IsClosed ? State.Now : null, State.Checkpoint);
     }
 
     // A busy run's row lists only what a person must act on; the rest changes with every turn.
@@ -241,13 +271,17 @@ internal sealed class WorkflowRun
             if (!busy || step is ApprovalStep or ActivityStep { Now: ActivityStep.Phase.AwaitingPerson })
                 (waits ??= []).Add(step.Describe());
         if (!busy)
+        {
             foreach (var signal in execution?.AwaitedSignals ?? []) (waits ??= []).Add(new RunWait("signal", signal));
+            foreach (var update in execution?.Updates.Names ?? []) (waits ??= []).Add(new RunWait("update", update));
+        }
+        if (State.Paused is { } paused) (waits ??= []).Insert(0, new RunWait("resume", paused.Reason, Why: paused.By is null ? null : $"paused by {paused.By}"));
         if (State.Parked is { } parked) (waits ??= []).Insert(0, new RunWait("unpark", parked.Reason, Why: parked.Detail));
         return waits ?? (IReadOnlyList<RunWait>)[];
     }
 
     private static bool Differs(RunRow row, RunRow stored) =>
-        row.Status != stored.Status || row.Busy != stored.Busy || row.Host != stored.Host
+        row.Status != stored.Status || row.Busy != stored.Busy || row.Host != stored.Host || row.Checkpoint != stored.Checkpoint
         || !ReferenceEquals(row.Attributes, stored.Attributes) && !Same(row.Attributes, stored.Attributes)
         || !row.Waits.SequenceEqual(stored.Waits);
 

@@ -37,6 +37,7 @@ public sealed class AbuseServer : IAsyncLifetime
             Urls = "http://127.0.0.1:0",
             Packs = [typeof(AbuseServer).Assembly],
             Quiet = true,
+            AnswerWithin = TimeSpan.FromSeconds(3),
         }, default);
         Http.BaseAddress = Server.Address;
         OwnerKey = new HostFolder(folder).OwnerKey!;

@@ -65,7 +65,8 @@ public sealed class ErrorTests(AbuseServer server)
                 "aios.mt_streams" => await server.Post("/api/v1/runs", new { workflow = "abuse-echo", input = 1 }),
                 _ => await server.Get("/api/v1/runs"),
             };
-            broken.ShouldBeProblem(500);
+            broken.ShouldBeProblem(500, 503);
+            if (broken.Status == 503) broken.Headers.Should().ContainKey("Retry-After");
             JsonSerializer.Serialize(broken.Headers).Should().NotContainAny("Npgsql", "hidden", "Exception");
         }
         finally

@@ -21,6 +21,10 @@ public sealed class NewProjectTests : IDisposable
         tested.Code.Should().Be(0, tested.Output + tested.Error);
         tested.Output.Should().MatchRegex(@"Passed:\s+3|succeeded: 3");
 
+        // The other door: a program of one's own, with the engine on PostgreSQL in it.
+        var added = await RunAsync(project, "add", "src/Acme.Shop", "package", "OrleansAiOs.Postgres");
+        added.Code.Should().Be(0, added.Output + added.Error);
+
         var again = await RunAsync(folder, Path.Combine(AppContext.BaseDirectory, "aios.dll"), "new", "Acme.Shop");
         (again.Code, again.Output).Should().Be((5, ""));
         again.Error.Should().Contain("already");

@@ -39,6 +39,16 @@ public abstract class HostingConformance(IStoreFixture stores) : EngineConforman
     }
 
     [Fact]
+    public async Task A_start_again_that_says_otherwise_what_the_run_is_about_is_refused_and_one_that_says_less_is_not()
+    {
+        var first = new StartRun("wait", JsonText.From("x"), Key("r").Id, "INV-7", new Dictionary<string, string> { ["supplier"] = "acme" });
+        (await Host.StartRunAsync(first, "paula")).IsNew.Should().BeTrue();
+        (await Host.StartRunAsync(first with { BusinessKey = null, Attributes = null }, "paula")).IsNew.Should().BeFalse();
+        await Refused(() => Host.StartRunAsync(first with { BusinessKey = "INV-8" }, "paula"), Refusal.Conflict, "*business key 'INV-7'*");
+        await Refused(() => Host.StartRunAsync(first with { Attributes = new Dictionary<string, string> { ["supplier"] = "other" } }, "paula"), Refusal.Conflict, "*attribute 'supplier'*");
+    }
+
+    [Fact]
     public async Task Fifty_clients_that_start_one_run_at_once_start_it_once()
     {
         var started = await Task.WhenAll(Enumerable.Range(0, 50).Select(i => i % 2 == 0 ? Begin("r") : Task.Run(() => Begin("r"))).Select(async s =>

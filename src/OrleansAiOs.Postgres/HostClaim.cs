@@ -1,13 +1,13 @@
 using Npgsql;
 
-namespace OrleansAiOs.Host.Serving;
+namespace OrleansAiOs.Postgres;
 
 /// <summary>
 /// The database knows who serves it: an advisory lock, held alone or, with --share, together with others. It is a courtesy that stops
 /// mistakes at the start; correctness is the fence of each append. If the connection breaks, the claim is taken again; should somebody
 /// else have it by then, this host stops.
 /// </summary>
-internal sealed class HostClaim : IAsyncDisposable
+public sealed class HostClaim : IAsyncDisposable
 {
     private const long Lock = 0x41_49_4F_53_0002;
 
@@ -21,6 +21,7 @@ internal sealed class HostClaim : IAsyncDisposable
     /// <summary>Another host serves this database now.</summary>
     public event Action? Lost;
 
+    /// <exception cref="StartRefusedException">Another host serves the database, and one of the two does not share.</exception>
     public static async Task<HostClaim> TakeAsync(string connectionString, bool shared, CancellationToken cancellation)
     {
         // No pool: the lock must end with the connection, and the connection with the process.
@@ -90,4 +91,4 @@ internal sealed class HostClaim : IAsyncDisposable
 }
 
 /// <summary>The host cannot start as things stand; the message says why and what to do.</summary>
-internal sealed class StartRefusedException(string message) : Exception(message);
+public sealed class StartRefusedException(string message) : Exception(message);

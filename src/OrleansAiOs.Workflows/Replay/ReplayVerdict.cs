@@ -1,0 +1,101 @@
+namespace OrleansAiOs.Workflows.Replay;
+
+/// <summary>What a replay found.</summary>
+public enum ReplayResult
+{
+    /// <summary>The code asks for what was recorded: the run goes on with this build, or ended as it would now.</summary>
+    Same,
+
+    /// <summary>It asks for something else: a run with this history is parked by this build.</summary>
+    Different,
+
+    /// <summary>It cannot be said: the workflow is not in this build, the history cannot be read, or the code reached out of the replay.</summary>
+    CannotReplay,
+}
+
+/// <param name="Run">The run whose history was replayed.</param>
+/// <param name="Workflow">Its workflow's name.</param>
+/// <param name="CodeVersion">The version of the code that started it, if it had one.</param>
+/// <param name="Why">In a sentence, when the result is not <see cref="ReplayResult.Same"/>.</param>
+/// <param name="BreaksAt">The version of the event at which the difference shows.</param>
+/// <param name="BreaksAtStep">The step it shows at, if it is about one.</param>
+/// <param name="ByteEqual">Every command asked for is the recorded one byte for byte, arguments included.</param>
+/// <param name="Changes">What differs, in order; changed arguments too, which do no harm: a recorded intent is carried out as recorded.</param>
+/// <param name="Note">What the reader should know of how this was found.</param>
+public sealed record ReplayVerdict(RunKey Run, string Workflow, string? CodeVersion, ReplayResult Result, long Events, int Commands, bool ByteEqual, string? Why = null,
+    long? BreaksAt = null, int? BreaksAtStep = null, IReadOnlyList<CommandChange>? Changes = null, string? Note = null)
+{
+    public IReadOnlyList<CommandChange> Changes { get; init; } = Changes ?? [];
+
+    /// <summary>The patches that together make this history replay, each once.</summary>
+    public IEnumerable<SuggestedPatch> Patches => Changes.Select(change => change.Patch).OfType<SuggestedPatch>().DistinctBy(patch => (patch.Name, patch.Form, patch.At, patch.Old));
+}
+
+public enum ChangeKind
+{
+    /// <summary>The code asks for something that was not recorded.</summary>
+    Inserted,
+
+    /// <summary>The code no longer asks for what was recorded.</summary>
+    Removed,
+
+    /// <summary>The code asks for another operation in the same place.</summary>
+    Replaced,
+
+    /// <summary>The code asks for it earlier or later than it was recorded.</summary>
+    Reordered,
+
+    /// <summary>The same operation with other arguments: harmless.</summary>
+    Arguments,
+
+    /// <summary>The code threw.</summary>
+    Threw,
+}
+
+/// <summary>One difference between what was recorded and what the code asks for.</summary>
+/// <param name="Version">The recorded event.</param>
+/// <param name="Step">The step it was recorded for.</param>
+/// <param name="Recorded">What was recorded, for people.</param>
+/// <param name="Asked">What the code asks for, for people.</param>
+/// <param name="At">The line that asks, or behind which it was asked before.</param>
+/// <param name="Text">The difference in a sentence.</param>
+public sealed record CommandChange(ChangeKind Kind, long? Version, int? Step, string? Recorded, string? Asked, CodePlace? At, string Text, SuggestedPatch? Patch = null);
+
+/// <summary>How the code of now and the histories of before both keep their way.</summary>
+/// <param name="Name">What to hand to <c>Patched</c>.</param>
+/// <param name="At">The line to change.</param>
+/// <param name="Text">What to write, for people.</param>
+/// <param name="Old">The call that was recorded, as C#, where it has to be kept.</param>
+/// <param name="OldAt">Where the call has to be kept; null if that is the line to change.</param>
+/// <param name="Times">For <see cref="PatchForm.GuardRepeats"/>: so often the call was made before.</param>
+public sealed record SuggestedPatch(string Name, PatchForm Form, CodePlace? At, string Text, string? Old = null, CodePlace? OldAt = null, int Times = 0);
+
+public enum PatchForm
+{
+    /// <summary><c>if (Patched("name")) { the statement at the line }</c></summary>
+    Guard,
+
+    /// <summary>The same, from the n-th time on: the call stands in a loop that now goes round more often.</summary>
+    GuardRepeats,
+
+    /// <summary><c>if (!Patched("name")) the old call</c>, behind the statement at the line.</summary>
+    KeepBehind,
+
+    /// <summary>The same, in front of the statement at the line.</summary>
+    KeepInFront,
+
+    /// <summary>The same, in front of the workflow's return.</summary>
+    KeepAtEnd,
+
+    /// <summary><c>Patched("name") ? the call at the line : the old call</c></summary>
+    Choose,
+
+    /// <summary>The statement at the line under <c>if (Patched("name"))</c>, and once more where it stood, under <c>if (!Patched("name"))</c>.</summary>
+    Move,
+
+    /// <summary>Give the activity its old name back.</summary>
+    KeepName,
+
+    /// <summary>A person has to find the place.</summary>
+    ByHand,
+}
