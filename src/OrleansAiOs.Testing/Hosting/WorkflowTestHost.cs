@@ -196,6 +196,35 @@ public sealed class WorkflowTestHost : IAsyncDisposable
     /// <summary>Asks a run to cancel.</summary>
     public Task CancelAsync(RunKey run, string reason = "the test wants it", string by = "tester") => SendAsync((host, key) => host.CancelAsync(run, reason, by, key));
 
+    /// <summary>Asks a run's code a question.</summary>
+    public async Task<T> QueryAsync<T>(RunKey run, Query<T> query) => (await SendAsync((host, _) => host.QueryAsync(run, query.Name))).To<T>()!;
+
+    /// <summary>Has a run's code do something, and waits for its answer.</summary>
+    /// <exception cref="CommandRefusedException">The code refused it, takes no such update, or the run ended before it was answered.</exception>
+    /// <exception cref="InvalidOperationException">It failed.</exception>
+    public async Task<TOut> UpdateAsync<TIn, TOut>(RunKey run, Update<TIn, TOut> update, TIn input, string by = "tester")
+    {
+        var key = $"update-{Interlocked.Increment(ref commands)}";
+        var outcome = await AskAsync();
+        if (!outcome.IsOver)
+        {
+            var accepted = (UpdateAccepted)(await Store.ReadAsync(run, outcome.Version, default))[0].Read();
+            await DriveAsync<bool>(async () => ((await HistoryOf(run)).Exists(e => e is RunClosed || Number(e) == accepted.Update), true), () => $"The run {run} does not answer the update '{update.Name}'.");
+            outcome = await AskAsync();
+        }
+        return outcome.Failure is { } failure ? throw new InvalidOperationException($"The update '{update.Name}' of run {run} failed: {failure.Message}") : outcome.Answer!.Value.To<TOut>()!;
+
+        // The same key finds the same update. It is not waited for in there, where time would not move.
+        Task<UpdateOutcome> AskAsync() => SendAsync((host, _) => host.UpdateAsync(run, update.Name, JsonText.From(input), by, key, new CancellationToken(canceled: true)));
+
+        static int? Number(WorkflowEvent e) => e switch
+        {
+            UpdateCompleted completed => completed.Update,
+            UpdateFailed failed => failed.Update,
+            _ => null,
+        };
+    }
+
     /// <summary>Decides what the run asks for, waiting until it asks.</summary>
     public async Task DecideAsync(RunKey run, bool granted, Decider by, string? comment = null)
     {

@@ -80,6 +80,25 @@ public sealed class WorkflowTestHostTests(ITestOutputHelper output)
         protected override Task<int> RunAsync(int n) => Call(Book, n);
     }
 
+    private static readonly Query<int> Count = new("count");
+    private static readonly Update<int, int> Add = new("add");
+
+    [Workflow("counts")]
+    private sealed class Counts : Workflow<int, int>
+    {
+        protected override async Task<int> RunAsync(int n)
+        {
+            Answers(Count, () => n);
+            Handles(Add, async by =>
+            {
+                await Sleep(TimeSpan.FromDays(1));
+                return n += await Call(Look, by);
+            }, by => by < 0 ? "never less" : null);
+            await Receive(Changed);
+            return n;
+        }
+    }
+
     [Workflow("throws")]
     private sealed class Throws : Workflow<int, int>
     {
@@ -89,7 +108,7 @@ public sealed class WorkflowTestHostTests(ITestOutputHelper output)
     private static readonly Decider Carl = new("carl", ["controller"], "test");
     private static readonly Order Small = new("ann", 10), Large = new("ann", 1_000);
 
-    private static WorkflowRegistry Registry => new WorkflowRegistry().Add<Year>().Add<Pays>().Add<Signalled>().Add<Slow>().Add<Booking>().Add<Throws>();
+    private static WorkflowRegistry Registry => new WorkflowRegistry().Add<Year>().Add<Pays>().Add<Signalled>().Add<Slow>().Add<Booking>().Add<Counts>().Add<Throws>();
 
     /// <summary>A bank that recognises nothing, and a ledger that recognises keys.</summary>
     private sealed class Books
@@ -242,6 +261,20 @@ public sealed class WorkflowTestHostTests(ITestOutputHelper output)
         }).StartAsync();
         (await host.ResultOf<int>(await host.StartRunAsync("slow", 59))).Should().Be(59);
         (await host.EndOf(await host.StartRunAsync("slow", 61))).Should().BeOfType<RunFailed>();
+    }
+
+    [Fact]
+    public async Task A_run_is_asked_and_told_and_time_moves_on_for_its_answer()
+    {
+        await using var host = await new WorkflowTestHost(Registry).Replace(Look, (n, _) => n * 10).StartAsync();
+        var run = await host.StartRunAsync("counts", 1);
+        (await host.QueryAsync(run, Count)).Should().Be(1);
+        (await host.UpdateAsync(run, Add, 4)).Should().Be(41);
+        host.Now.Should().Be(new DateTimeOffset(2026, 1, 2, 0, 0, 0, TimeSpan.Zero));
+        (await host.QueryAsync(run, Count)).Should().Be(41);
+        (await host.Invoking(h => h.UpdateAsync(run, Add, -4)).Should().ThrowAsync<CommandRefusedException>()).WithMessage("*never less*");
+        await host.SignalAsync(run, Changed, 1m);
+        (await host.ResultOf<int>(run)).Should().Be(41);
     }
 
     [Fact]
