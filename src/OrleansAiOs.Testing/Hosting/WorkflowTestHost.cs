@@ -429,8 +429,7 @@ public sealed class WorkflowTestHost : IAsyncDisposable
 
         private Activity InPlaceOf(Activity activity)
         {
-            lock (test.replaced)
-                return test.replaced.TryGetValue(activity.Name, out var instead) ? new ToolInTest(instead, true, this) : new ToolInTest(activity, false, this);
+            lock (test.replaced) return new ToolInTest(test.replaced.GetValueOrDefault(activity.Name, activity), this);
         }
     }
 }
