@@ -18,6 +18,9 @@ public sealed record CodePlace(string? File, int Line, string Method)
     [UnconditionalSuppressMessage("Trimming", "IL2026", Justification = "Without the method's metadata there is no place, and nothing else depends on one.")]
     internal static CodePlace? OfCaller() => Of(new StackTrace(1, fNeedFileInfo: true));
 
+    /// <summary>The name of the method whose state machine this is.</summary>
+    internal static string Named(Type machine) => Name(machine, "MoveNext");
+
     internal static CodePlace? Of(Exception thrown) => Of(new StackTrace(thrown, fNeedFileInfo: true));
 
     private static CodePlace? Of(StackTrace stack)

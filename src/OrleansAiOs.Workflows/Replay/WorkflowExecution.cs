@@ -38,6 +38,12 @@ internal sealed class WorkflowExecution
 
     public CheckpointedLoop Loops { get; }
 
+    /// <summary>The workflow's object, for who looks at it.</summary>
+    public Workflow Code => code;
+
+    /// <summary>The code's task; null before its first await.</summary>
+    public Task? Main => main;
+
     public RunState State { get; }
 
     public RunKey Run => State.Run;
