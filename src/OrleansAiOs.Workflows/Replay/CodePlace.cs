@@ -28,6 +28,7 @@ public sealed record CodePlace(string? File, int Line, string Method)
         foreach (var frame in stack.GetFrames())
         {
             if (frame.GetMethod() is not { DeclaringType: { } type } method) continue;
+            if (type == typeof(Turns.WorkflowRun) || type == typeof(DeterministicScheduler)) return null; // further out is whoever replays
             if (type.Assembly == typeof(CodePlace).Assembly || type.Assembly == typeof(object).Assembly) continue;
             var file = frame.GetFileName();
             return new CodePlace(file, file is null ? 0 : frame.GetFileLineNumber(), Name(type, method.Name));

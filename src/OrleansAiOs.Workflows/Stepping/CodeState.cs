@@ -20,7 +20,17 @@ internal static class CodeState
     public static (IReadOnlyList<Variable> Fields, IReadOnlyList<CodeFrame> Frames) Read(WorkflowExecution execution)
     {
         var frames = new List<CodeFrame>();
-        if (execution.Main is { IsCompleted: false } main) Follow(main, frames, new HashSet<object>(ReferenceEqualityComparer.Instance), 0);
+        var seen = new HashSet<object>(ReferenceEqualityComparer.Instance);
+        if (execution.Main is { IsCompleted: false } main) Follow(main, frames, seen, 0);
+        // Task.WhenAll forgets what it waits for. So the branches are found from the other end: from what the engine will complete.
+        foreach (var waiter in execution.Waiting)
+            foreach (var task in TasksOf(waiter))
+            {
+                var chain = new List<CodeFrame>();
+                Climb(ContinuationOf(task), chain, seen, 0);
+                chain.Reverse();
+                frames.AddRange(chain);
+            }
         return (FieldsOf(execution.Code), frames);
     }
 
@@ -51,6 +61,45 @@ internal static class CodeState
                     if (value is Task task) Follow(task, frames, seen, depth + 1);
                     else if (value is IEnumerable<Task?> tasks) foreach (var one in tasks) if (one is not null) Follow(one, frames, seen, depth + 1);
                 }
+    }
+
+    private static IEnumerable<Task> TasksOf(object waiter)
+    {
+        for (var type = waiter.GetType(); type is not null && type != typeof(object); type = type.BaseType)
+            foreach (var field in type.GetFields(Own))
+            {
+                var value = field.GetValue(waiter);
+                if (value is Task task) yield return task; // what a timer of the base library completes
+                else if (value is TaskCompletionSource source) yield return source.Task;
+                else if (value?.GetType() is { IsGenericType: true } generic && generic.GetGenericTypeDefinition() == typeof(TaskCompletionSource<>)) yield return (Task)generic.GetProperty("Task")!.GetValue(value)!;
+            }
+    }
+
+    private static readonly FieldInfo? Continuation = typeof(Task).GetField("m_continuationObject", Own);
+
+    private static object? ContinuationOf(Task task) => Continuation?.GetValue(task);
+
+    // From a task to the method that awaits it, and so on outward; what was found before ends it.
+    private static void Climb(object? continuation, List<CodeFrame> chain, HashSet<object> seen, int depth)
+    {
+        switch (continuation)
+        {
+            case null: break;
+            case var _ when depth > 100: break;
+            case Delegate action: Climb(action.Target, chain, seen, depth + 1); break;
+            case List<object?> several: foreach (var one in several) Climb(one, chain, seen, depth + 1); break;
+            case Task task:
+                if (!seen.Add(task)) break;
+                if (MachineOf(task) is { } machine && machine.GetType().Assembly != typeof(Workflow).Assembly && chain.Count < FramesMax) chain.Add(FrameOf(machine));
+                Climb(ContinuationOf(task), chain, seen, depth + 1);
+                break;
+            default:
+                if (!seen.Add(continuation)) break;
+                for (var type = continuation.GetType(); type is not null && type != typeof(object); type = type.BaseType)
+                    foreach (var field in type.GetFields(Own))
+                        if (!field.FieldType.IsValueType && field.GetValue(continuation) is { } value and (Delegate or Task)) Climb(value, chain, seen, depth + 1);
+                break;
+        }
     }
 
     // An awaiter holds its task, some within a value task.
