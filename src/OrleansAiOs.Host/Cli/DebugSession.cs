@@ -1,5 +1,4 @@
 using System.Globalization;
-using OrleansAiOs.Workflows;
 using OrleansAiOs.Workflows.History;
 using OrleansAiOs.Workflows.Stepping;
 using Spectre.Console;

@@ -23,7 +23,6 @@ public abstract class ExplainConformance(IStoreFixture stores) : EngineConforman
     private static readonly Activity<string, string> ByNobody = Activity.Keyed<AbsentDesk, string, string>("test.absent", (_, name, _, _) => Task.FromResult(name));
     private static readonly ConcurrentDictionary<string, bool> MayRest = new();
 
-#pragma warning disable AIOS004, AIOS006 // code that leaves the engine, or never comes to rest, is what is explained here
     // Activities name it; no host of these tests registers it.
     private sealed class AbsentDesk;
 
@@ -45,12 +44,14 @@ public abstract class ExplainConformance(IStoreFixture stores) : EngineConforman
                 case "throw":
                     await Receive(Delivery);
                     throw new InvalidOperationException("a fault of the code");
+#pragma warning disable AIOS004, AIOS006 // on purpose: what becomes of it is explained
                 case "leave": await Task.Delay(1); break;
                 case "stuck": await new TaskCompletionSource().Task; break;
                 case "spin":
                     await Receive(Delivery);
                     while (!MayRest.ContainsKey(RunId)) Thread.Yield();
                     break;
+#pragma warning restore AIOS004, AIOS006
                 case "saga":
                     var saga = Saga();
                     await using (saga)
@@ -69,8 +70,6 @@ public abstract class ExplainConformance(IStoreFixture stores) : EngineConforman
             return "done";
         }
     }
-
-#pragma warning restore AIOS004, AIOS006
 
     /// <summary>The same workflow one release later: nothing of what it did is done any more.</summary>
     private static class OtherVersion
