@@ -68,6 +68,7 @@ internal static class AiosCommand
             DecideCommand.CreateReject(client),
             KeysCommand.Create(client),
             DbCommand.Create(),
+            DebugCommand.Create(client),
             VerifyCommand.Create(),
             SimCommand.Create(),
             DoctorCommand.Create(client),

@@ -46,7 +46,7 @@ internal sealed class ActivityExecutor(IServiceProvider services, IRunStore stor
 
     /// <summary>What is in hand of a step; null if nothing is.</summary>
     public AttemptView? ViewOf(RunKey run, int step) =>
-        underWay.TryGetValue((run, step), out var attempt) && gates.TryGetValue(attempt.Inquiry > 0 ? attempt.Activity.Name + "?" : attempt.Activity.Name, out var gate) ? gate.View(attempt.IsClaimed) : null;
+        underWay.TryGetValue((run, step), out var attempt) && gates.TryGetValue(attempt.Inquiry > 0 ? attempt.Activity.Name + "?" : attempt.Activity.Name, out var gate) ? gate.View(attempt.IsClaimed, run.Tenant) : null;
 
     /// <summary>Whether activities ask for a service of this type that nobody has registered.</summary>
     public bool Lacks(Type service) => services.GetService<IServiceProviderIsService>() is { } known && !known.IsService(service);
