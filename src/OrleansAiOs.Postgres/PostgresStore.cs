@@ -12,6 +12,7 @@ using OrleansAiOs.Postgres.Schema;
 using OrleansAiOs.Workflows;
 using OrleansAiOs.Workflows.History;
 using OrleansAiOs.Workflows.Payloads;
+using OrleansAiOs.Workflows.Steps;
 
 namespace OrleansAiOs.Postgres;
 
@@ -77,9 +78,15 @@ public sealed class PostgresStore : IRunStore, IAsyncDisposable
         return await pending.Result;
     }
 
-    public async ValueTask<IReadOnlyList<StoredEvent>> ReadAsync(RunKey run, long fromVersion, CancellationToken cancellation)
+    public ValueTask<IReadOnlyList<StoredEvent>> ReadAsync(RunKey run, long fromVersion, CancellationToken cancellation) =>
+        ReadAsync(run, Math.Max(1, fromVersion), long.MaxValue, cancellation);
+
+    public async ValueTask<IReadOnlyList<StoredEvent>> LoadAsync(RunKey run, CancellationToken cancellation) =>
+        await FoldedHistory.ReadAsync(await ReadAsync(run, 0, long.MaxValue, cancellation), (from, to) => ReadAsync(run, from, to, cancellation));
+
+    private async ValueTask<IReadOnlyList<StoredEvent>> ReadAsync(RunKey run, long fromVersion, long toVersion, CancellationToken cancellation)
     {
-        var pending = new PendingRead(run, fromVersion);
+        var pending = new PendingRead(run, fromVersion, toVersion);
         if (!reads.Writer.TryWrite(pending)) throw new ObjectDisposedException(nameof(PostgresStore));
         var events = await pending.Result.WaitAsync(cancellation);
         for (var i = 0; i < events.Count; i++)

@@ -1,6 +1,7 @@
 using System.Data.Common;
 using OrleansAiOs.Workflows;
 using OrleansAiOs.Workflows.History;
+using OrleansAiOs.Workflows.Steps;
 
 namespace OrleansAiOs.Testing;
 
@@ -43,6 +44,16 @@ public sealed class InMemoryStore(TimeProvider time) : IRunStore
     public ValueTask<IReadOnlyList<StoredEvent>> ReadAsync(RunKey run, long fromVersion, CancellationToken cancellation)
     {
         lock (sync) return new(streams.TryGetValue(run, out var stream) ? [.. stream.Skip((int)fromVersion - 1)] : []);
+    }
+
+    public ValueTask<IReadOnlyList<StoredEvent>> LoadAsync(RunKey run, CancellationToken cancellation)
+    {
+        lock (sync)
+        {
+            IReadOnlyList<StoredEvent> stream = streams.TryGetValue(run, out var stored) ? [.. stored] : [];
+            return FoldedHistory.ReadAsync([.. stream.Skip((int)(rows.GetValueOrDefault(run)?.Checkpoint ?? 1) - 1)],
+                (from, to) => new([.. stream.Where(e => e.Version >= from && e.Version <= to)]));
+        }
     }
 
     public ValueTask<RunRow?> FindAsync(RunKey run, CancellationToken cancellation)

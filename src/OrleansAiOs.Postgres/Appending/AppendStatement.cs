@@ -48,16 +48,17 @@ internal sealed class AppendStatement
         if (rows)
         {
             sql += """
-                , rw as (insert into aios.runs (tenant_id, id, workflow, code_version, status, host, busy, business_key, attributes, waits, awaits_approval, started_at, updated_at, closed_at)
-                    select $1[r.so], substr($2[r.so], 5), r.workflow, r.code, r.status, r.host, r.busy, r.bkey, r.attributes, r.waits, r.approval, r.started, r.updated, r.closed
-                    from unnest($11::int[], $12::varchar[], $13::varchar[], $14::smallint[], $15::varchar[], $16::boolean[], $17::varchar[], $18::jsonb[], $19::jsonb[], $20::boolean[], $21::timestamptz[], $22::timestamptz[], $23::timestamptz[])
-                        r(so, workflow, code, status, host, busy, bkey, attributes, waits, approval, started, updated, closed)
+                , rw as (insert into aios.runs (tenant_id, id, workflow, code_version, status, host, busy, business_key, attributes, waits, awaits_approval, started_at, updated_at, closed_at, checkpoint)
+                    select $1[r.so], substr($2[r.so], 5), r.workflow, r.code, r.status, r.host, r.busy, r.bkey, r.attributes, r.waits, r.approval, r.started, r.updated, r.closed, r.checkpoint
+                    from unnest($11::int[], $12::varchar[], $13::varchar[], $14::smallint[], $15::varchar[], $16::boolean[], $17::varchar[], $18::jsonb[], $19::jsonb[], $20::boolean[], $21::timestamptz[], $22::timestamptz[], $23::timestamptz[], $24::bigint[])
+                        r(so, workflow, code, status, host, busy, bkey, attributes, waits, approval, started, updated, closed, checkpoint)
                     where r.so not in (select o from lose)
                     on conflict (tenant_id, id) do update set status = excluded.status, host = excluded.host, busy = excluded.busy, attributes = excluded.attributes,
-                        waits = excluded.waits, awaits_approval = excluded.awaits_approval, updated_at = excluded.updated_at, closed_at = excluded.closed_at)
+                        waits = excluded.waits, awaits_approval = excluded.awaits_approval, updated_at = excluded.updated_at, closed_at = excluded.closed_at,
+                        checkpoint = excluded.checkpoint)
                 """;
             types.AddRange([NpgsqlDbType.Integer, Text, Text, NpgsqlDbType.Smallint, Text, NpgsqlDbType.Boolean, Text, NpgsqlDbType.Jsonb, NpgsqlDbType.Jsonb, NpgsqlDbType.Boolean,
-                NpgsqlDbType.TimestampTz, NpgsqlDbType.TimestampTz, NpgsqlDbType.TimestampTz]);
+                NpgsqlDbType.TimestampTz, NpgsqlDbType.TimestampTz, NpgsqlDbType.TimestampTz, NpgsqlDbType.Bigint]);
         }
         if (wakeUps)
         {
@@ -122,17 +123,17 @@ internal sealed class AppendStatement
         var with = batch.Count(append => append.Append.Row is not null);
         var (of, workflow, code, status, host, busy, key) = (new int[with], new string[with], new string?[with], new short[with], new string[with], new bool[with], new string?[with]);
         var (attributes, waits, approval) = (new byte[]?[with], new byte[]?[with], new bool[with]);
-        var (started, updated, closed) = (new DateTime[with], new DateTime[with], new DateTime?[with]);
+        var (started, updated, closed, checkpoint) = (new DateTime[with], new DateTime[with], new DateTime?[with], new long?[with]);
         for (int i = 0, k = 0; i < batch.Count; i++)
         {
             if (batch[i].Append.Row is not { } row) continue;
             (of[k], workflow[k], code[k], status[k], host[k], busy[k], key[k]) = (i + 1, row.Workflow, row.CodeVersion, (short)row.Status, row.Host, row.Busy, row.BusinessKey);
             (attributes[k], waits[k], approval[k]) = (RowJson.Write(row.Attributes), RowJson.Write(row.Waits), row.AwaitsApproval);
-            (started[k], updated[k], closed[k]) = (row.StartedAt.UtcDateTime, row.UpdatedAt.UtcDateTime, row.ClosedAt?.UtcDateTime);
+            (started[k], updated[k], closed[k], checkpoint[k]) = (row.StartedAt.UtcDateTime, row.UpdatedAt.UtcDateTime, row.ClosedAt?.UtcDateTime, row.Checkpoint);
             k++;
         }
-        Set(at, of, workflow, code, status, host, busy, key, attributes, waits, approval, started, updated, closed);
-        return at + 13;
+        Set(at, of, workflow, code, status, host, busy, key, attributes, waits, approval, started, updated, closed, checkpoint);
+        return at + 14;
     }
 
     private void BindWakeUps(List<PendingAppend> batch, int at)

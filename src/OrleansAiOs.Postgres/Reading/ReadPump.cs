@@ -13,8 +13,9 @@ internal sealed class ReadPump : IAsyncDisposable
 
     private const string Sql = """
         select t.o, e.version, e.id, e.type, e.data, e.timestamp
-        from unnest($1::varchar[], $2::varchar[], $3::bigint[]) with ordinality t(tenant, stream, first, o)
-        join aios.mt_events e on e.tenant_id = t.tenant and e.stream_id = t.stream and e.version >= t.first
+        from unnest($1::varchar[], $2::varchar[], $3::bigint[], $4::bigint[]) with ordinality t(tenant, stream, first, last, o)
+        left join aios.runs r on t.first = 0 and r.tenant_id = t.tenant and r.id = substr(t.stream, 5)
+        join aios.mt_events e on e.tenant_id = t.tenant and e.stream_id = t.stream and e.version >= case t.first when 0 then coalesce(r.checkpoint, 1) else t.first end and e.version <= t.last
         order by t.o, e.version
         """;
 
@@ -56,6 +57,7 @@ internal sealed class ReadPump : IAsyncDisposable
         command.Parameters.Add(new NpgsqlParameter { NpgsqlDbType = NpgsqlDbType.Array | NpgsqlDbType.Varchar, Value = batch.Select(r => r.Run.Tenant).ToArray() });
         command.Parameters.Add(new NpgsqlParameter { NpgsqlDbType = NpgsqlDbType.Array | NpgsqlDbType.Varchar, Value = batch.Select(r => r.Run.Stream).ToArray() });
         command.Parameters.Add(new NpgsqlParameter { NpgsqlDbType = NpgsqlDbType.Array | NpgsqlDbType.Bigint, Value = batch.Select(r => r.FromVersion).ToArray() });
+        command.Parameters.Add(new NpgsqlParameter { NpgsqlDbType = NpgsqlDbType.Array | NpgsqlDbType.Bigint, Value = batch.Select(r => r.ToVersion).ToArray() });
         await using var reader = await command.ExecuteReaderAsync();
         while (await reader.ReadAsync())
             batch[(int)reader.GetInt64(0) - 1].Events.Add(new StoredEvent(reader.GetInt64(1), reader.GetGuid(2), reader.GetString(3), reader.GetFieldValue<byte[]>(4),
@@ -65,13 +67,16 @@ internal sealed class ReadPump : IAsyncDisposable
     }
 }
 
-internal sealed class PendingRead(RunKey run, long fromVersion)
+/// <param name="fromVersion">0: the last checkpoint, or the beginning if there is none.</param>
+internal sealed class PendingRead(RunKey run, long fromVersion, long toVersion)
 {
     private readonly TaskCompletionSource<List<StoredEvent>> result = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
     public RunKey Run => run;
 
     public long FromVersion => fromVersion;
+
+    public long ToVersion => toVersion;
 
     public List<StoredEvent> Events { get; } = [];
 

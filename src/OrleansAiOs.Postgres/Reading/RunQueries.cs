@@ -10,7 +10,7 @@ namespace OrleansAiOs.Postgres.Reading;
 /// <summary>Lists over the summary rows. Every value is a parameter; only fixed text becomes SQL.</summary>
 internal static class RunQueries
 {
-    public const string Columns = "tenant_id, id, workflow, code_version, status, host, busy, business_key, attributes, waits, started_at, updated_at, closed_at";
+    public const string Columns = "tenant_id, id, workflow, code_version, status, host, busy, business_key, attributes, waits, started_at, updated_at, closed_at, checkpoint";
 
     public static NpgsqlCommand List(NpgsqlDataSource source, RunQuery query)
     {
@@ -62,7 +62,8 @@ internal static class RunQueries
     {
         return new RunRow(new RunKey(reader.GetString(at), reader.GetString(at + 1)), reader.GetString(at + 2), Maybe<string>(3), (RunStatus)reader.GetInt16(at + 4), reader.GetString(at + 5),
             reader.GetBoolean(at + 6), Maybe<string>(7), RowJson.ReadAttributes(Maybe<byte[]>(8)), RowJson.ReadWaits(Maybe<byte[]>(9)),
-            reader.GetFieldValue<DateTimeOffset>(at + 10), reader.GetFieldValue<DateTimeOffset>(at + 11), reader.IsDBNull(at + 12) ? null : reader.GetFieldValue<DateTimeOffset>(at + 12));
+            reader.GetFieldValue<DateTimeOffset>(at + 10), reader.GetFieldValue<DateTimeOffset>(at + 11), reader.IsDBNull(at + 12) ? null : reader.GetFieldValue<DateTimeOffset>(at + 12),
+            reader.IsDBNull(at + 13) ? null : reader.GetInt64(at + 13));
 
         T? Maybe<T>(int column) where T : class => reader.IsDBNull(at + column) ? null : reader.GetFieldValue<T>(at + column);
     }

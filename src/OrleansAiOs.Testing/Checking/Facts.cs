@@ -26,6 +26,8 @@ public enum CommandKind
     Decide,
     Resolve,
     Unpark,
+    RetryNow,
+    Skip,
 }
 
 /// <summary>A command whose sender was told that it is recorded.</summary>

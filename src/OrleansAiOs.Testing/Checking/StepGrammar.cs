@@ -26,6 +26,7 @@ internal sealed class StepGrammar
         Completed,
         Failed,
         Withdrawn,
+        Skipped,
     }
 
     public sealed class Step(StepEvent opened)
@@ -42,7 +43,7 @@ internal sealed class StepGrammar
 
         public string Owner { get; set; } = "";
 
-        public bool IsOver => Now is Phase.Completed or Phase.Failed or Phase.Withdrawn;
+        public bool IsOver => Now is Phase.Completed or Phase.Failed or Phase.Withdrawn or Phase.Skipped;
     }
 
     public IReadOnlyDictionary<int, Step> Steps => steps;
@@ -55,7 +56,8 @@ internal sealed class StepGrammar
     public void Show(long version, WorkflowEvent e, DateTimeOffset when)
     {
         Demand(when >= at, version, "I4", $"its time {when:O} is before the one of the event before, {at:O}");
-        Demand(!closed, version, "I4", $"a {EventNames.Of(e)} stands behind the end of the run");
+        Demand(!closed || e is RunImported, version, "I4", $"a {EventNames.Of(e)} stands behind the end of the run");
+        Demand(before is not RunImported, version, "I4", $"a {EventNames.Of(e)} stands behind the import of the run, which does not go on here");
         Demand(before is not null || e is RunStarted, version, "I4", $"the history begins with a {EventNames.Of(e)}");
         Demand(before is null || e is not RunStarted, version, "I4", "the run was started twice");
         Demand(!e.IsCommand || before is not (null or HostChanged or RunParked), version, "I4", $"the command {EventNames.Of(e)} stands behind no input");
@@ -71,7 +73,12 @@ internal sealed class StepGrammar
                 Demand(changed.Host != host, version, "I4", $"the host changes from {host} to itself");
                 host = changed.Host;
                 break;
-            case RunClosed:
+            case LoopCheckpoint checkpoint:
+                foreach (var (number, open) in steps) Demand(open.IsOver, version, "I4", $"a checkpoint, while step {number} is {open.Now}");
+                Demand(checkpoint.Steps == steps.Count, version, "I4", $"the checkpoint counts {checkpoint.Steps} steps, and there are {steps.Count}");
+                Demand(checkpoint.Host == host, version, "I4", $"the checkpoint is of host {checkpoint.Host}, and {host} appends");
+                break;
+            case RunClosed or RunImported:
                 closed = true;
                 break;
             case StepScheduled or TimerSet or ApprovalRequested or ValueRecorded:
@@ -157,6 +164,13 @@ internal sealed class StepGrammar
             case OutcomeHappened:
                 Allow(step, Phase.Inquiring, Phase.PausingToInquire, Phase.Waiting);
                 step.Now = Phase.Completed;
+                break;
+            case RetryAsked:
+                Allow(step, Phase.Pausing, Phase.PausingToInquire);
+                break;
+            case StepSkipped:
+                Allow(step, Phase.Pausing, Phase.PausingToInquire, Phase.Inquiring, Phase.Waiting);
+                step.Now = Phase.Skipped;
                 break;
             default:
                 Fault(version, "I4", $"{EventNames.Of(e)} of step {e.Step}, which is an activity");

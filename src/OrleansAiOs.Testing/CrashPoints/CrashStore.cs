@@ -14,6 +14,8 @@ internal sealed class CrashStore(CrashPoints points, IRunStore inner) : IRunStor
     public ValueTask<IReadOnlyList<StoredEvent>> ReadAsync(RunKey run, long fromVersion, CancellationToken cancellation) =>
         Do($"read {run}", () => inner.ReadAsync(run, fromVersion, cancellation));
 
+    public ValueTask<IReadOnlyList<StoredEvent>> LoadAsync(RunKey run, CancellationToken cancellation) => Do($"load {run}", () => inner.LoadAsync(run, cancellation));
+
     public ValueTask<IReadOnlyList<RunRow>> ListAsync(RunQuery query, CancellationToken cancellation) => Do("list", () => inner.ListAsync(query, cancellation));
 
     public ValueTask<RunRow?> FindAsync(RunKey run, CancellationToken cancellation) => Do($"find {run}", () => inner.FindAsync(run, cancellation));

@@ -6,12 +6,14 @@ using OrleansAiOs.Workflows.Hosting;
 namespace OrleansAiOs.Testing.Simulation;
 
 /// <summary>
-/// Somebody who starts one run, signals, cancels, decides and resolves, through whichever host answers. What got no answer is sent
+/// Somebody who starts one run, signals, cancels, decides, resolves, asks for a retry and skips, through whichever host answers. What got no answer is sent
 /// again under the same key; what got one is remembered, for it must never be lost.
 /// </summary>
 internal sealed class SimClient(SimWorld world, SimDisk disk, SimHost[] hosts, SimTime time, RunKey run, string workflow)
 {
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(5);
+
+    private int repairs;
 
     public List<Acknowledged> Acknowledged { get; } = [];
 
@@ -26,7 +28,7 @@ internal sealed class SimClient(SimWorld world, SimDisk disk, SimHost[] hosts, S
             await host.StartRunAsync(new StartRun(workflow, input, run.Id), "alice");
             return 1;
         });
-        if (workflow == "sim-waits") foreach (var signal in new[] { "go-1", "go-2" }) await SignalAsync(signal);
+        if (workflow is "sim-waits" or "sim-loop") foreach (var signal in new[] { "go-1", "go-2" }) await SignalAsync(signal);
         var cancelled = world.Random.Below(workflow == "sim-saga" ? 2 : 8) == 0;
         if (cancelled)
         {
@@ -52,7 +54,8 @@ internal sealed class SimClient(SimWorld world, SimDisk disk, SimHost[] hosts, S
             foreach (var wait in row?.Waits ?? [])
             {
                 if (wait is { Kind: "approval", Step: { } step }) await DecideAsync(step, wait.Digest!);
-                if (wait is { Kind: "outcome-unknown", Until: null, Step: { } unknown } && workflow == "sim-person") await ResolveAsync(unknown);
+                if (wait is { Kind: "activity" or "outcome-unknown", Step: { } stuck } && world.Random.Chance(0.1)) await RepairAsync(stuck, wait.Until is not null);
+                else if (wait is { Kind: "outcome-unknown", Until: null, Step: { } unknown } && workflow == "sim-person") await ResolveAsync(unknown);
             }
             await PauseAsync(world.Random.Between(0.5, 2));
         }
@@ -74,6 +77,14 @@ internal sealed class SimClient(SimWorld world, SimDisk disk, SimHost[] hosts, S
         var said = world.Receivers.WireDesk.Inquire(reference, 0, andVoid: true);
         var happened = said.Verdict is ReconciledAs.Happened;
         await SendAsync($"resolve-{step}-{epoch}", CommandKind.Resolve, host => host.ResolveAsync(run, step, happened, JsonText.From(7), "asked the desk", "olga", $"resolve-{step}-{epoch}"));
+    }
+
+    // Who loses patience with a step has it tried at once, or gives its result in its stead. By the time it arrives the step may be over, or under way.
+    private async Task RepairAsync(int step, bool isPause)
+    {
+        var key = $"repair-{step}-{++repairs}";
+        if (isPause && world.Random.Chance(0.7)) await SendAsync(key, CommandKind.RetryNow, host => host.RetryNowAsync(run, step, "olga", key));
+        else await SendAsync(key, CommandKind.Skip, host => host.SkipAsync(run, step, JsonText.From(7), "it is not needed", "olga", key));
     }
 
     private int EpochOf(int step) => disk.Store.ReadAsync(run, 1, CancellationToken.None).Result

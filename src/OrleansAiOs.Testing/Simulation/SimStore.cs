@@ -53,6 +53,8 @@ internal sealed class SimStore(SimWorld world, SimDisk disk, SimScheduler proces
     public ValueTask<IReadOnlyList<StoredEvent>> ReadAsync(RunKey run, long fromVersion, CancellationToken cancellation) =>
         Ask(() => disk.Store.ReadAsync(run, fromVersion, cancellation));
 
+    public ValueTask<IReadOnlyList<StoredEvent>> LoadAsync(RunKey run, CancellationToken cancellation) => Ask(() => disk.Store.LoadAsync(run, cancellation));
+
     public ValueTask<IReadOnlyList<RunRow>> ListAsync(RunQuery query, CancellationToken cancellation) => Ask(() => disk.Store.ListAsync(query, cancellation));
 
     public ValueTask<RunRow?> FindAsync(RunKey run, CancellationToken cancellation) => Ask(() => disk.Store.FindAsync(run, cancellation));

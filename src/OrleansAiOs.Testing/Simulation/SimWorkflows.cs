@@ -121,6 +121,27 @@ internal sealed class SimMeanwhile : Workflow<int, int>
     }
 }
 
+/// <summary>A loop with a checkpoint as often as can be, which signals reach before, between and after its iterations.</summary>
+[Workflow("sim-loop")]
+internal sealed class SimLoopWorkflow : Workflow<int, int>
+{
+    private sealed record Round(int Value, int Left);
+
+    protected override async Task<int> RunAsync(int value)
+    {
+        value = await Call(SimTools.Read, value);
+        var first = await Loop(new Round(value, 4), async state =>
+        {
+            var value = await Call(state.Left % 2 == 0 ? SimTools.Post : SimTools.Pay, state.Value);
+            if (state.Left == 3) value += await Receive(SimWaits.Go);
+            await Sleep(TimeSpan.FromSeconds(1 + value % 3));
+            return state.Left == 1 ? Iteration.Done(new Round(value, 0)) : Iteration.Next(new Round(value, state.Left - 1));
+        }, checkpointAfter: 1);
+        value = await Call(SimTools.Book, first.Value);
+        return await Loop(value, async state => state % 4 == 3 ? Iteration.Done(state + await Receive(SimWaits.Go)) : Iteration.Next(await Call(SimTools.Put, state)), checkpointAfter: 1);
+    }
+}
+
 /// <summary>A step of which only a person can say whether it happened.</summary>
 [Workflow("sim-person")]
 internal sealed class SimPerson : Workflow<int, int>

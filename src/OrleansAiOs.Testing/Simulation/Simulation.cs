@@ -21,9 +21,9 @@ internal sealed class Simulation
     private static readonly TimeSpan Slack = TimeSpan.FromMilliseconds(200);
 
     private static readonly WorkflowRegistry Registry = new WorkflowRegistry()
-        .Add<SimSequence>().Add<SimFanOut>().Add<SimWaits>().Add<SimSaga>().Add<SimMeanwhile>().Add<SimPerson>();
+        .Add<SimSequence>().Add<SimFanOut>().Add<SimWaits>().Add<SimSaga>().Add<SimMeanwhile>().Add<SimPerson>().Add<SimLoopWorkflow>();
 
-    private static readonly string[] Shapes = ["sim-sequence", "sim-fan-out", "sim-waits", "sim-saga", "sim-meanwhile", "sim-person"];
+    private static readonly string[] Shapes = ["sim-sequence", "sim-fan-out", "sim-waits", "sim-saga", "sim-meanwhile", "sim-person", "sim-loop"];
 
     private readonly SimWorld world;
     private readonly SimDisk disk;

@@ -98,6 +98,17 @@ public abstract class Workflow
     /// <summary>Sets search attributes of the run: at most 32, names to 64 and values to 256 characters.</summary>
     protected void SetAttributes(params (string Name, string Value)[] attributes) => Execution.SetAttributes(attributes);
 
+    /// <summary>
+    /// Runs <paramref name="body"/> with the state until it says that it is done. However long that takes, the run stays quick to load: between two
+    /// iterations, when nothing is awaited, the engine may write a checkpoint, and a later load reads from there. So whatever an iteration
+    /// hands to the next has to be in the state, which is stored as JSON; nothing else that the body changes survives.
+    /// </summary>
+    /// <param name="state">What the first iteration begins with.</param>
+    /// <param name="body">One iteration; ends with <see cref="Iteration.Next"/> or <see cref="Iteration.Done"/>.</param>
+    /// <param name="checkpointAfter">How many events are between two checkpoints, at least.</param>
+    protected Task<TState> Loop<TState>(TState state, Func<TState, Task<Iteration<TState>>> body, int checkpointAfter = 100) =>
+        Execution.Loops.RunAsync(state, body, checkpointAfter);
+
     /// <summary>Opens a scope whose steps are undone in reverse unless it is completed.</summary>
     protected Saga Saga() => new(Execution, Cancellation);
 

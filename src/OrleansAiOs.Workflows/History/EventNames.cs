@@ -16,8 +16,10 @@ public static class EventNames
         ("cancel-requested", typeof(CancelRequested)),
         ("run-parked", typeof(RunParked)),
         ("run-unparked", typeof(RunUnparked)),
+        ("run-imported", typeof(RunImported)),
         ("attributes-set", typeof(AttributesSet)),
         ("patch-marked", typeof(PatchMarked)),
+        ("loop-checkpoint", typeof(LoopCheckpoint)),
         ("run-completed", typeof(RunCompleted)),
         ("run-failed", typeof(RunFailed)),
         ("run-cancelled", typeof(RunCancelled)),
@@ -33,6 +35,8 @@ public static class EventNames
         ("inquiry-started", typeof(InquiryStarted)),
         ("outcome-never-will", typeof(OutcomeNeverWill)),
         ("outcome-happened", typeof(OutcomeHappened)),
+        ("retry-asked", typeof(RetryAsked)),
+        ("step-skipped", typeof(StepSkipped)),
         ("timer-set", typeof(TimerSet)),
         ("timer-fired", typeof(TimerFired)),
         ("timer-cancelled", typeof(TimerCancelled)),
@@ -86,8 +90,10 @@ public sealed class UnreadableHistoryException(string message) : Exception(messa
 [JsonSerializable(typeof(CancelRequested))]
 [JsonSerializable(typeof(RunParked))]
 [JsonSerializable(typeof(RunUnparked))]
+[JsonSerializable(typeof(RunImported))]
 [JsonSerializable(typeof(AttributesSet))]
 [JsonSerializable(typeof(PatchMarked))]
+[JsonSerializable(typeof(LoopCheckpoint))]
 [JsonSerializable(typeof(RunCompleted))]
 [JsonSerializable(typeof(RunFailed))]
 [JsonSerializable(typeof(RunCancelled))]
@@ -103,6 +109,8 @@ public sealed class UnreadableHistoryException(string message) : Exception(messa
 [JsonSerializable(typeof(InquiryStarted))]
 [JsonSerializable(typeof(OutcomeNeverWill))]
 [JsonSerializable(typeof(OutcomeHappened))]
+[JsonSerializable(typeof(RetryAsked))]
+[JsonSerializable(typeof(StepSkipped))]
 [JsonSerializable(typeof(TimerSet))]
 [JsonSerializable(typeof(TimerFired))]
 [JsonSerializable(typeof(TimerCancelled))]

@@ -14,6 +14,11 @@ public interface IRunStore
     /// <summary>The run's events from a version on, in order; empty if there is none.</summary>
     ValueTask<IReadOnlyList<StoredEvent>> ReadAsync(RunKey run, long fromVersion, CancellationToken cancellation);
 
+    /// <summary>
+    /// What it takes to rebuild the run: its history, without the events that its last checkpoint stands for. All of the history does as well.
+    /// </summary>
+    ValueTask<IReadOnlyList<StoredEvent>> LoadAsync(RunKey run, CancellationToken cancellation) => ReadAsync(run, 1, cancellation);
+
     /// <summary>The summary rows that match; decides nothing, but never lags behind the histories.</summary>
     ValueTask<IReadOnlyList<RunRow>> ListAsync(RunQuery query, CancellationToken cancellation);
 
@@ -68,8 +73,10 @@ public enum AppendResult
 /// <param name="Host">The host incarnation of the last append.</param>
 /// <param name="Busy">It has effects under way on that host.</param>
 /// <param name="Waits">What it waits for, as JSON; complete while it is not busy.</param>
+/// <param name="Checkpoint">The version of its last checkpoint, from which it is loaded.</param>
 public sealed record RunRow(RunKey Run, string Workflow, string? CodeVersion, RunStatus Status, string Host, bool Busy, string? BusinessKey,
-    IReadOnlyDictionary<string, string>? Attributes, IReadOnlyList<RunWait> Waits, DateTimeOffset StartedAt, DateTimeOffset UpdatedAt, DateTimeOffset? ClosedAt)
+    IReadOnlyDictionary<string, string>? Attributes, IReadOnlyList<RunWait> Waits, DateTimeOffset StartedAt, DateTimeOffset UpdatedAt, DateTimeOffset? ClosedAt,
+    long? Checkpoint = null)
 {
     public bool AwaitsApproval => Waits.Any(wait => wait.Kind == "approval");
 }

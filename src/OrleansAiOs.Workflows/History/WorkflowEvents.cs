@@ -43,6 +43,15 @@ public sealed record RunParked(string Reason, string Detail, int Holds = 0) : Wo
 
 public sealed record RunUnparked(string? By = null, string? Key = null, string? Body = null) : WorkflowEvent;
 
+/// <summary>The run came from another installation and is kept as evidence: nothing of it goes on here. Always the last event.</summary>
+/// <param name="ExportedAt">When it left the other one.</param>
+/// <param name="Engine">The version that exported it.</param>
+public sealed record RunImported(DateTimeOffset ExportedAt, string Engine, string? By = null) : WorkflowEvent
+{
+    /// <summary>What stands in place of the host in the row of an imported run.</summary>
+    internal const string HostName = "imported";
+}
+
 public sealed record AttributesSet(IReadOnlyDictionary<string, string> Attributes) : WorkflowEvent
 {
     [JsonIgnore]
@@ -54,6 +63,28 @@ public sealed record PatchMarked(string Patch) : WorkflowEvent
     [JsonIgnore]
     public override bool IsCommand => true;
 }
+
+/// <summary>Where the run's last loop stands, and all that the events before it would say: a load reads from here.</summary>
+/// <param name="State">The state the next iteration begins with.</param>
+/// <param name="Entry">Pairs of versions, from and to: the events that lead the code from its start into the loop.</param>
+/// <param name="Iteration">Iterations of the loop so far.</param>
+/// <param name="Steps">Steps of the run so far.</param>
+/// <param name="Guids">Identifiers the code has drawn so far.</param>
+/// <param name="Host">The host incarnation of the append.</param>
+/// <param name="Signals">Signals that came and were not received yet.</param>
+public sealed record LoopCheckpoint(JsonText State, IReadOnlyList<long> Entry, long Iteration, int Steps, int Guids, string Host,
+    IReadOnlyDictionary<string, string>? Attributes = null, IReadOnlyDictionary<string, bool>? Patches = null, IReadOnlyList<EarlySignals>? Signals = null,
+    IReadOnlyList<KeptReceipt>? Receipts = null) : WorkflowEvent
+{
+    [JsonIgnore]
+    public override bool IsCommand => true;
+}
+
+/// <summary>Signals of one name that wait for a receiver, in order.</summary>
+public sealed record EarlySignals(string Signal, IReadOnlyList<JsonText> Values);
+
+/// <summary>The answer to a command's key, as a checkpoint keeps it.</summary>
+public sealed record KeptReceipt(string Key, string Body, long Version, DateTimeOffset At);
 
 public abstract record RunClosed : WorkflowEvent
 {
@@ -101,6 +132,12 @@ public sealed record OutcomeNeverWill(int Step, string Why, string? By = null, s
 
 /// <summary>It is certain that the attempt took effect, with this result.</summary>
 public sealed record OutcomeHappened(int Step, JsonText Result, string? By = null, string? Key = null, string? Body = null) : StepEvent(Step);
+
+/// <summary>A person ended the pause before the next attempt, or the next inquiry, of a step.</summary>
+public sealed record RetryAsked(int Step, string? By = null, string? Key = null, string? Body = null) : StepEvent(Step);
+
+/// <summary>A person gave a step that has no attempt under way its result; what its attempts did outside is theirs to know.</summary>
+public sealed record StepSkipped(int Step, JsonText Result, string Why, string? By = null, string? Key = null, string? Body = null) : StepEvent(Step);
 
 // ---- a timer ----
 

@@ -217,7 +217,7 @@ internal sealed class RunMailbox(RunKey key, WorkflowHost host)
         {
             try
             {
-                return await host.Store.ReadAsync(key, 1, CancellationToken.None);
+                return await host.Store.LoadAsync(key, CancellationToken.None);
             }
             catch (Exception e) when (!host.IsHalted)
             {

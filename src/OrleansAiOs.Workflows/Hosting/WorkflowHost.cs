@@ -109,6 +109,12 @@ public sealed class WorkflowHost : IAsyncDisposable
     public Task<long> ResolveAsync(RunKey run, int step, bool happened, JsonText result, string why, string by, string? key = null) =>
         SendAsync(run, new ResolveInput(step, happened, result, why, by, key));
 
+    /// <summary>Ends the pause before a step's next attempt, or before the next inquiry about one.</summary>
+    public Task<long> RetryNowAsync(RunKey run, int step, string by, string? key = null) => SendAsync(run, new RetryNowInput(step, by, key));
+
+    /// <summary>Gives a step its result in its stead. Refused while an attempt is under way: its answer would come too late.</summary>
+    public Task<long> SkipAsync(RunKey run, int step, JsonText result, string why, string by, string? key = null) => SendAsync(run, new SkipInput(step, result, why, by, key));
+
     public Task<long> UnparkAsync(RunKey run, string by, string? key = null) => SendAsync(run, new UnparkInput(by, key));
 
     /// <summary>Waits for the end of a run, however far away.</summary>
@@ -194,7 +200,7 @@ public sealed class WorkflowHost : IAsyncDisposable
         var row = await Store.FindAsync(run, cancellation)
             ?? throw new CommandRefusedException(Refusal.NotFound, $"There is no run '{run}'.");
         if (row.ClosedAt is null) return null;
-        var history = await Store.ReadAsync(run, 1, cancellation);
+        var history = await Store.LoadAsync(run, cancellation);
         return history.Select(e => e.Read()).OfType<RunClosed>().Last();
     }
 

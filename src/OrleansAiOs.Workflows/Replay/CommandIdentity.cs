@@ -1,4 +1,5 @@
 using OrleansAiOs.Workflows.History;
+using OrleansAiOs.Workflows.Steps;
 
 namespace OrleansAiOs.Workflows.Replay;
 
@@ -24,7 +25,7 @@ internal static class CommandIdentity
         recorded.GetType() == asked.GetType() && string.Equals(Subject(recorded), Subject(asked), StringComparison.Ordinal);
 
     /// <summary>For people: the stored name, the subject and the step.</summary>
-    public static string Name(WorkflowEvent e) =>
+    public static string Name(WorkflowEvent e) => e is LoopResumption resumption ? Name(resumption.Checkpoint) :
         $"{EventNames.Of(e)}{(Subject(e) is { } subject ? $" {subject}" : "")}{(e is StepEvent step ? $" (step {step.Step})" : "")}";
 
     /// <summary>The same event at another step: histories count steps in the order in which the code that wrote them asked.</summary>

@@ -36,6 +36,9 @@ internal sealed class DeterministicScheduler(Action<string> onForeignWork) : Tas
     private const string Left = "The workflow's code awaited something outside the engine (I/O, Task.Run, a semaphore with a time-out, ConfigureAwait(false)…), "
         + "and went on from another thread. Put that work into an activity, or await it through the workflow's own members and Time.";
 
+    /// <summary>Whether continuations wait behind the one that runs.</summary>
+    public bool HasMore => ready.Count > 0;
+
     /// <summary>Whether the caller is code that this scheduler runs at this moment.</summary>
     public bool IsOnTurn => Environment.CurrentManagedThreadId == turnThread;
 

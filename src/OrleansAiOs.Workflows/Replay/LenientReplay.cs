@@ -50,6 +50,10 @@ internal sealed class LenientReplay(IReadOnlyList<(WorkflowEvent Event, DateTime
         return null;
     }
 
+    /// <summary>The checkpoint recorded behind this iteration and not asked for yet.</summary>
+    public LoopCheckpoint? Checkpoint(long iteration) => recorded.Select(command => command.Event).OfType<LoopCheckpoint>()
+        .FirstOrDefault(checkpoint => checkpoint.Iteration == iteration && !asked.Exists(a => ReferenceEquals(a.Command, checkpoint)));
+
     public void Show(WorkflowExecution of, IReadOnlyList<WorkflowEvent> inputs)
     {
         execution = of;

@@ -25,14 +25,18 @@ internal sealed class WorkflowExecution
     private int guids;
     private Task<JsonText>? main;
     private Action<WorkflowEvent>? live;
+    private bool showsMore;
 
     public WorkflowExecution(Workflow code, RunState state, Action<string> onForeignWork)
     {
         (this.code, State) = (code, state);
         scheduler = new DeterministicScheduler(onForeignWork);
         Time = new WorkflowTime(this);
+        Loops = new CheckpointedLoop(this);
         code.Execution = this;
     }
+
+    public CheckpointedLoop Loops { get; }
 
     public RunState State { get; }
 
@@ -67,16 +71,52 @@ internal sealed class WorkflowExecution
     public T? Upcoming<T>(int step) where T : StepCommand =>
         Lenient is not null ? Lenient.Upcoming<T>(step) : UpcomingRecord is T upcoming && upcoming.Step == step ? upcoming : null;
 
+    /// <summary>In replay, the checkpoint recorded behind this iteration, if one was written there.</summary>
+    public LoopCheckpoint? UpcomingCheckpoint(long iteration) =>
+        Lenient is not null ? Lenient.Checkpoint(iteration) : UpcomingRecord is LoopCheckpoint upcoming && upcoming.Iteration == iteration ? upcoming : null;
+
     private WorkflowEvent? UpcomingRecord => recorded is not null && commands < recorded.Count ? recorded[commands].Event : null;
 
     public ActivityStep.Declared? Declaration(int step) => waiting.GetValueOrDefault(step) as ActivityStep.Declared;
 
+    /// <summary>Commands of the last recorded input that the code has asked for again.</summary>
+    public int CommandsSeen => commands;
+
+    // ---- checkpoints ----
+
+    /// <summary>The code waits for nothing and has nothing left to do but what it does now: all that it knows is in its variables.</summary>
+    public bool IsQuiet => !showsMore && waiting.Count == 0 && State.Open.Count == 0 && State.CancelReason is null && !scheduler.HasMore && !AwaitedSignals.Any();
+
+    /// <summary>Signals that came and were not received yet.</summary>
+    public IReadOnlyList<EarlySignals> EarlySignals => signals is null ? [] : [.. signals.Values.Where(s => s.Arrived.Count > 0).OrderBy(s => s.Name, StringComparer.Ordinal).Select(s => new EarlySignals(s.Name, [.. s.Arrived]))];
+
+    public (int Steps, int Guids, IReadOnlyDictionary<string, bool>? Patches) Counters => (steps, guids, patches?.ToDictionary());
+
+    /// <summary>In replay, if the record goes on with a checkpoint behind a gap: all that the engine knows of the code is from now on what it says.</summary>
+    public LoopResumption? TakeResumption()
+    {
+        if (Difference is not null || UpcomingRecord is not LoopResumption resumption) return null;
+        var checkpoint = resumption.Checkpoint;
+        (steps, guids) = (checkpoint.Steps, checkpoint.Guids);
+        patches = checkpoint.Patches?.ToDictionary(StringComparer.Ordinal);
+        signals = null;
+        foreach (var early in checkpoint.Signals ?? [])
+            foreach (var value in early.Values) SignalsOf(early.Signal).Deliver(value);
+        State.Apply(resumption, recorded![commands++].At);
+        return resumption;
+    }
+
     public IEnumerable<string> AwaitedSignals => signals is null ? [] : signals.Values.Where(s => s.IsAwaited).Select(s => s.Name);
+
+    public IEnumerable<SignalWait> Signals => signals is null ? [] : signals.Values;
+
+    /// <summary>Whether the code has been started and has not ended.</summary>
+    public bool IsUnderWay => main is { IsCompleted: false };
 
     public string? SignalObjection(string name, JsonText value) => signals?.GetValueOrDefault(name)?.Objection(value);
 
     /// <summary>Shows the code an input; its commands go to <paramref name="append"/>.</summary>
-    public void DeliverLive(IEnumerable<WorkflowEvent> inputs, Action<WorkflowEvent> append)
+    public void DeliverLive(IReadOnlyList<WorkflowEvent> inputs, Action<WorkflowEvent> append)
     {
         (recorded, live) = (null, append);
         Deliver(inputs);
@@ -84,7 +124,7 @@ internal sealed class WorkflowExecution
     }
 
     /// <summary>Shows the code an input of the past, with the commands recorded behind it.</summary>
-    public void DeliverRecorded(IEnumerable<WorkflowEvent> inputs, IReadOnlyList<(WorkflowEvent Event, DateTimeOffset At)> commandsBehind)
+    public void DeliverRecorded(IReadOnlyList<WorkflowEvent> inputs, IReadOnlyList<(WorkflowEvent Event, DateTimeOffset At)> commandsBehind)
     {
         (recorded, commands) = (commandsBehind, 0);
         Deliver(inputs);
@@ -93,12 +133,13 @@ internal sealed class WorkflowExecution
         recorded = null;
     }
 
-    private void Deliver(IEnumerable<WorkflowEvent> inputs)
+    private void Deliver(IReadOnlyList<WorkflowEvent> inputs)
     {
-        foreach (var input in inputs)
+        for (var i = 0; i < inputs.Count; i++)
         {
             if (State.IsClosed) return; // what a branch that nobody awaited would still do has no place behind the end
-            Go(static (execution, e) => execution.Show((WorkflowEvent)e), input);
+            showsMore = i < inputs.Count - 1;
+            Go(static (execution, e) => execution.Show((WorkflowEvent)e), inputs[i]);
         }
     }
 
@@ -149,7 +190,7 @@ internal sealed class WorkflowExecution
                 break;
             case StepEvent step when waiting.TryGetValue(step.Step, out var waiter):
                 // Removed first: a periodic timer sets its next step from within.
-                if (step is StepCompleted or StepFailed or OutcomeHappened or TimerFired or ApprovalDecided or ApprovalExpired) Take(step.Step);
+                if (step is StepCompleted or StepFailed or StepSkipped or OutcomeHappened or TimerFired or ApprovalDecided or ApprovalExpired) Take(step.Step);
                 waiter.Deliver(e);
                 break;
         }

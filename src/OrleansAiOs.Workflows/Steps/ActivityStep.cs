@@ -21,6 +21,7 @@ namespace OrleansAiOs.Workflows.Steps;
 ///        OutcomeHappened ◄─────┼─────────────────┤
 ///                              └── AttemptStarted ◄─ OutcomeNeverWill (epoch + 1: a new key)
 /// </code>
+/// A person may end a pause (RetryAsked), and may give the step its result while no attempt is under way (StepSkipped): StepRepair.cs.
 /// A crash between any two appends leaves one of these states in the history. Attempting: if the owner is dead, the attempt is
 /// started again (same key) or, for AtMostOnce, its outcome is unknown. The other states hold no effect that is under way.
 /// </summary>
@@ -63,7 +64,11 @@ internal sealed class ActivityStep : OpenStep
 
     public Failure? LastFailure { get; private set; }
 
-    private DateTimeOffset? PauseEnds { get; set; }
+    /// <summary>Attempts that failed, those that died with their host not counted.</summary>
+    public int Failures => failures;
+
+    /// <summary>When the engine itself goes on; a person can end the pause before.</summary>
+    public DateTimeOffset? PauseEnds { get; private set; }
 
     // What pauses grow with. Numbers of attempts and inquiries also count those that died with their host, which says nothing of the receiver.
     private int failures;
@@ -114,6 +119,9 @@ internal sealed class ActivityStep : OpenStep
         public Activity Activity => activity;
 
         public CallOptions Options => options;
+
+        /// <summary>Why the code could not read this as the step's result; null if it can.</summary>
+        public abstract string? Objection(JsonText result);
     }
 
     private sealed class Waiter<TOut>(Activity activity, CallOptions options, CancellationToken cancellation) : Declared(activity, options, cancellation)
@@ -136,6 +144,9 @@ internal sealed class ActivityStep : OpenStep
                 case OutcomeHappened happened:
                     Complete(happened.Result);
                     return true;
+                case StepSkipped skipped:
+                    Complete(skipped.Result);
+                    return true;
                 case StepFailed { Failure.Kind: FailureKind.Cancelled }:
                     Cancel();
                     return true;
@@ -144,6 +155,19 @@ internal sealed class ActivityStep : OpenStep
                     return true;
                 default:
                     return false;
+            }
+        }
+
+        public override string? Objection(JsonText result)
+        {
+            try
+            {
+                result.To<TOut>(WorkflowJson.Door);
+                return null;
+            }
+            catch (Exception e)
+            {
+                return e.Message; // also what the type's own constructor says
             }
         }
 
@@ -222,6 +246,14 @@ internal sealed class ActivityStep : OpenStep
                 break;
             case OutcomeHappened happened:
                 state.Keep(happened.Key, happened.Body);
+                state.Close(Number);
+                break;
+            case RetryAsked asked:
+                state.Keep(asked.Key, asked.Body);
+                PauseEnds = state.Now;
+                break;
+            case StepSkipped skipped:
+                state.Keep(skipped.Key, skipped.Body);
                 state.Close(Number);
                 break;
             case StepCompleted or StepFailed or StepCancelled:

@@ -9,6 +9,8 @@ internal sealed class ApprovalStep(ApprovalRequested request, DateTimeOffset at)
 {
     public ApprovalRequested Request => request;
 
+    public DateTimeOffset At => at;
+
     public override DateTimeOffset? Due => request.Deadline;
 
     public override RunWait Describe() => new("approval", request.Title, Number, request.Deadline, request.Role, request.NotBy, request.Digest, request.Subject, Since: at);

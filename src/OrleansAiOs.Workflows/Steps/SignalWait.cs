@@ -16,14 +16,32 @@ internal sealed class SignalWait(string name)
 
     public bool IsAwaited => receivers.Count > 0;
 
+    /// <summary>Since when the first receiver waits.</summary>
+    public DateTimeOffset? AwaitedSince => receivers.First?.Value.Since;
+
+    /// <summary>What the receiver that waits longest wants to read.</summary>
+    public Type? Awaited => receivers.First?.Value.Type;
+
+    /// <summary>What came and nobody has asked for yet, in order.</summary>
+    public IReadOnlyCollection<JsonText> Arrived => arrived;
+
+    /// <summary>Values that no receiver could read: they were passed over.</summary>
+    public int PassedOver { get; private set; }
+
+    /// <summary>The last of them.</summary>
+    public JsonText LastPassedOver { get; private set; }
+
     public static Task<T> Receive<T>(WorkflowExecution execution, Signal<T> signal, CancellationToken cancellation)
     {
         if (cancellation.IsCancellationRequested) return Task.FromCanceled<T>(cancellation);
         var wait = execution.SignalsOf(signal.Name);
-        var receiver = new Receiver<T>();
+        var receiver = new Receiver<T> { Since = execution.State.Now };
         // One that cannot be read as T is passed over: a stranger's message must not stop the run for good.
         while (wait.arrived.TryDequeue(out var value))
+        {
             if (receiver.TryReceive(value)) return receiver.Task;
+            wait.PassOver(value);
+        }
         execution.Lenient?.Receives(signal.Name);
         var node = wait.receivers.AddLast(receiver);
         if (cancellation.CanBeCanceled)
@@ -47,7 +65,13 @@ internal sealed class SignalWait(string name)
             receivers.Remove(node);
             receiver.Registration.Dispose();
         }
+        else
+        {
+            PassOver(value);
+        }
     }
+
+    private void PassOver(JsonText value) => (PassedOver, LastPassedOver) = (PassedOver + 1, value);
 
     /// <summary>Gives the receiver that waits something made up.</summary>
     public void Imagine()
@@ -63,6 +87,10 @@ internal sealed class SignalWait(string name)
 
     private abstract class Receiver
     {
+        public DateTimeOffset Since { get; init; }
+
+        public abstract Type Type { get; }
+
         public CancellationTokenRegistration Registration { get; set; }
 
         public abstract bool TryReceive(JsonText value);
@@ -77,6 +105,8 @@ internal sealed class SignalWait(string name)
         private readonly TaskCompletionSource<T> received = new();
 
         public Task<T> Task => received.Task;
+
+        public override Type Type => typeof(T);
 
         public void Cancel(CancellationToken token) => received.TrySetCanceled(token);
 

@@ -5,8 +5,11 @@ using OrleansAiOs.Workflows.Turns;
 namespace OrleansAiOs.Workflows.Steps;
 
 /// <summary>A moment the code waits for. Set in the append that asks for it, with the run's wake-up row; fired by the store's clock.</summary>
-internal sealed class TimerStep(TimerSet set) : OpenStep(set.Step)
+internal sealed class TimerStep(TimerSet set, DateTimeOffset at) : OpenStep(set.Step)
 {
+    /// <summary>When it was set.</summary>
+    public DateTimeOffset At => at;
+
     public override DateTimeOffset? Due => set.Due;
 
     public override RunWait Describe() => new("timer", Step: Number, Until: set.Due);
@@ -58,7 +61,7 @@ internal sealed class TimerStep(TimerSet set) : OpenStep(set.Step)
 
     public static bool Fold(RunState state, StepEvent e)
     {
-        if (e is TimerSet set) state.Add(new TimerStep(set));
+        if (e is TimerSet set) state.Add(new TimerStep(set, state.Now));
         else if (e is TimerFired or TimerCancelled) state.Close(e.Step);
         else return false;
         return true;

@@ -37,13 +37,22 @@ internal sealed class RunState(RunKey run)
 
     public RunClosed? Outcome { get; private set; }
 
+    /// <summary>Signals received since the last checkpoint, and those it found that nobody had taken.</summary>
     public int Signals { get; private set; }
+
+    /// <summary>The version of the last checkpoint.</summary>
+    public long? Checkpoint { get; private set; }
+
+    public IReadOnlyDictionary<string, Receipt> Receipts => receipts ?? [];
 
     public IReadOnlyDictionary<string, string>? Attributes => attributes;
 
     public IReadOnlyCollection<OpenStep> Open => open.Values;
 
-    public bool IsClosed => Status is not (RunStatus.Running or RunStatus.Parked);
+    /// <summary>It came from another installation: nothing of it goes on here.</summary>
+    public RunImported? Imported { get; private set; }
+
+    public bool IsClosed => Imported is not null || Status is not (RunStatus.Running or RunStatus.Parked);
 
     public T? Find<T>(int step) where T : OpenStep => open.GetValueOrDefault(step) as T;
 
@@ -88,8 +97,20 @@ internal sealed class RunState(RunKey run)
                 Status = RunStatus.Running;
                 Keep(unparked.Key, unparked.Body);
                 break;
+            case RunImported imported:
+                Imported = imported;
+                Host = RunImported.HostName;
+                open.Clear();
+                break;
             case AttributesSet set:
                 Merge(set.Attributes);
+                break;
+            case LoopCheckpoint checkpoint:
+                Restore(checkpoint);
+                break;
+            case LoopResumption resumption:
+                Version = resumption.Version;
+                Restore(resumption.Checkpoint);
                 break;
             case RunClosed closed:
                 Outcome = closed;
@@ -104,7 +125,17 @@ internal sealed class RunState(RunKey run)
 
     public void Keep(string? key, string? body)
     {
-        if (key is not null) (receipts ??= []).TryAdd(key, new Receipt(body ?? "", Version));
+        if (key is not null) (receipts ??= []).TryAdd(key, new Receipt(body ?? "", Version, Now));
+    }
+
+    // The same whether the events before it were read or not.
+    private void Restore(LoopCheckpoint checkpoint)
+    {
+        Checkpoint = Version;
+        Host = checkpoint.Host;
+        Signals = checkpoint.Signals?.Sum(early => early.Values.Count) ?? 0;
+        attributes = checkpoint.Attributes?.ToDictionary();
+        receipts = checkpoint.Receipts?.ToDictionary(kept => kept.Key, kept => new Receipt(kept.Body, kept.Version, kept.At), StringComparer.Ordinal);
     }
 
     private void Merge(IReadOnlyDictionary<string, string> more)
@@ -115,7 +146,7 @@ internal sealed class RunState(RunKey run)
 }
 
 /// <summary>The stored answer to a command's key: what was asked (a digest) and the version that answered it.</summary>
-internal readonly record struct Receipt(string Body, long Version);
+internal readonly record struct Receipt(string Body, long Version, DateTimeOffset At);
 
 /// <summary>An operation of the code that has no outcome yet.</summary>
 internal abstract class OpenStep(int number)

@@ -55,13 +55,11 @@ internal sealed class WorkflowRun
 
     public static WorkflowRun New(RunKey key, RunContext context) => new(key, context) { storedKnown = true };
 
-    /// <summary>Rebuilds a run by folding its history and running its code over it again.</summary>
+    /// <summary>Rebuilds a run by folding its history and running its code over it again. A history may have gaps, each with a checkpoint behind it.</summary>
     public static WorkflowRun Load(RunKey key, IReadOnlyList<StoredEvent> history, RunContext context)
     {
         var run = new WorkflowRun(key, context);
-        var events = new List<(WorkflowEvent Event, DateTimeOffset At)>(history.Count);
-        foreach (var stored in history) events.Add((stored.Read(), stored.At));
-        run.Replay(events);
+        run.Replay(FoldedHistory.Events(history));
         return run;
     }
 
@@ -96,22 +94,22 @@ internal sealed class WorkflowRun
             if (input is RunStarted started) RecreateCode(started);
             var show = WhatToShow(input, notShown.Contains(i));
             if (execution is null || show.Count == 0) foreach (var (command, when) in commands) State.Apply(command, when);
-            else ShowRecorded(show, commands, i + 1);
+            else ShowRecorded(show, commands, State.Version);
             i = behind;
         }
     }
 
-    private void ShowRecorded(IReadOnlyList<WorkflowEvent> inputs, List<(WorkflowEvent Event, DateTimeOffset At)> commands, int version)
+    private void ShowRecorded(IReadOnlyList<WorkflowEvent> inputs, List<(WorkflowEvent Event, DateTimeOffset At)> commands, long version)
     {
-        var applied = State.Version;
         execution!.DeliverRecorded(inputs, commands);
+        var seen = execution.CommandsSeen;
         (FirstDifference, ReplayFault) = (execution.Difference, execution.Difference is null ? execution.Fault : null);
         if (execution.Difference is not null)
             CannotRun("The history cannot be replayed with this build", $"In its replay, {execution.Difference}. `aios replay {State.Run.Id}` shows all that differs, and the patch that makes it safe.");
         else if (execution.Fault is { } fault)
             CannotRun($"The code threw {fault.GetType().Name} while its history was replayed", fault.ToString());
         else return;
-        foreach (var (command, at) in commands.Skip((int)(State.Version - applied))) State.Apply(command, at);
+        foreach (var (command, at) in commands.Skip(seen)) State.Apply(command, at);
     }
 
     // The commands behind it are whatever the code asks for now.
@@ -129,7 +127,7 @@ internal sealed class WorkflowRun
     {
         switch (input)
         {
-            case RunParked or HostChanged:
+            case RunParked or HostChanged or RunImported:
                 return [];
             case RunUnparked when keep:
                 return []; // the code threw again at what was held: it is held further
@@ -260,7 +258,7 @@ internal sealed class WorkflowRun
     {
         var started = State.Started;
         return new RunRow(State.Run, started?.Workflow ?? "", started?.Version, State.Status, State.Host ?? context.HostId, busy, started?.BusinessKey,
-            State.Attributes, Waits(busy), State.StartedAt, State.Now, State.IsClosed ? State.Now : null);
+            State.Attributes, Waits(busy), State.StartedAt, State.Now, State.IsClosed ? State.Now : null, State.Checkpoint);
     }
 
     // A busy run's row lists only what a person must act on; the rest changes with every turn.
@@ -278,7 +276,7 @@ internal sealed class WorkflowRun
     }
 
     private static bool Differs(RunRow row, RunRow stored) =>
-        row.Status != stored.Status || row.Busy != stored.Busy || row.Host != stored.Host
+        row.Status != stored.Status || row.Busy != stored.Busy || row.Host != stored.Host || row.Checkpoint != stored.Checkpoint
         || !ReferenceEquals(row.Attributes, stored.Attributes) && !Same(row.Attributes, stored.Attributes)
         || !row.Waits.SequenceEqual(stored.Waits);
 

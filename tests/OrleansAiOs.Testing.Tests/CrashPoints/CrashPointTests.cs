@@ -100,19 +100,36 @@ public sealed class CrashPointTests(ITestOutputHelper output)
         }
     }
 
+    [Workflow("crash-loop")]
+    private sealed class Repeats : Workflow<int, int>
+    {
+        protected override async Task<int> RunAsync(int value)
+        {
+            value += await Call(Read, value);
+            var left = await Loop(3, async left =>
+            {
+                await Call(left == 2 ? Pay : Post, left);
+                await Sleep(TimeSpan.FromMinutes(1));
+                return left == 0 ? Iteration.Done(left) : Iteration.Next(left - 1);
+            }, checkpointAfter: 1);
+            return await Call(Post, value + left);
+        }
+    }
+
     [Workflow("crash-wire")]
     private sealed class Desk : Workflow<int, int>
     {
         protected override async Task<int> RunAsync(int value) => await Call(Wire, await Call(Post, value));
     }
 
-    private static readonly WorkflowRegistry Registry = new WorkflowRegistry().Add<Sequence>().Add<FanOut>().Add<People>().Add<Undone>().Add<Desk>();
+    private static readonly WorkflowRegistry Registry = new WorkflowRegistry().Add<Sequence>().Add<FanOut>().Add<People>().Add<Undone>().Add<Desk>().Add<Repeats>();
 
     [Theory]
     [InlineData("crash-sequence", RunStatus.Completed, 5)]
     [InlineData("crash-fan-out", RunStatus.Completed, 4)]
     [InlineData("crash-people", RunStatus.Completed, 1)]
     [InlineData("crash-saga", RunStatus.Cancelled, 4)]
+    [InlineData("crash-loop", RunStatus.Completed, 5)]
     [InlineData("crash-wire", RunStatus.Completed, 2)]
     public async Task Nothing_is_lost_or_doubled_whichever_IO_goes_wrong(string workflow, RunStatus end, int effects)
     {

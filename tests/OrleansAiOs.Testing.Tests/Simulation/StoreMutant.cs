@@ -13,6 +13,8 @@ internal abstract class StoreMutant(IRunStore inner) : IRunStore
 
     public virtual ValueTask<IReadOnlyList<StoredEvent>> ReadAsync(RunKey run, long fromVersion, CancellationToken cancellation) => inner.ReadAsync(run, fromVersion, cancellation);
 
+    public virtual ValueTask<IReadOnlyList<StoredEvent>> LoadAsync(RunKey run, CancellationToken cancellation) => inner.LoadAsync(run, cancellation);
+
     public ValueTask<IReadOnlyList<RunRow>> ListAsync(RunQuery query, CancellationToken cancellation) => inner.ListAsync(query, cancellation);
 
     public ValueTask<RunRow?> FindAsync(RunKey run, CancellationToken cancellation) => inner.FindAsync(run, cancellation);
@@ -107,6 +109,13 @@ internal sealed class ReadBackMissesTheTail(IRunStore inner) : StoreMutant(inner
 {
     public override async ValueTask<IReadOnlyList<StoredEvent>> ReadAsync(RunKey run, long fromVersion, CancellationToken cancellation) =>
         fromVersion > 1 ? [] : await Inner.ReadAsync(run, fromVersion, cancellation);
+}
+
+/// <summary>Who loads a run from its checkpoint finds something else in it than was written.</summary>
+internal sealed class CheckpointMaimed(IRunStore inner, Func<LoopCheckpoint, LoopCheckpoint> maim) : StoreMutant(inner)
+{
+    public override async ValueTask<IReadOnlyList<StoredEvent>> LoadAsync(RunKey run, CancellationToken cancellation) =>
+        [.. (await Inner.LoadAsync(run, cancellation)).Select(stored => stored.Read() is LoopCheckpoint checkpoint ? stored with { Body = EventNames.Write(maim(checkpoint)).Body } : stored)];
 }
 
 internal sealed class OrphansForgotten(IRunStore inner) : StoreMutant(inner)

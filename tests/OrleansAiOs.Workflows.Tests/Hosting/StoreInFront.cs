@@ -15,6 +15,8 @@ internal sealed class StoreInFront : IRunStore
 
     public ValueTask<IReadOnlyList<StoredEvent>> ReadAsync(RunKey run, long fromVersion, CancellationToken cancellation) => Inner.ReadAsync(run, fromVersion, cancellation);
 
+    public ValueTask<IReadOnlyList<StoredEvent>> LoadAsync(RunKey run, CancellationToken cancellation) => Inner.LoadAsync(run, cancellation);
+
     public ValueTask<IReadOnlyList<RunRow>> ListAsync(RunQuery query, CancellationToken cancellation) => Inner.ListAsync(query, cancellation);
 
     public ValueTask<RunRow?> FindAsync(RunKey run, CancellationToken cancellation) => Inner.FindAsync(run, cancellation);

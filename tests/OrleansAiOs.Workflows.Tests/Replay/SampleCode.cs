@@ -13,8 +13,6 @@ namespace OrleansAiOs.Workflows.Tests.Replay;
 /// <summary>Workflows whose source is at hand as text, so that a test can edit it, build it in memory and replay old histories with it.</summary>
 internal static class SampleCode
 {
-    public const string Path = "/samples/Shop.cs";
-
     /// <summary>Each run goes through every statement of its workflow, so an edit of any of them is an edit of what the run did.</summary>
     public const string Source = """
         using System;
@@ -149,16 +147,30 @@ internal static class SampleCode
     ];
 
     /// <summary>Builds the source and loads it, with symbols.</summary>
-    public static WorkflowRegistry Build(string source)
+    public static WorkflowRegistry Build(string source) => BuildAll([source])[0].Code ?? throw new InvalidOperationException($"The source does not compile: {BuildAll([source])[0].Objection}");
+
+    /// <summary>Builds many sources at once, each in a namespace of its own; what does not compile is null, with the reason.</summary>
+    public static IReadOnlyList<(WorkflowRegistry? Code, string? Objection)> BuildAll(IReadOnlyList<string> sources)
     {
-        var tree = CSharpSyntaxTree.ParseText(SourceText.From(source, System.Text.Encoding.UTF8), new CSharpParseOptions(LanguageVersion.Latest), Path);
-        var compilation = CSharpCompilation.Create($"Samples-{Guid.NewGuid():N}", [tree], References, new CSharpCompilationOptions(OutputKind.DynamicallyLinkedLibrary, optimizationLevel: OptimizationLevel.Debug, concurrentBuild: false));
+        var trees = sources.Select((source, i) => CSharpSyntaxTree.ParseText(SourceText.From(source.Replace("namespace Samples;", $"namespace Samples{i};"), System.Text.Encoding.UTF8),
+            new CSharpParseOptions(LanguageVersion.Latest), $"/samples/{i}/Shop.cs")).ToList();
+        var compilation = CSharpCompilation.Create($"Samples-{Guid.NewGuid():N}", trees, References, new CSharpCompilationOptions(OutputKind.DynamicallyLinkedLibrary, optimizationLevel: OptimizationLevel.Debug));
+        var wrong = compilation.GetDiagnostics().Where(d => d.Severity == DiagnosticSeverity.Error).GroupBy(d => d.Location.SourceTree!).ToDictionary(group => group.Key, group => group.First().ToString());
+        compilation = compilation.RemoveSyntaxTrees(wrong.Keys);
         using var code = new MemoryStream();
         using var symbols = new MemoryStream();
         var result = compilation.Emit(code, symbols, options: new EmitOptions(debugInformationFormat: DebugInformationFormat.PortablePdb));
-        if (!result.Success) throw new InvalidOperationException($"The edited source does not compile: {string.Join("; ", result.Diagnostics.Where(d => d.Severity == DiagnosticSeverity.Error).Take(3))}\n{source}");
+        if (!result.Success) throw new InvalidOperationException(string.Join("; ", result.Diagnostics.Where(d => d.Severity == DiagnosticSeverity.Error).Take(3)));
         (code.Position, symbols.Position) = (0, 0);
-        return new WorkflowRegistry().AddFrom(new AssemblyLoadContext(null, isCollectible: true).LoadFromStream(code, symbols));
+        var assembly = new AssemblyLoadContext(null, isCollectible: true).LoadFromStream(code, symbols);
+        var add = typeof(WorkflowRegistry).GetMethods().Single(method => method is { Name: "Add", IsGenericMethod: true });
+        return [.. trees.Select((tree, i) =>
+        {
+            if (wrong.TryGetValue(tree, out var objection)) return (null, objection);
+            var registry = new WorkflowRegistry();
+            foreach (var type in assembly.GetTypes().Where(type => type.Namespace == $"Samples{i}" && type.IsSubclassOf(typeof(Workflow)))) add.MakeGenericMethod(type).Invoke(registry, null);
+            return ((WorkflowRegistry?)registry, (string?)null);
+        })];
     }
 
     /// <summary>Runs a workflow of the unedited source to its end, in virtual time, and answers its history.</summary>
