@@ -6,9 +6,9 @@ namespace OrleansAiOs.Host.Api;
 
 // What goes over the wire. Requests are read strictly: an unknown or doubled member is refused.
 
-internal sealed record StartRequest(string Workflow, JsonElement Input, string? Id = null, string? BusinessKey = null, Dictionary<string, string>? Attributes = null);
+internal sealed record StartRequest(string Workflow, JsonElement Input, string? Id = null, string? BusinessKey = null, Dictionary<string, string>? Attributes = null, int Priority = 0);
 
-internal sealed record CancelRequest(string? Reason = null);
+internal sealed record ReasonRequest(string? Reason = null);
 
 internal sealed record DecisionRequest(bool Granted, string? Comment = null, string? Digest = null);
 
@@ -35,6 +35,7 @@ internal sealed record RunView(string Id, string Workflow, string? CodeVersion, 
         RunCompleted completed => this with { Status = RunStatus.Completed, Result = completed.Result.ToElement() },
         RunFailed failed => this with { Status = RunStatus.Failed, Failure = failed.Failure },
         RunCancelled cancelled => this with { Status = RunStatus.Cancelled, Reason = cancelled.Reason },
+        RunTerminated terminated => this with { Status = RunStatus.Terminated, Reason = terminated.Reason },
         _ => this,
     };
 }
@@ -49,6 +50,11 @@ internal sealed record EventView(long Version, string Type, DateTimeOffset At, J
 
 internal sealed record ApprovalView(string Run, string Workflow, string? BusinessKey, int Step, string Title, string Role, IReadOnlyList<string> NotBy, DateTimeOffset? Deadline,
     string Digest, JsonElement? Subject, DateTimeOffset? Since);
+
+internal sealed record QueryView(JsonElement Answer);
+
+/// <param name="Status">"accepted" (no answer yet), "completed" or "failed".</param>
+internal sealed record UpdateView(long Version, string Status, JsonElement? Answer, Failure? Failure);
 
 internal sealed record VersionView(long Version);
 

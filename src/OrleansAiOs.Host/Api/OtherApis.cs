@@ -109,7 +109,7 @@ internal static class EventsApi
                 var view = new EventView(e.Version, e.Type, e.At, new JsonText(e.Body).ToElement());
                 await WriteAsync(context, e.Version.ToString(null, null), e.Type, JsonSerializer.Serialize(view, json));
                 from = e.Version + 1;
-                if (e.Type is "run-completed" or "run-failed" or "run-cancelled") return;
+                if (e.Type is "run-completed" or "run-failed" or "run-cancelled" or "run-terminated") return;
             }
             if (closed) return; // a follower that had seen the end already
             await nudges.NextAsync(host.Options.Shared, context);

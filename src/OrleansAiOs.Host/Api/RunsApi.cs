@@ -23,7 +23,12 @@ internal static class RunsApi
         api.MapGet("/runs/{id}/history", HistoryAsync).WithSummary("The run's events").Produces<PageView<EventView>>().ProducesProblem(404);
         api.MapGet("/runs/{id}/result", ResultAsync).WithSummary("How the run ended; waits for it if asked to").Produces<ResultView>().ProducesProblem(404);
         api.MapPost("/runs/{id}/signals/{name}", SignalAsync).WithSummary("Send a signal; the body is its value").Accepts<object>("application/json").Produces<VersionView>().ProducesProblem(404).ProducesProblem(409).ProducesProblem(422);
+        api.MapGet("/runs/{id}/queries/{name}", QueryAsync).WithSummary("Ask the run's code a question; nothing is recorded").Produces<QueryView>().ProducesProblem(404).ProducesProblem(409);
+        api.MapPost("/runs/{id}/updates/{name}", UpdateAsync).WithSummary("Have the run's code do something and answer; the body is its input").Accepts<object>("application/json").Produces<UpdateView>().Produces<UpdateView>(202).ProducesProblem(404).ProducesProblem(409).ProducesProblem(422);
         api.MapPost("/runs/{id}/cancel", CancelAsync).WithSummary("Ask a run to cancel; what it did is undone").Produces<VersionView>().ProducesProblem(404).ProducesProblem(409);
+        api.MapPost("/runs/{id}/terminate", TerminateAsync).WithSummary("End a run at once; its code has no say and nothing is undone").Produces<VersionView>().ProducesProblem(404).ProducesProblem(409);
+        api.MapPost("/runs/{id}/pause", PauseAsync).WithSummary("Halt a run: what reaches it is kept, and no attempt begins").Produces<VersionView>().ProducesProblem(404).ProducesProblem(409);
+        api.MapPost("/runs/{id}/resume", ResumeAsync).WithSummary("Let a paused run go on").Produces<VersionView>().ProducesProblem(404).ProducesProblem(409);
         api.MapPost("/runs/{id}/unpark", UnparkAsync).WithSummary("Let a parked run go on").Produces<VersionView>().ProducesProblem(404).ProducesProblem(409);
         api.MapPost("/runs/{id}/steps/{step:int}/resolution", ResolveAsync).WithSummary("Say what became of an attempt whose outcome is unknown").Produces<VersionView>().ProducesProblem(409);
     }
@@ -36,7 +41,7 @@ internal static class RunsApi
         var input = JsonBody.From(request.Input);
         // The same key again is the same run: its id is made from the key, so the run's own stream is the receipt.
         var id = request.Id ?? (key is null ? null : "key-" + Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes($"{Caller.Of(context).Id}\n{key}"))[..16]));
-        var command = new StartRun(request.Workflow, input, id, request.BusinessKey, request.Attributes);
+        var command = new StartRun(request.Workflow, input, id, request.BusinessKey, request.Attributes, Priority: request.Priority);
         var (started, end, row) = wait is null
             ? (await host.StartRunAsync(command, Caller.Of(context).Id), null, null)
             : await InTimeAsync(wait.Value, context.RequestAborted, limit => host.StartAndWaitAsync(command, Caller.Of(context).Id, limit));
@@ -92,10 +97,40 @@ internal static class RunsApi
         return new VersionView(await host.SignalAsync(KeyOf(id), name, value, Caller.Of(context).Id, key));
     }
 
-    private static async Task<VersionView> CancelAsync(string id, CancelRequest request, WorkflowHost host, HttpContext context, [FromHeader(Name = "Idempotency-Key")] string? key)
+    private static async Task<QueryView> QueryAsync(string id, string name, WorkflowHost host) => new((await host.QueryAsync(KeyOf(id), name)).ToElement());
+
+    private static async Task<IResult> UpdateAsync(string id, string name, WorkflowHost host, HttpContext context, [FromQuery] int? wait,
+        [FromHeader(Name = "Idempotency-Key")] string? key)
+    {
+        CheckKey(key);
+        var input = await JsonBody.ReadAsync(context.Request, 256 * 1024);
+        var outcome = await InTimeAsync(wait ?? 30, context.RequestAborted, limit => host.UpdateAsync(KeyOf(id), name, input, Caller.Of(context).Id, key, limit));
+        var view = new UpdateView(outcome.Version, !outcome.IsOver ? "accepted" : outcome.Failure is null ? "completed" : "failed", outcome.Answer?.ToElement(), outcome.Failure);
+        return outcome.IsOver ? Results.Ok(view) : Results.Accepted(null as string, view);
+    }
+
+    private static async Task<VersionView> CancelAsync(string id, ReasonRequest request, WorkflowHost host, HttpContext context, [FromHeader(Name = "Idempotency-Key")] string? key)
     {
         CheckKey(key);
         return new VersionView(await host.CancelAsync(KeyOf(id), request.Reason ?? "no reason given", Caller.Of(context).Id, key));
+    }
+
+    private static async Task<VersionView> TerminateAsync(string id, ReasonRequest request, WorkflowHost host, HttpContext context, [FromHeader(Name = "Idempotency-Key")] string? key)
+    {
+        CheckKey(key);
+        return new VersionView(await host.TerminateAsync(KeyOf(id), request.Reason ?? "no reason given", Caller.Of(context).Id, key));
+    }
+
+    private static async Task<VersionView> PauseAsync(string id, ReasonRequest request, WorkflowHost host, HttpContext context, [FromHeader(Name = "Idempotency-Key")] string? key)
+    {
+        CheckKey(key);
+        return new VersionView(await host.PauseAsync(KeyOf(id), request.Reason ?? "no reason given", Caller.Of(context).Id, key));
+    }
+
+    private static async Task<VersionView> ResumeAsync(string id, Nothing request, WorkflowHost host, HttpContext context, [FromHeader(Name = "Idempotency-Key")] string? key)
+    {
+        CheckKey(key);
+        return new VersionView(await host.ResumeAsync(KeyOf(id), Caller.Of(context).Id, key));
     }
 
     private static async Task<VersionView> UnparkAsync(string id, Nothing request, WorkflowHost host, HttpContext context, [FromHeader(Name = "Idempotency-Key")] string? key)

@@ -23,7 +23,7 @@ internal static class AiosCommand
 
         Exit codes:
           0  done
-          1  the run failed or was cancelled, or a check found a problem
+          1  the run failed, was cancelled or terminated, or a check found a problem
           2  the command line is wrong
           3  not found
           4  refused: no valid key, or its roles do not allow this
@@ -58,7 +58,12 @@ internal static class AiosCommand
             ReplayCommand.CreateSealed(),
             ResultCommand.Create(client),
             SignalCommand.Create(client),
+            QueryCommand.Create(client),
+            UpdateCommand.Create(client),
             CancelCommand.Create(client),
+            TerminateCommand.Create(client),
+            PauseCommand.Create(client),
+            ResumeCommand.Create(client),
             UnparkCommand.Create(client),
             ResolveCommand.Create(client),
             ApprovalsCommand.Create(client),

@@ -20,11 +20,11 @@ internal sealed record StartedDocument(string Id, bool IsNew, RunDocument Run);
 
 internal sealed record ResultDocument(string Status, JsonElement? Result = null, FailureDocument? Failure = null, string? Reason = null)
 {
-    /// <summary>0 completed, 1 failed or cancelled, 8 not over.</summary>
+    /// <summary>0 completed, 1 failed, cancelled or terminated, 8 not over.</summary>
     public int Code => Status.ToLowerInvariant() switch
     {
         "completed" => ExitCode.Done,
-        "failed" or "cancelled" => ExitCode.Failed,
+        "failed" or "cancelled" or "terminated" => ExitCode.Failed,
         _ => ExitCode.StillOpen,
     };
 }

@@ -37,7 +37,7 @@ internal static class Human
     {
         "completed" => new Style(Color.Green),
         "failed" or "parked" => new Style(Color.Red),
-        "cancelled" => new Style(Color.Yellow),
+        "cancelled" or "terminated" or "paused" => new Style(Color.Yellow),
         _ => Style.Plain,
     };
 }

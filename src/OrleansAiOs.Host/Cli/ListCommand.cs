@@ -8,8 +8,8 @@ internal static class ListCommand
 {
     public static Command Create(ClientOptions client)
     {
-        var status = new Option<string?>("--status") { Description = "running, parked, completed, failed or cancelled." };
-        status.AcceptOnlyFromAmong("running", "parked", "completed", "failed", "cancelled");
+        var status = new Option<string?>("--status") { Description = "running, parked, paused, completed, failed, cancelled or terminated." };
+        status.AcceptOnlyFromAmong("running", "parked", "paused", "completed", "failed", "cancelled", "terminated");
         var workflow = new Option<string?>("--workflow") { Description = "Runs of this workflow only." };
         var businessKey = new Option<string?>("--business-key") { Description = "Runs of this case only.", HelpName = "KEY" };
         var attributes = new Option<string[]>("--attribute") { Description = "Runs with this search attribute only; may be repeated.", HelpName = "NAME=VALUE" };

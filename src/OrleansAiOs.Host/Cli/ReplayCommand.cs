@@ -22,7 +22,7 @@ internal static class ReplayCommand
         var what = new Argument<string?>("RUN|FILE") { Description = "A run's id, or a file that aios export wrote. With --against, without it: every run of the database.", Arity = ArgumentArity.ZeroOrOne };
         var packs = new Option<string[]>("--pack") { Description = "A folder with a built pack, or an assembly: the code to replay with, beside the packs of this program.", HelpName = "DIR", AllowMultipleArgumentsPerToken = true };
         var against = new Option<string?>("--against") { Description = "A new build, as folder or assembly: report by type and version what it would do to the runs there are.", HelpName = "DIR" };
-        var query = new Option<string[]>("--query") { Description = "With --against, only these: workflow=, version=, status=open|closed|completed|failed|cancelled.", HelpName = "NAME=VALUE", AllowMultipleArgumentsPerToken = true };
+        var query = new Option<string[]>("--query") { Description = "With --against, only these: workflow=, version=, status=open|closed|completed|failed|cancelled|terminated.", HelpName = "NAME=VALUE", AllowMultipleArgumentsPerToken = true };
         var sample = new Option<int?>("--sample") { Description = "With --against, so many of them, chosen by chance; the same of the same.", HelpName = "N" };
         var connection = new Option<string?>("--connection") { Description = "With --against: an external database instead of the private one. Default: $AIOS_CONNECTION.", HelpName = "STRING" };
         return client.Query("replay", "Replay a run, or an exported file, with the code there is now: same commands, or what differs and how to patch it.", what, packs, against, query, sample, connection).Does(async call =>
@@ -127,8 +127,8 @@ internal static class ReplayCommand
             {
                 ["workflow", { Length: > 0 } name] => order with { Workflow = name },
                 ["version", { Length: > 0 } version] => order with { Version = version },
-                ["status", "open" or "closed" or "completed" or "failed" or "cancelled"] => order with { Status = part["status=".Length..] },
-                _ => throw CliException.Usage($"--query knows workflow=, version= and status=open|closed|completed|failed|cancelled, not '{part}'."),
+                ["status", "open" or "closed" or "completed" or "failed" or "cancelled" or "terminated"] => order with { Status = part["status=".Length..] },
+                _ => throw CliException.Usage($"--query knows workflow=, version= and status=open|closed|completed|failed|cancelled|terminated, not '{part}'."),
             };
         return order;
     }

@@ -44,7 +44,7 @@ internal static class RunOutcome
                 var json = await api.GetAsync(path, cancellation);
                 (reached, away) = (true, false);
                 var result = api.Read<ResultDocument>(json);
-                if (result.Code != ExitCode.StillOpen || IsParked(result) || clock.Elapsed >= limit) return (json, result);
+                if (result.Code != ExitCode.StillOpen || NeedsAPerson(result) || clock.Elapsed >= limit) return (json, result);
             }
             catch (CliException e) when (e.Code is ExitCode.Unavailable && reached && clock.Elapsed < limit)
             {
@@ -70,6 +70,12 @@ internal static class RunOutcome
             case "cancelled":
                 terminal.Problem($"The run {run} was cancelled.", result.Reason);
                 break;
+            case "terminated":
+                terminal.Problem($"The run {run} was terminated; nothing was undone.", result.Reason);
+                break;
+            case "paused":
+                terminal.Problem($"The run {run} is paused.", $"Then: aios resume {run}");
+                break;
             case "parked":
                 terminal.Problem($"The run {run} is parked until it is mended.", $"{result.Reason ?? "See `aios show`"}\nThen: aios unpark {run}".Trim());
                 break;
@@ -80,5 +86,5 @@ internal static class RunOutcome
         return result.Code;
     }
 
-    private static bool IsParked(ResultDocument result) => result.Status.Equals("parked", StringComparison.OrdinalIgnoreCase);
+    private static bool NeedsAPerson(ResultDocument result) => result.Status.ToLowerInvariant() is "parked" or "paused";
 }

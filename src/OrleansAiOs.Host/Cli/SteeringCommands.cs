@@ -32,6 +32,42 @@ internal static class CancelCommand
     }
 }
 
+/// <summary>aios terminate: ends a run at once.</summary>
+internal static class TerminateCommand
+{
+    public static Command Create(ClientOptions client)
+    {
+        var id = ClientOptions.Run();
+        var reason = new Option<string?>("--reason") { Description = "Why; kept in the history.", HelpName = "TEXT" };
+        return client.Change("terminate", "End a run at once. Its code has no say and NOTHING IS UNDONE; to have it undone, cancel.", id, reason).Does(call =>
+            client.SendAsync(call, HttpMethod.Post, $"{ApiPaths.Run(call.Get(id))}/terminate", new { reason = call.Get(reason) },
+                $"{call.Get(id)} is terminated; what it did is not undone"));
+    }
+}
+
+/// <summary>aios pause: halts a run.</summary>
+internal static class PauseCommand
+{
+    public static Command Create(ClientOptions client)
+    {
+        var id = ClientOptions.Run();
+        var reason = new Option<string?>("--reason") { Description = "Why; kept in the history.", HelpName = "TEXT" };
+        return client.Change("pause", "Halt a run: what reaches it is kept, no attempt begins. Attempts under way end as they will.", id, reason).Does(call =>
+            client.SendAsync(call, HttpMethod.Post, $"{ApiPaths.Run(call.Get(id))}/pause", new { reason = call.Get(reason) }, $"{call.Get(id)} is paused; to go on: aios resume {call.Get(id)}"));
+    }
+}
+
+/// <summary>aios resume: lets a paused run go on.</summary>
+internal static class ResumeCommand
+{
+    public static Command Create(ClientOptions client)
+    {
+        var id = ClientOptions.Run();
+        return client.Change("resume", "Let a paused run go on.", id).Does(call =>
+            client.SendAsync(call, HttpMethod.Post, $"{ApiPaths.Run(call.Get(id))}/resume", new { }, $"{call.Get(id)} goes on"));
+    }
+}
+
 /// <summary>aios unpark: lets a parked run go on.</summary>
 internal static class UnparkCommand
 {

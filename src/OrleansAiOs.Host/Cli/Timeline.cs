@@ -45,6 +45,12 @@ internal sealed class Timeline
             case "cancel-requested": Add(e, "cancel asked", By(e), Text(e, "reason")); break;
             case "run-parked": Add(e, "parked", "", Text(e, "reason"), bad: true); break;
             case "run-unparked": Add(e, "unparked", By(e)); break;
+            case "run-paused": Add(e, "paused", By(e), Text(e, "reason")); break;
+            case "run-resumed": Add(e, "resumed", By(e)); break;
+            case "run-terminated": Add(e, "terminated", By(e), Text(e, "reason"), bad: true); break;
+            case "update-accepted": Add(e, $"update {Text(e, "name")}", By(e), Raw(e, "input")); break;
+            case "update-completed": Add(e, "update answered", "", Raw(e, "answer")); break;
+            case "update-failed": Add(e, "update failed", "", Failure(e), bad: true); break;
             case "attributes-set": Add(e, "attributes", "", Raw(e, "attributes")); break;
             case "patch-marked": Add(e, $"patch {Text(e, "patch")}"); break;
             case "run-completed": Add(e, "completed"); break;

@@ -39,7 +39,7 @@ internal sealed partial class Gate(WorkflowRegistry registry)
     public void Replay(ExportedRun run)
     {
         var verdict = ReplayWatched(quick, run);
-        var isOpen = run.History.LastOrDefault(e => e.Type is not "run-imported")?.Type is not ("run-completed" or "run-failed" or "run-cancelled");
+        var isOpen = run.History.LastOrDefault(e => e.Type is not "run-imported")?.Type is not ("run-completed" or "run-failed" or "run-cancelled" or "run-terminated");
         Difference? first = null;
         lock (sync)
         {

@@ -126,8 +126,8 @@ internal static class SealedReplay
         return order.Status switch
         {
             null => true,
-            "open" => end is not ("run-completed" or "run-failed" or "run-cancelled"),
-            "closed" => end is "run-completed" or "run-failed" or "run-cancelled",
+            "open" => end is not ("run-completed" or "run-failed" or "run-cancelled" or "run-terminated"),
+            "closed" => end is "run-completed" or "run-failed" or "run-cancelled" or "run-terminated",
             var status => end == $"run-{status}",
         };
     }

@@ -26,6 +26,10 @@ public enum CommandKind
     Decide,
     Resolve,
     Unpark,
+    Pause,
+    Resume,
+    Terminate,
+    Update,
     RetryNow,
     Skip,
 }

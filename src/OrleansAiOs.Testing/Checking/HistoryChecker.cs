@@ -108,6 +108,7 @@ public sealed class HistoryChecker(CheckerOptions options)
     {
         CommandKind.Start => e is RunStarted,
         CommandKind.Cancel => e is CancelRequested, // a second one has nothing to add
+        CommandKind.Pause => e is RunPaused,
         _ => KeyOf(e) == acked.Key,
     };
 
@@ -121,6 +122,10 @@ public sealed class HistoryChecker(CheckerOptions options)
         RetryAsked retry => retry.Key,
         StepSkipped skipped => skipped.Key,
         RunUnparked unparked => unparked.Key,
+        UpdateAccepted update => update.Key,
+        RunPaused paused => paused.Key,
+        RunResumed resumed => resumed.Key,
+        RunTerminated terminated => terminated.Key,
         _ => null,
     };
 
@@ -193,13 +198,13 @@ public sealed class HistoryChecker(CheckerOptions options)
         if (state.IsClosed != row.ClosedAt is not null) report("I5", $"the row says closed at {row.ClosedAt:u}, the history says {state.Status}");
         if (state.IsClosed) return;
 
-        if (state.Parked is null && state.Open.Min(step => step.Due) is { } due && !(facts.WakeUp <= due))
+        if (!state.IsHeld && state.Open.Min(step => step.Due) is { } due && !(facts.WakeUp <= due))
             report("I5", $"something is due at {due:O}, and the wake-up row says {(facts.WakeUp is { } at ? at.ToString("O") : "nothing")}");
         foreach (var step in state.Open.OfType<ApprovalStep>())
             if (!row.Waits.Any(wait => wait.Kind == "approval" && wait.Step == step.Number && wait.Digest == step.Request.Digest))
                 report("I5", $"approval {step.Number} is awaited, and the row does not list it");
-        if (!busy && facts.WakeUp is null && row.Waits.Count == 0 && state.Parked is null) report("I8", "it is open, and neither busy nor due nor waiting for anything");
-        if (busy && options.LivingHosts is { } living)
+        if (!busy && facts.WakeUp is null && row.Waits.Count == 0 && !state.IsHeld) report("I8", "it is open, and neither busy nor due nor waiting for anything");
+        if (busy && !state.IsHeld && options.LivingHosts is { } living)
             foreach (var step in state.Open.OfType<ActivityStep>().Where(step => step.UnderWay && !living.Contains(step.Owner)))
                 report("I8", $"step {step.Number} is under way on host {step.Owner}, which is dead, and nobody has taken it over");
         if (options.AllHaveEnded) report("I12", $"it has not ended: {state.Status}, waits for {string.Join("; ", row.Waits)}");
@@ -216,6 +221,7 @@ public sealed class HistoryChecker(CheckerOptions options)
         static string Told(RunState state) => $"{state.Version} {state.Now:O} {state.Status} {state.Host} {state.CancelReason} {state.Parked?.Reason} signals {state.Signals} "
             + $"attributes {string.Join(',', state.Attributes?.OrderBy(a => a.Key, StringComparer.Ordinal).Select(a => $"{a.Key}={a.Value}") ?? [])} "
             + $"receipts {string.Join(',', state.Receipts.OrderBy(r => r.Key, StringComparer.Ordinal).Select(r => $"{r.Key}:{r.Value.Version}"))} "
+            + $"updates {state.UpdatesAccepted} {string.Join(',', state.Updates.Values.Select(update => update.Keep()))} "
             + $"open {string.Join(',', state.InOrder<OpenStep>().Select(step => step.Describe()))}";
     }
 

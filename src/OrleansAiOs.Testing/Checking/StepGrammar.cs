@@ -15,6 +15,9 @@ internal sealed class StepGrammar
     private WorkflowEvent? before;
     private DateTimeOffset at;
     private bool closed;
+    private bool paused;
+    private readonly HashSet<int> openUpdates = [];
+    private int updates;
 
     public enum Phase
     {
@@ -73,6 +76,22 @@ internal sealed class StepGrammar
                 Demand(changed.Host != host, version, "I4", $"the host changes from {host} to itself");
                 host = changed.Host;
                 break;
+            case UpdateAccepted accepted:
+                Demand(accepted.Update == ++updates, version, "I4", $"update {accepted.Update} follows update {updates - 1}");
+                openUpdates.Add(accepted.Update);
+                break;
+            case UpdateCompleted or UpdateFailed:
+                var update = e is UpdateCompleted done ? done.Update : ((UpdateFailed)e).Update;
+                Demand(openUpdates.Remove(update), version, "I2", $"{EventNames.Of(e)} of update {update}, which is not under way");
+                break;
+            case RunPaused:
+                Demand(!paused, version, "I4", "the run is paused twice");
+                paused = true;
+                break;
+            case RunResumed:
+                Demand(paused, version, "I4", "the run is resumed and was not paused");
+                paused = false;
+                break;
             case LoopCheckpoint checkpoint:
                 foreach (var (number, open) in steps) Demand(open.IsOver, version, "I4", $"a checkpoint, while step {number} is {open.Now}");
                 Demand(checkpoint.Steps == steps.Count, version, "I4", $"the checkpoint counts {checkpoint.Steps} steps, and there are {steps.Count}");
@@ -116,6 +135,7 @@ internal sealed class StepGrammar
         {
             case AttemptStarted started:
                 Allow(step, Phase.Attempting, Phase.Pausing);
+                Demand(!paused, version, "I4", $"attempt {started.Attempt} of step {e.Step} begins while the run is paused");
                 Demand(started.Attempt == step.Attempt + 1, version, "I4", $"attempt {started.Attempt} of step {e.Step} follows attempt {step.Attempt}");
                 Demand(!once || step.Now is not Phase.Attempting || step.Owner == host, version, "I2",
                     $"step {e.Step} may run at most once, and is attempted again on {host} while the outcome on {step.Owner} is unknown");

@@ -35,7 +35,18 @@ internal sealed class SimClient(SimWorld world, SimDisk disk, SimHost[] hosts, S
             await PauseAsync(world.Random.UpTo(TimeSpan.FromSeconds(12)));
             await SendAsync("cancel", CommandKind.Cancel, host => host.CancelAsync(run, "no longer wanted", "alice", "cancel"));
         }
+        if (world.Random.Chance(0.15)) await HaltAsync();
         await AttendAsync();
+    }
+
+    // Halts the run for a while, and now and then for good.
+    private async Task HaltAsync()
+    {
+        await PauseAsync(world.Random.UpTo(TimeSpan.FromSeconds(10)));
+        await SendAsync("pause", CommandKind.Pause, host => host.PauseAsync(run, "not now", "alice", "pause"));
+        await PauseAsync(world.Random.UpTo(TimeSpan.FromSeconds(20)));
+        if (world.Random.Chance(0.3)) await SendAsync("terminate", CommandKind.Terminate, host => host.TerminateAsync(run, "not at all", "alice", "terminate"));
+        else await SendAsync("resume", CommandKind.Resume, host => host.ResumeAsync(run, "alice", "resume"));
     }
 
     private async Task SignalAsync(string key)

@@ -144,7 +144,7 @@ internal sealed class Simulation
         if (calm)
         {
             var timers = history.Select(e => (e.Version, Event: e.Read())).ToList();
-            foreach (var (version, fired) in timers.Where(e => e.Event is TimerFired))
+            foreach (var (version, fired) in timers.Exists(e => e.Event is RunPaused) ? [] : timers.Where(e => e.Event is TimerFired))
                 if (timers.Select(e => e.Event).OfType<TimerSet>().First(set => set.Step == ((TimerFired)fired).Step).Due is var due && committed[(int)version - 1] > due + Punctual)
                     yield return new Violation("I8", run, $"event {version}: a timer due at {due:O} fired at {committed[(int)version - 1]:O}");
         }

@@ -17,12 +17,18 @@ public static class EventNames
         ("run-parked", typeof(RunParked)),
         ("run-unparked", typeof(RunUnparked)),
         ("run-imported", typeof(RunImported)),
+        ("run-paused", typeof(RunPaused)),
+        ("run-resumed", typeof(RunResumed)),
         ("attributes-set", typeof(AttributesSet)),
         ("patch-marked", typeof(PatchMarked)),
         ("loop-checkpoint", typeof(LoopCheckpoint)),
         ("run-completed", typeof(RunCompleted)),
         ("run-failed", typeof(RunFailed)),
         ("run-cancelled", typeof(RunCancelled)),
+        ("run-terminated", typeof(RunTerminated)),
+        ("update-accepted", typeof(UpdateAccepted)),
+        ("update-completed", typeof(UpdateCompleted)),
+        ("update-failed", typeof(UpdateFailed)),
         ("step-scheduled", typeof(StepScheduled)),
         ("attempt-started", typeof(AttemptStarted)),
         ("attempt-failed", typeof(AttemptFailed)),
@@ -91,12 +97,18 @@ public sealed class UnreadableHistoryException(string message) : Exception(messa
 [JsonSerializable(typeof(RunParked))]
 [JsonSerializable(typeof(RunUnparked))]
 [JsonSerializable(typeof(RunImported))]
+[JsonSerializable(typeof(RunPaused))]
+[JsonSerializable(typeof(RunResumed))]
 [JsonSerializable(typeof(AttributesSet))]
 [JsonSerializable(typeof(PatchMarked))]
 [JsonSerializable(typeof(LoopCheckpoint))]
 [JsonSerializable(typeof(RunCompleted))]
 [JsonSerializable(typeof(RunFailed))]
 [JsonSerializable(typeof(RunCancelled))]
+[JsonSerializable(typeof(RunTerminated))]
+[JsonSerializable(typeof(UpdateAccepted))]
+[JsonSerializable(typeof(UpdateCompleted))]
+[JsonSerializable(typeof(UpdateFailed))]
 [JsonSerializable(typeof(StepScheduled))]
 [JsonSerializable(typeof(AttemptStarted))]
 [JsonSerializable(typeof(AttemptFailed))]

@@ -26,7 +26,7 @@ public abstract record StepCommand(int Step) : StepEvent(Step)
 // ---- the run ----
 
 public sealed record RunStarted(string Workflow, JsonText Input, string Host, string? Version = null, string? BusinessKey = null,
-    string? By = null, IReadOnlyDictionary<string, string>? Attributes = null) : WorkflowEvent;
+    string? By = null, IReadOnlyDictionary<string, string>? Attributes = null, int? Priority = null) : WorkflowEvent;
 
 /// <summary>Another host incarnation goes on with the run. Attempts scheduled behind this event are its own.</summary>
 public sealed record HostChanged(string Host) : WorkflowEvent;
@@ -52,6 +52,11 @@ public sealed record RunImported(DateTimeOffset ExportedAt, string Engine, strin
     internal const string HostName = "imported";
 }
 
+/// <summary>A person halted the run: inputs are recorded, code does not run and no new attempt starts, until it is resumed.</summary>
+public sealed record RunPaused(string Reason, string? By = null, string? Key = null, string? Body = null) : WorkflowEvent;
+
+public sealed record RunResumed(string? By = null, string? Key = null, string? Body = null) : WorkflowEvent;
+
 public sealed record AttributesSet(IReadOnlyDictionary<string, string> Attributes) : WorkflowEvent
 {
     [JsonIgnore]
@@ -74,11 +79,16 @@ public sealed record PatchMarked(string Patch) : WorkflowEvent
 /// <param name="Signals">Signals that came and were not received yet.</param>
 public sealed record LoopCheckpoint(JsonText State, IReadOnlyList<long> Entry, long Iteration, int Steps, int Guids, string Host,
     IReadOnlyDictionary<string, string>? Attributes = null, IReadOnlyDictionary<string, bool>? Patches = null, IReadOnlyList<EarlySignals>? Signals = null,
-    IReadOnlyList<KeptReceipt>? Receipts = null) : WorkflowEvent
+    IReadOnlyList<KeptReceipt>? Receipts = null, KeptUpdates? Updates = null) : WorkflowEvent
 {
     [JsonIgnore]
     public override bool IsCommand => true;
 }
+
+/// <summary>The updates before a checkpoint: how many there were, and the answers whose receipts are kept.</summary>
+public sealed record KeptUpdates(int Count, IReadOnlyList<KeptUpdate>? Kept = null);
+
+public sealed record KeptUpdate(int Update, string Name, long Version, DateTimeOffset At, JsonText? Answer = null, Failure? Failure = null);
 
 /// <summary>Signals of one name that wait for a receiver, in order.</summary>
 public sealed record EarlySignals(string Signal, IReadOnlyList<JsonText> Values);
@@ -97,6 +107,30 @@ public sealed record RunCompleted(JsonText Result) : RunClosed;
 public sealed record RunFailed(Failure Failure) : RunClosed;
 
 public sealed record RunCancelled(string Reason) : RunClosed;
+
+/// <summary>Ended from outside, whatever the code would still have done: nothing is undone. The only end that is an input.</summary>
+public sealed record RunTerminated(string Reason, string? By = null, string? Key = null, string? Body = null) : RunClosed
+{
+    [JsonIgnore]
+    public override bool IsCommand => false;
+}
+
+// ---- an update ----
+
+/// <summary>A command that the code answers; the n-th of the run.</summary>
+public sealed record UpdateAccepted(int Update, string Name, JsonText Input, string? By = null, string? Key = null, string? Body = null) : WorkflowEvent;
+
+public sealed record UpdateCompleted(int Update, JsonText Answer) : WorkflowEvent
+{
+    [JsonIgnore]
+    public override bool IsCommand => true;
+}
+
+public sealed record UpdateFailed(int Update, Failure Failure) : WorkflowEvent
+{
+    [JsonIgnore]
+    public override bool IsCommand => true;
+}
 
 // ---- a tool activity ----
 

@@ -7,11 +7,20 @@ namespace OrleansAiOs.Workflows;
 /// <param name="Input">Its input.</param>
 /// <param name="Id">The run's id; a new one if left out. The same id and input again answers with the first run.</param>
 /// <param name="BusinessKey">What people call the case: an invoice number, an order; at most 200 characters.</param>
+/// <param name="Priority">Where attempts of the tenant wait for an activity's limit, those of the run with the highest are next; -100 to 100.</param>
 public sealed record StartRun(string Workflow, JsonText Input, string? Id = null, string? BusinessKey = null,
-    IReadOnlyDictionary<string, string>? Attributes = null, string Tenant = RunKey.DefaultTenant);
+    IReadOnlyDictionary<string, string>? Attributes = null, string Tenant = RunKey.DefaultTenant,
+    int Priority = 0);
 
 /// <param name="IsNew">False when the run was there already, with the same input.</param>
 public sealed record Started(RunKey Run, bool IsNew);
+
+/// <summary>How far an update has come.</summary>
+/// <param name="Version">The version of the run's history that accepted it.</param>
+/// <param name="IsOver">It was answered, or it failed.</param>
+/// <param name="Answer">What the code answered, if it did.</param>
+/// <param name="Failure">How it failed, if it did.</param>
+public sealed record UpdateOutcome(long Version, bool IsOver, JsonText? Answer, Failure? Failure);
 
 /// <summary>A command was understood and not carried out. Nothing has changed.</summary>
 public sealed class CommandRefusedException(Refusal refusal, string message, TimeSpan? retryAfter = null) : Exception(message)

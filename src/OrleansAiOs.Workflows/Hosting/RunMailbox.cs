@@ -79,7 +79,8 @@ internal sealed class RunMailbox(RunKey key, WorkflowHost host)
                     break;
                 }
                 taken.Clear();
-                while (inputs.TryDequeue(out var input)) taken.Add(input);
+                do taken.Add(inputs.Dequeue());
+                while (!taken[0].Alone && inputs.TryPeek(out var next) && !next.Alone);
             }
             try
             {
@@ -181,6 +182,7 @@ internal sealed class RunMailbox(RunKey key, WorkflowHost host)
                     run = null;
                     foreach (var reply in turn.Replies) reply();
                 }
+                if (run?.Execution is { Queries.Spoiled: true }) run = null;
                 return;
             }
             Telemetry.Lost();
@@ -293,12 +295,12 @@ internal sealed class RunMailbox(RunKey key, WorkflowHost host)
 
     private void Release(WorkflowRun active, Turn turn)
     {
-        foreach (var step in turn.ToStop) host.Executor.StopAttempt(key, step);
+        foreach (var step in turn.ToStop) host.Executor.StopAttempt(key, step, turn.Terminates);
         for (var i = 0; i < turn.ToDispatch.Count; i++)
         {
             if (turn.ToDispatch.IndexOf(turn.ToDispatch[i], i + 1) >= 0) continue;
             if (active.State.Find<ActivityStep>(turn.ToDispatch[i]) is { UnderWay: true } step && active.Execution?.Declaration(step.Number) is { } declared)
-                host.Executor.Dispatch(new Attempt(key, step, declared, turn.SentAt, turn.SentStamp));
+                host.Executor.Dispatch(new Attempt(key, step, declared, turn.SentAt, turn.SentStamp, active.State.Started?.Priority ?? 0));
         }
         // The row may be early, and what it was early for is not in memory yet.
         if (turn.Due is { } due && (due != noted || taken.Exists(static input => input is DueInput))) host.WakeUps.Note(key, due);
@@ -313,9 +315,11 @@ internal sealed class RunMailbox(RunKey key, WorkflowHost host)
                 host.Log.Parked(key, parked.Reason, parked.Detail);
                 run = null; // its code has not seen what is recorded
             }
+            else if (e is UpdateCompleted or UpdateFailed) host.UpdateEnded(key);
             else if (e is RunClosed closed)
             {
                 Telemetry.RunClosed(active.State.Started!.Workflow, active.State.Status);
+                host.UpdateEnded(key);
                 host.Closed(key, closed, turn.Row);
             }
         }

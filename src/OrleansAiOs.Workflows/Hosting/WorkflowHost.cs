@@ -16,6 +16,7 @@ public sealed class WorkflowHost : IAsyncDisposable
 {
     private readonly ConcurrentDictionary<RunKey, RunMailbox> mailboxes = new();
     private readonly Dictionary<RunKey, EndWaiter> waiters = [];
+    private readonly Dictionary<RunKey, TaskCompletionSource> updateWaiters = [];
     private readonly Lock sync = new();
     private readonly Queue<(RunMailbox Mailbox, DateTimeOffset Since)> idle = new();
     private readonly Dictionary<string, HashSet<RunKey>> foreignOwners = new(StringComparer.Ordinal);
@@ -83,6 +84,7 @@ public sealed class WorkflowHost : IAsyncDisposable
             throw new CommandRefusedException(Refusal.NotFound, $"There is no workflow '{command.Workflow}' here. This host knows: {Registry.NamesForPeople}.");
         if (command.Id is null) command = command with { Id = Context.Ids.NextId(Now).ToString() };
         if (!RunKey.TryParse(command.Tenant, command.Id, out var run, out var error)) throw new CommandRefusedException(Refusal.Invalid, error!);
+        if (command.Priority is < -100 or > 100) throw new CommandRefusedException(Refusal.Invalid, $"A run's priority is -100 to 100, not {command.Priority}.");
         if (command.BusinessKey is { Length: > 200 }) throw new CommandRefusedException(Refusal.Invalid, $"A business key has at most 200 characters; this one has {command.BusinessKey.Length}.");
         if (command.BusinessKey is { } key && (key.Contains('\0') || RunKey.HoldsLoneSurrogate(key)))
             throw new CommandRefusedException(Refusal.Invalid, "A business key must be text: no U+0000 and no half characters.");
@@ -101,6 +103,59 @@ public sealed class WorkflowHost : IAsyncDisposable
     }
 
     public Task<long> CancelAsync(RunKey run, string reason, string by, string? key = null) => SendAsync(run, new CancelInput(reason, by, key));
+
+    /// <summary>Ends a run at once: its code has no say and nothing is undone.</summary>
+    public Task<long> TerminateAsync(RunKey run, string reason, string by, string? key = null) => SendAsync(run, new TerminateInput(reason, by, key));
+
+    /// <summary>Halts a run: what reaches it is kept, its code does not run and no attempt begins, until it is resumed.</summary>
+    public Task<long> PauseAsync(RunKey run, string reason, string by, string? key = null) => SendAsync(run, new PauseInput(reason, by, key));
+
+    public Task<long> ResumeAsync(RunKey run, string by, string? key = null) => SendAsync(run, new ResumeInput(by, key));
+
+    /// <summary>Asks a run's code a question; nothing is recorded. Also a closed run answers.</summary>
+    public Task<JsonText> QueryAsync(RunKey run, string query) => SendAsync(run, new QueryInput(query));
+
+    /// <summary>Has a run's code do something, and waits for its answer, or until <paramref name="wait"/> fires. The same key again finds the same update.</summary>
+    /// <exception cref="CommandRefusedException">The code refused it, takes no such update, or the run ended before it was answered.</exception>
+    public async Task<UpdateOutcome> UpdateAsync(RunKey run, string update, JsonText input, string by, string? key, CancellationToken wait)
+    {
+        var accepted = await SendAsync(run, new UpdateInput(update, input, by, key));
+        while (true)
+        {
+            var ended = AwaitUpdates(run);
+            var outcome = await SendAsync(run, new UpdateOutcomeInput(accepted));
+            if (outcome.IsOver || wait.IsCancellationRequested) return outcome;
+            try
+            {
+                // Another host may answer it.
+                await ended.WaitAsync(Options.Shared ? TimeSpan.FromSeconds(1) : Timeout.InfiniteTimeSpan, Options.Time, wait);
+            }
+            catch (TimeoutException)
+            {
+            }
+            catch (OperationCanceledException) when (wait.IsCancellationRequested)
+            {
+            }
+        }
+    }
+
+    // Those who wait share one signal, which is given when any update of the run ends: each then asks for its own.
+    private Task AwaitUpdates(RunKey run)
+    {
+        lock (waiters)
+        {
+            if (IsHalted) throw GoingDown();
+            if (!updateWaiters.TryGetValue(run, out var waiter)) updateWaiters.Add(run, waiter = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously));
+            return waiter.Task;
+        }
+    }
+
+    internal void UpdateEnded(RunKey run)
+    {
+        TaskCompletionSource? waiter;
+        lock (waiters) updateWaiters.Remove(run, out waiter);
+        waiter?.TrySetResult();
+    }
 
     public Task<long> DecideAsync(RunKey run, int step, bool granted, Decider by, string? comment = null, string? digest = null, string? key = null) =>
         SendAsync(run, new DecideInput(step, granted, by, comment, digest, key));
@@ -273,7 +328,11 @@ public sealed class WorkflowHost : IAsyncDisposable
         Executor.Halt();
         WakeUps.Dispose();
         lock (waiters)
+        {
             foreach (var waiter in waiters.Values) waiter.Fail(GoingDown());
+            foreach (var waiter in updateWaiters.Values) waiter.TrySetException(GoingDown());
+            updateWaiters.Clear();
+        }
         lock (sync)
         {
             sweep?.Dispose();

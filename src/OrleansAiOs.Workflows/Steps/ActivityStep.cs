@@ -268,7 +268,7 @@ internal sealed class ActivityStep : OpenStep
 
     /// <summary>The outcome of an attempt. One that is no longer awaited (a late answer of an earlier attempt) decides nothing,
     /// unless it says that the effect happened: that is always news.</summary>
-    public IEnumerable<WorkflowEvent> OnOutcome(int attempt, int epoch, AttemptOutcome outcome, Declared declared, DateTimeOffset now, double random)
+    public IEnumerable<WorkflowEvent> OnOutcome(int attempt, int epoch, AttemptOutcome outcome, Declared declared, DateTimeOffset now, double random, bool held)
     {
         if (outcome is AttemptOutcome.Answered answered)
         {
@@ -279,6 +279,7 @@ internal sealed class ActivityStep : OpenStep
         if (outcome is AttemptOutcome.NotSent)
         {
             if (CancelAsked && !MayHaveHappened) yield return Cancelled(attempt);
+            else if (held) yield return new AttemptFailed(Number, attempt, new Failure("NotSent", "The run was halted before this attempt left.", FailureKind.NotStartedInTime), now, Definite: true);
             else yield return new AttemptStarted(Number, attempt + 1);
             yield break;
         }
@@ -316,13 +317,13 @@ internal sealed class ActivityStep : OpenStep
         if (!activity.CanReconcile) yield return new OutcomeStillUnknown(Number, 1, failure.Message, null);
     }
 
-    public IEnumerable<WorkflowEvent> OnInquiry(int inquiry, Reconciled<JsonText> verdict, CallOptions options, DateTimeOffset now, double random)
+    public IEnumerable<WorkflowEvent> OnInquiry(int inquiry, Reconciled<JsonText> verdict, CallOptions options, DateTimeOffset now, double random, bool held)
     {
         if (Now is not Phase.Inquiring || inquiry != Inquiry) return [];
         return verdict.Verdict switch
         {
             ReconciledAs.Happened => [new OutcomeHappened(Number, verdict.Result)],
-            ReconciledAs.NeverWill => AfterNeverWill(new OutcomeNeverWill(Number, Failure.Clean(verdict.Why)), options),
+            ReconciledAs.NeverWill => AfterNeverWill(new OutcomeNeverWill(Number, Failure.Clean(verdict.Why)), options, held),
             _ => [new OutcomeStillUnknown(Number, inquiry, Failure.Clean(verdict.Why), now + InquiryPauses.PauseAfter(unanswered + 1, random))],
         };
     }
@@ -330,11 +331,14 @@ internal sealed class ActivityStep : OpenStep
     private static readonly RetryPolicy InquiryPauses = new() { First = TimeSpan.FromSeconds(1), Longest = TimeSpan.FromMinutes(10) };
 
     /// <summary>Certain that nothing happened: a new attempt under a new key, if there is one left.</summary>
-    public IEnumerable<WorkflowEvent> AfterNeverWill(OutcomeNeverWill never, CallOptions options)
+    public IEnumerable<WorkflowEvent> AfterNeverWill(OutcomeNeverWill never, CallOptions options, bool held)
     {
         yield return never;
         if (CancelAsked) yield return Cancelled(Attempt);
-        else if ((options.Retry ?? RetryPolicy.Default).Allows(Attempt, null)) yield return new AttemptStarted(Number, Attempt + 1);
+        else if ((options.Retry ?? RetryPolicy.Default).Allows(Attempt, null))
+        {
+            if (!held) yield return new AttemptStarted(Number, Attempt + 1); // else it is due when the run goes on
+        }
         else yield return new StepFailed(Number, Attempt, LastFailure!);
     }
 

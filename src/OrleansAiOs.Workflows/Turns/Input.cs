@@ -13,6 +13,9 @@ internal abstract class Input
     /// <summary>May be called again, on a freshly loaded run, when the append of the turn lost.</summary>
     public abstract void Decide(WorkflowRun run, Turn turn);
 
+    /// <summary>It runs code that may only read, and if that did more the activation is spent: no other input shares its turn.</summary>
+    public virtual bool Alone => false;
+
     /// <summary>It could not be decided at all: the run is not there, or the host goes down.</summary>
     public abstract void Fail(Exception exception);
 }
@@ -37,7 +40,7 @@ internal sealed class StartInput(StartRun command, string by, WorkflowType type)
     {
         if (run.State.Started is not { } first)
         {
-            run.Record(turn, new RunStarted(type.Name, command.Input, run.Context.HostId, type.Version, command.BusinessKey, by, command.Attributes));
+            run.Record(turn, new RunStarted(type.Name, command.Input, run.Context.HostId, type.Version, command.BusinessKey, by, command.Attributes, command.Priority is 0 ? null : command.Priority));
             Answer(turn, new Started(run.State.Run, IsNew: true));
         }
         else if (run.State.Imported is not null)
@@ -159,7 +162,7 @@ internal sealed class ResolveInput(int step, bool happened, JsonText result, str
         }
         if (happened) version = run.Record(turn, new OutcomeHappened(step, result, by, Key, Body));
         else if (run.Execution?.Declaration(step) is { } declared)
-            foreach (var e in unknown.AfterNeverWill(new OutcomeNeverWill(step, Failure.Clean(why), by, Key, Body), declared.Options))
+            foreach (var e in unknown.AfterNeverWill(new OutcomeNeverWill(step, Failure.Clean(why), by, Key, Body), declared.Options, run.State.IsHeld))
             {
                 var recorded = run.Record(turn, e);
                 version ??= recorded;
@@ -212,7 +215,7 @@ internal sealed class OutcomeInput(int step, int attempt, int epoch, AttemptOutc
     {
         if (run.State.Find<ActivityStep>(step) is not { } activity) return;
         if (run.Execution?.Declaration(step) is { } declared)
-            foreach (var e in activity.OnOutcome(attempt, epoch, outcome, declared, run.Now, run.Context.Ids.NextDouble()).ToList()) run.Record(turn, e);
+            foreach (var e in activity.OnOutcome(attempt, epoch, outcome, declared, run.Now, run.Context.Ids.NextDouble(), run.State.IsHeld).ToList()) run.Record(turn, e);
         else if (outcome is AttemptOutcome.Answered answered && epoch == activity.Epoch)
             run.Record(turn, new StepCompleted(step, attempt, answered.Result)); // parked: the effect is known all the same
     }
@@ -223,7 +226,7 @@ internal sealed class InquiryInput(int step, int inquiry, Reconciled<JsonText> v
     public override void Decide(WorkflowRun run, Turn turn)
     {
         if (run.State.Find<ActivityStep>(step) is { } activity && run.Execution?.Declaration(step) is { } declared)
-            foreach (var e in activity.OnInquiry(inquiry, verdict, declared.Options, run.Now, run.Context.Ids.NextDouble()).ToList()) run.Record(turn, e);
+            foreach (var e in activity.OnInquiry(inquiry, verdict, declared.Options, run.Now, run.Context.Ids.NextDouble(), run.State.IsHeld).ToList()) run.Record(turn, e);
     }
 }
 
@@ -233,7 +236,7 @@ internal sealed class DueInput : InnerInput
 
     public static void DoWhatIsDue(WorkflowRun run, Turn turn)
     {
-        if (run.State.IsClosed || run.State.Parked is not null) return;
+        if (run.State.IsClosed || run.State.IsHeld) return;
         var now = run.Now;
         // A step may be closed by what the code does about an earlier one.
         foreach (var due in run.State.InOrder<OpenStep>().Where(step => step.Due <= now).Select(step => step.Number).ToList())
@@ -258,7 +261,7 @@ internal sealed class OwnerLostInput : InnerInput
 
     public static void TakeOver(WorkflowRun run, Turn turn, Func<string, bool> isDead)
     {
-        if (run.State.IsClosed || run.State.Parked is not null) return;
+        if (run.State.IsClosed || run.State.IsHeld) return;
         foreach (var step in run.State.InOrder<ActivityStep>().Where(step => step.UnderWay && isDead(step.Owner)).ToList())
             if (run.Execution?.Declaration(step.Number) is { } declared)
                 foreach (var e in step.OnOwnerLost(declared.Activity).ToList()) run.Record(turn, e);

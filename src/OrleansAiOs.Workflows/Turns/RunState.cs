@@ -10,6 +10,7 @@ internal sealed class RunState(RunKey run)
 {
     private readonly Dictionary<int, OpenStep> open = [];
     private Dictionary<string, Receipt>? receipts;
+    private SortedDictionary<int, UpdateState>? updates;
     private Dictionary<string, string>? attributes;
 
     public RunKey Run { get; } = run;
@@ -35,10 +36,21 @@ internal sealed class RunState(RunKey run)
 
     public RunParked? Parked { get; private set; }
 
+    public RunPaused? Paused { get; private set; }
+
+    /// <summary>Parked or paused: inputs are recorded, code does not run, nothing new is begun.</summary>
+    public bool IsHeld => Parked is not null || Paused is not null;
+
     public RunClosed? Outcome { get; private set; }
 
     /// <summary>Signals received since the last checkpoint, and those it found that nobody had taken.</summary>
     public int Signals { get; private set; }
+
+    /// <summary>The updates the run accepted, by number; of those before the last checkpoint, the ones it keeps.</summary>
+    public SortedDictionary<int, UpdateState> Updates => updates ??= [];
+
+    /// <summary>Updates accepted so far.</summary>
+    public int UpdatesAccepted { get; set; }
 
     /// <summary>The version of the last checkpoint.</summary>
     public long? Checkpoint { get; private set; }
@@ -52,7 +64,7 @@ internal sealed class RunState(RunKey run)
     /// <summary>It came from another installation: nothing of it goes on here.</summary>
     public RunImported? Imported { get; private set; }
 
-    public bool IsClosed => Imported is not null || Status is not (RunStatus.Running or RunStatus.Parked);
+    public bool IsClosed => Imported is not null || Outcome is not null;
 
     public T? Find<T>(int step) where T : OpenStep => open.GetValueOrDefault(step) as T;
 
@@ -90,17 +102,27 @@ internal sealed class RunState(RunKey run)
                 break;
             case RunParked parked:
                 Parked = parked;
-                Status = RunStatus.Parked;
+                Status = OpenStatus;
                 break;
             case RunUnparked unparked:
                 Parked = null;
-                Status = RunStatus.Running;
+                Status = OpenStatus;
                 Keep(unparked.Key, unparked.Body);
                 break;
             case RunImported imported:
                 Imported = imported;
                 Host = RunImported.HostName;
                 open.Clear();
+                break;
+            case RunPaused paused:
+                Paused = paused;
+                Status = OpenStatus;
+                Keep(paused.Key, paused.Body);
+                break;
+            case RunResumed resumed:
+                Paused = null;
+                Status = OpenStatus;
+                Keep(resumed.Key, resumed.Body);
                 break;
             case AttributesSet set:
                 Merge(set.Attributes);
@@ -114,14 +136,27 @@ internal sealed class RunState(RunKey run)
                 break;
             case RunClosed closed:
                 Outcome = closed;
-                Status = closed switch { RunCompleted => RunStatus.Completed, RunFailed => RunStatus.Failed, _ => RunStatus.Cancelled };
+                Status = closed switch
+                {
+                    RunCompleted => RunStatus.Completed,
+                    RunFailed => RunStatus.Failed,
+                    RunTerminated => RunStatus.Terminated,
+                    _ => RunStatus.Cancelled,
+                };
+                if (closed is RunTerminated terminated) Keep(terminated.Key, terminated.Body);
                 open.Clear();
+                break;
+            case UpdateAccepted or UpdateCompleted or UpdateFailed:
+                UpdateState.Fold(this, e);
                 break;
             case StepEvent step:
                 if (!ActivityStep.Fold(this, step) && !TimerStep.Fold(this, step)) ApprovalStep.Fold(this, step);
                 break;
         }
     }
+
+    // What only a mended build can undo is said first.
+    private RunStatus OpenStatus => Parked is not null ? RunStatus.Parked : Paused is not null ? RunStatus.Paused : RunStatus.Running;
 
     public void Keep(string? key, string? body)
     {
@@ -135,6 +170,9 @@ internal sealed class RunState(RunKey run)
         Host = checkpoint.Host;
         Signals = checkpoint.Signals?.Sum(early => early.Values.Count) ?? 0;
         attributes = checkpoint.Attributes?.ToDictionary();
+        UpdatesAccepted = checkpoint.Updates?.Count ?? 0;
+        updates = null;
+        foreach (var kept in checkpoint.Updates?.Kept ?? []) Updates.Add(kept.Update, new UpdateState(kept));
         receipts = checkpoint.Receipts?.ToDictionary(kept => kept.Key, kept => new Receipt(kept.Body, kept.Version, kept.At), StringComparer.Ordinal);
     }
 

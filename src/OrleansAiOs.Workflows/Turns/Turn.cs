@@ -30,6 +30,9 @@ internal sealed class Turn(long expected)
     /// <summary>Steps whose attempts are to be stopped after the append.</summary>
     public List<int> ToStop { get; } = [];
 
+    /// <summary>What is to be stopped is stopped whatever it does: nobody wants its outcome any more.</summary>
+    public bool Terminates { get; set; }
+
     /// <summary>The code threw at this input: the activation is spent, and the input is to be recorded without showing it to the code.</summary>
     public Parking? MustPark { get; set; }
 

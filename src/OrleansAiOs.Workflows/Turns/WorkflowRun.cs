@@ -127,15 +127,15 @@ internal sealed class WorkflowRun
     {
         switch (input)
         {
-            case RunParked or HostChanged or RunImported:
+            case RunParked or RunPaused or HostChanged or RunImported:
                 return [];
-            case RunUnparked when keep:
-                return []; // the code threw again at what was held: it is held further
-            case RunUnparked:
+            case RunUnparked or RunResumed when keep || State.IsHeld:
+                return []; // the code threw again at what was held, or there is another reason to hold it: it is held further
+            case RunUnparked or RunResumed:
                 var show = held;
                 held = [];
                 return show;
-            case var _ when keep || State.Parked is not null:
+            case var _ when keep || State.IsHeld:
                 held.Add(input);
                 return [];
             default:
@@ -177,7 +177,8 @@ internal sealed class WorkflowRun
     public Turn Take(IReadOnlyList<Input> inputs, Parking? parking)
     {
         var turn = new Turn(State.Version);
-        if (loadFault is not null && State.Parked is null && State.Started is not null && !State.IsClosed)
+        // A question is not to leave a trace.
+        if (loadFault is not null && inputs is not [QueryInput] && State.Parked is null && State.Started is not null && !State.IsClosed)
             RecordUnshown(turn, new RunParked(loadFault.Reason, loadFault.Detail));
         if (parking is { Input: < 0 } && State.Parked is null && !State.IsClosed)
             RecordUnshown(turn, new RunParked(parking.Reason, parking.Detail));
@@ -187,7 +188,7 @@ internal sealed class WorkflowRun
             var before = turn.Events.Count;
             inputs[i].Decide(this, turn);
             if (turn.MustPark is not null) return turn;
-            if (keepFromCode) RecordUnshown(turn, new RunParked(parking!.Reason, parking.Detail, turn.Events.Skip(before).Count(e => e.Event is not HostChanged)));
+            if (keepFromCode && !State.IsClosed) RecordUnshown(turn, new RunParked(parking!.Reason, parking.Detail, turn.Events.Skip(before).Count(e => e.Event is not HostChanged)));
             keepFromCode = false;
             if (execution?.Fault is { } fault && !State.IsClosed && State.Parked is null)
             {
@@ -244,7 +245,7 @@ internal sealed class WorkflowRun
         if (turn.Events.Count > 0)
             if (State.Started is not null && (storedRow is null || Differs(row, storedRow))) turn.Row = row;
 
-        var due = State.IsClosed || State.Parked is not null ? null : State.Open.Min(step => step.Due);
+        var due = State.IsClosed || State.IsHeld ? null : State.Open.Min(step => step.Due);
         turn.Due = due;
         // Never without an event: another activation could not tell from the version that the row had changed under it.
         if (turn.Events.Count == 0 || State.Started is null) return;
@@ -270,7 +271,11 @@ internal sealed class WorkflowRun
             if (!busy || step is ApprovalStep or ActivityStep { Now: ActivityStep.Phase.AwaitingPerson })
                 (waits ??= []).Add(step.Describe());
         if (!busy)
+        {
             foreach (var signal in execution?.AwaitedSignals ?? []) (waits ??= []).Add(new RunWait("signal", signal));
+            foreach (var update in execution?.Updates.Names ?? []) (waits ??= []).Add(new RunWait("update", update));
+        }
+        if (State.Paused is { } paused) (waits ??= []).Insert(0, new RunWait("resume", paused.Reason, Why: paused.By is null ? null : $"paused by {paused.By}"));
         if (State.Parked is { } parked) (waits ??= []).Insert(0, new RunWait("unpark", parked.Reason, Why: parked.Detail));
         return waits ?? (IReadOnlyList<RunWait>)[];
     }

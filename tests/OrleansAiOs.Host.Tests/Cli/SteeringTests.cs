@@ -8,6 +8,9 @@ public sealed class SteeringTests
     [InlineData("POST /api/v1/runs/inv-1/signals/go", """{"now":true}""", "signal", "inv-1", "go", """{"now": true}""")]
     [InlineData("POST /api/v1/runs/inv-1/signals/go", "null", "signal", "inv-1", "go")]
     [InlineData("POST /api/v1/runs/inv-1/cancel", """{"reason":"late"}""", "cancel", "inv-1", "--reason", "late")]
+    [InlineData("POST /api/v1/runs/inv-1/terminate", """{"reason":"late"}""", "terminate", "inv-1", "--reason", "late")]
+    [InlineData("POST /api/v1/runs/inv-1/pause", """{"reason":"late"}""", "pause", "inv-1", "--reason", "late")]
+    [InlineData("POST /api/v1/runs/inv-1/resume", "{}", "resume", "inv-1")]
     [InlineData("POST /api/v1/runs/inv-1/unpark", "{}", "unpark", "inv-1")]
     [InlineData("POST /api/v1/runs/inv-1/steps/4/resolution", """{"happened":true,"result":{"id":7},"why":"the bank says so"}""", "resolve", "inv-1", "4", "--happened", """{"id":7}""", "--why", "the bank says so")]
     [InlineData("POST /api/v1/runs/inv-1/steps/4/resolution", """{"happened":true,"result":null}""", "resolve", "inv-1", "4", "--happened", "null")]
@@ -21,6 +24,30 @@ public sealed class SteeringTests
         host.OnlyAsked.Body.Should().Be(body);
         host.OnlyAsked.Headers.Should().ContainKey("Idempotency-Key");
         (await host.RunAsync([.. args, "--json"])).Output.Trim().Should().Be(Version);
+    }
+
+    [Theory]
+    [InlineData("""{"version":9,"status":"completed","answer":{"n":42}}""", 0, "42", "")]
+    [InlineData("""{"version":9,"status":"failed","failure":{"type":"T","message":"out of stock"}}""", 1, "", "out of stock")]
+    [InlineData("""{"version":9,"status":"accepted"}""", 8, "", "no answer yet")]
+    public async Task An_update_is_sent_and_its_answer_told(string answer, int code, string output, string error)
+    {
+        await using var host = (await ContractServer.StartAsync()).On("POST /api/v1/runs/inv-1/updates/add", answer);
+        var run = await host.RunAsync("update", "inv-1", "add", "2", "--wait", "0");
+        run.Code.Should().Be(code, run.Error);
+        run.Output.Contains(output, StringComparison.Ordinal).Should().BeTrue(run.Output);
+        run.Error.Contains(error, StringComparison.Ordinal).Should().BeTrue(run.Error);
+        (run.Output == "").Should().Be(output == "");
+        host.OnlyAsked.Body.Should().Be("2");
+        host.OnlyAsked.Headers.Should().ContainKey("Idempotency-Key");
+    }
+
+    [Fact]
+    public async Task A_query_tells_the_answer()
+    {
+        await using var host = (await ContractServer.StartAsync()).On("GET /api/v1/runs/inv-1/queries/total", """{"answer":42}""");
+        (await host.RunAsync("query", "inv-1", "total")).Output.Trim().Should().Be("42");
+        (await host.RunAsync("query", "inv-1", "total", "--json")).Output.Trim().Should().Be("""{"answer":42}""");
     }
 
     [Theory]
