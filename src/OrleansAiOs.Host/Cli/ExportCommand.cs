@@ -17,7 +17,7 @@ internal static class ExportCommand
         return client.Query("export", "Write runs' histories to a file that can be replayed, imported elsewhere, and read without aios.", runs, query, output, payloads, redact).Does(async call =>
         {
             using var api = client.Connect(call);
-            var ids = call.Get(runs).ToList();
+            var ids = (call.Parsed.GetValue(runs) ?? []).ToList();
             if (ids.Count == 0 == (call.Get(query) ?? []).Length is 0) throw CliException.Usage("Name runs, or say which with --query; one of the two.");
             if (ids.Count == 0) ids = await ListAsync(api, call.Get(query)!, call.Cancellation);
             if (ids.Count == 0) throw new CliException(ExitCode.NotFound, "No run matches.");

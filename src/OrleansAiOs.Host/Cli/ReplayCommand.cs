@@ -27,7 +27,7 @@ internal static class ReplayCommand
         var connection = new Option<string?>("--connection") { Description = "With --against: an external database instead of the private one. Default: $AIOS_CONNECTION.", HelpName = "STRING" };
         return client.Query("replay", "Replay a run, or an exported file, with the code there is now: same commands, or what differs and how to patch it.", what, packs, against, query, sample, connection).Does(async call =>
         {
-            var target = call.Get(what);
+            var target = call.Parsed.GetValue(what);
             if (call.Get(against) is { } build) return await GateAsync(client, call, target, build, call.Get(query) ?? [], call.Get(sample), call.Get(connection));
             if (target is null) throw CliException.Usage("Name a run or a file; or, with --against, a build.");
             if (call.Has(query) || call.Has(sample) || call.Has(connection)) throw CliException.Usage("--query, --sample and --connection go with --against.");

@@ -215,7 +215,7 @@ internal static class Diagnosis
         private SuggestedPatch? Choose(RecordedCommand recorded, AskedCommand asked)
         {
             var (then, now) = (CommandIdentity.Subject(recorded.Event), CommandIdentity.Subject(asked.Command!));
-            if (then is null || now is null) return null; // the run ends otherwise: a consequence
+            if (recorded.Event is not StepScheduled || then is null || now is null) return null; // the run, or an update, ends otherwise: a consequence
             if (names.Call(recorded.Event, events[recorded.Input].At) is { } call && names.IsKnown(then))
             {
                 var name = NameOf("replaced", then, (object?)asked.Place ?? asked);
