@@ -89,6 +89,8 @@ internal sealed class Timeline
                 break;
             case "outcome-never-will": Stand(step, $"did not happen{Said(e)}", Text(e, "why")); break;
             case "outcome-happened": End(step, e, $"had happened{Said(e)}"); break;
+            case "retry-asked": Stand(step, $"retry asked{Said(e)}"); break;
+            case "step-skipped": End(step, e, $"skipped{Said(e)}", Text(e, "why")); break;
             case "timer-fired": End(step, e, "fired"); break;
             case "timer-cancelled": End(step, e, "cancelled"); break;
             case "approval-decided":

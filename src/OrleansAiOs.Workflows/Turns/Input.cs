@@ -274,6 +274,6 @@ internal sealed class ForeignWorkInput(string what) : InnerInput
     public override void Decide(WorkflowRun run, Turn turn)
     {
         if (run.State.IsClosed || run.State.Parked is not null) return;
-        turn.MustPark ??= new Parking(-1, "The code left the deterministic scheduler", what);
+        turn.MustPark ??= new Parking(-1, Parking.LeftTheEngine, what);
     }
 }
