@@ -25,6 +25,7 @@ public static class EventNames
         ("run-failed", typeof(RunFailed)),
         ("run-cancelled", typeof(RunCancelled)),
         ("run-terminated", typeof(RunTerminated)),
+        ("run-settled", typeof(RunSettled)),
         ("update-accepted", typeof(UpdateAccepted)),
         ("update-completed", typeof(UpdateCompleted)),
         ("update-failed", typeof(UpdateFailed)),
@@ -42,6 +43,11 @@ public static class EventNames
         ("outcome-happened", typeof(OutcomeHappened)),
         ("retry-asked", typeof(RetryAsked)),
         ("step-skipped", typeof(StepSkipped)),
+        ("child-scheduled", typeof(ChildScheduled)),
+        ("child-cancel-asked", typeof(ChildCancelAsked)),
+        ("child-reached", typeof(ChildReached)),
+        ("child-completed", typeof(ChildCompleted)),
+        ("child-failed", typeof(ChildFailed)),
         ("timer-set", typeof(TimerSet)),
         ("timer-fired", typeof(TimerFired)),
         ("timer-cancelled", typeof(TimerCancelled)),
@@ -104,6 +110,7 @@ public sealed class UnreadableHistoryException(string message) : Exception(messa
 [JsonSerializable(typeof(RunFailed))]
 [JsonSerializable(typeof(RunCancelled))]
 [JsonSerializable(typeof(RunTerminated))]
+[JsonSerializable(typeof(RunSettled))]
 [JsonSerializable(typeof(UpdateAccepted))]
 [JsonSerializable(typeof(UpdateCompleted))]
 [JsonSerializable(typeof(UpdateFailed))]
@@ -121,6 +128,11 @@ public sealed class UnreadableHistoryException(string message) : Exception(messa
 [JsonSerializable(typeof(OutcomeHappened))]
 [JsonSerializable(typeof(RetryAsked))]
 [JsonSerializable(typeof(StepSkipped))]
+[JsonSerializable(typeof(ChildScheduled))]
+[JsonSerializable(typeof(ChildCancelAsked))]
+[JsonSerializable(typeof(ChildReached))]
+[JsonSerializable(typeof(ChildCompleted))]
+[JsonSerializable(typeof(ChildFailed))]
 [JsonSerializable(typeof(TimerSet))]
 [JsonSerializable(typeof(TimerFired))]
 [JsonSerializable(typeof(TimerCancelled))]

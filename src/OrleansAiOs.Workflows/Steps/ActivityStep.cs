@@ -54,9 +54,6 @@ internal sealed class ActivityStep : OpenStep
 
     public int Epoch { get; private set; }
 
-    /// <summary>The host incarnation whose attempt or inquiry is under way.</summary>
-    public string Owner { get; private set; }
-
     public bool CancelAsked { get; private set; }
 
     /// <summary>Some attempt under the present key may have had its effect.</summary>
