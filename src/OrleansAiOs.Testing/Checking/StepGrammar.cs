@@ -151,6 +151,10 @@ internal sealed class StepGrammar
                     $"step {e.Step} may run at most once, and is attempted again on {host} while the outcome on {step.Owner} is unknown");
                 (step.Now, step.Attempt, step.Owner) = (Phase.Attempting, started.Attempt, host);
                 break;
+            case AttemptHeartbeat beat:
+                Allow(step, Phase.Attempting);
+                IsOfThisAttempt(beat.Attempt);
+                break;
             case AttemptFailed failed:
                 Allow(step, Phase.Attempting);
                 IsOfThisAttempt(failed.Attempt);

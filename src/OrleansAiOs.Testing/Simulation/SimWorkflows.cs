@@ -9,7 +9,11 @@ internal static class SimTools
 
     public static readonly Activity<int, int> Read = Activity.Pure<SimOutside, int, int>("sim.read", (outside, value, _) => outside.ReadAsync(value), Soon);
 
-    public static readonly Activity<int, int> WorkLong = Activity.Pure<SimOutside, int, int>("sim.work-long", (outside, seconds, _) => outside.WorkLongAsync(seconds),
+    public static readonly Activity<int, int> WorkLong = Activity.Pure<SimOutside, int, int>("sim.work-long", (outside, seconds, call) =>
+        {
+            call.Heartbeat(call.HeartbeatDetails<int>() + 1);
+            return outside.WorkLongAsync(seconds);
+        },
         new ActivityOptions { StartToClose = TimeSpan.FromMinutes(5) });
 
     public static readonly Activity<int, int> Put = Activity.Idempotent<SimOutside, int, int>("sim.put", (outside, value, call) => outside.PutAsync(call, value), Soon);

@@ -31,6 +31,7 @@ public static class EventNames
         ("update-failed", typeof(UpdateFailed)),
         ("step-scheduled", typeof(StepScheduled)),
         ("attempt-started", typeof(AttemptStarted)),
+        ("attempt-heartbeat", typeof(AttemptHeartbeat)),
         ("attempt-failed", typeof(AttemptFailed)),
         ("step-completed", typeof(StepCompleted)),
         ("step-failed", typeof(StepFailed)),
@@ -116,6 +117,7 @@ public sealed class UnreadableHistoryException(string message) : Exception(messa
 [JsonSerializable(typeof(UpdateFailed))]
 [JsonSerializable(typeof(StepScheduled))]
 [JsonSerializable(typeof(AttemptStarted))]
+[JsonSerializable(typeof(AttemptHeartbeat))]
 [JsonSerializable(typeof(AttemptFailed))]
 [JsonSerializable(typeof(StepCompleted))]
 [JsonSerializable(typeof(StepFailed))]

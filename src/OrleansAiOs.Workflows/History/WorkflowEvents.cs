@@ -137,6 +137,9 @@ public sealed record StepScheduled(int Step, string Activity, Effect Effect, Jso
 /// <summary>A further attempt: after a failure that allows one, or taken over from a host that died.</summary>
 public sealed record AttemptStarted(int Step, int Attempt) : StepEvent(Step);
 
+/// <summary>How far an attempt said it had come; the next one is told.</summary>
+public sealed record AttemptHeartbeat(int Step, int Attempt, JsonText Details) : StepEvent(Step);
+
 /// <param name="Definite">It is certain that this attempt had no effect.</param>
 public sealed record AttemptFailed(int Step, int Attempt, Failure Failure, DateTimeOffset RetryAt, bool Definite = false) : StepEvent(Step);
 
