@@ -41,7 +41,7 @@ internal static class RunsApi
         var input = JsonBody.From(request.Input);
         // The same key again is the same run: its id is made from the key, so the run's own stream is the receipt.
         var id = request.Id ?? (key is null ? null : "key-" + Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes($"{Caller.Of(context).Id}\n{key}"))[..16]));
-        var command = new StartRun(request.Workflow, input, id, request.BusinessKey, request.Attributes);
+        var command = new StartRun(request.Workflow, input, id, request.BusinessKey, request.Attributes, Priority: request.Priority);
         var (started, end, row) = wait is null
             ? (await host.StartRunAsync(command, Caller.Of(context).Id), null, null)
             : await InTimeAsync(wait.Value, context.RequestAborted, limit => host.StartAndWaitAsync(command, Caller.Of(context).Id, limit));

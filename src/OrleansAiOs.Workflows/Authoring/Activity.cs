@@ -21,6 +21,9 @@ public abstract class Activity
         (Name, Effect, Options) = (name, effect, options ?? new ActivityOptions());
         if (Options.Concurrency is < 1 or > 10_000)
             throw new ArgumentOutOfRangeException(nameof(options), Options.Concurrency, $"Activity '{name}': Concurrency must be 1 to 10,000.");
+        if (Options.Burst is < 1 or > 10_000) throw new ArgumentOutOfRangeException(nameof(options), Options.Burst, $"Activity '{name}': Burst must be 1 to 10,000.");
+        if (Options.ConcurrencyPerTenant is < 1)
+            throw new ArgumentOutOfRangeException(nameof(options), Options.ConcurrencyPerTenant, $"Activity '{name}': ConcurrencyPerTenant must be at least 1.");
         if (Options.PerSecond is not (null or >= 0.001 and <= 1_000_000))
             throw new ArgumentOutOfRangeException(nameof(options), Options.PerSecond, $"Activity '{name}': PerSecond must be 0.001 to 1,000,000.");
     }

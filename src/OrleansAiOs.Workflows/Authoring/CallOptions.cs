@@ -55,4 +55,10 @@ public sealed record ActivityOptions : CallOptions
 
     /// <summary>Attempts of this activity begun per second on one host. Default: no limit.</summary>
     public double? PerSecond { get; init; }
+
+    /// <summary>How many may begin at once after a rest, where <see cref="PerSecond"/> limits the rate, 1 to 10,000. Default: 1.</summary>
+    public int Burst { get; init; } = 1;
+
+    /// <summary>Of <see cref="Concurrency"/>, the most that one tenant may have. Default: all.</summary>
+    public int? ConcurrencyPerTenant { get; init; }
 }

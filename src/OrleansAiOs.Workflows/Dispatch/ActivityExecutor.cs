@@ -29,7 +29,7 @@ internal sealed class ActivityExecutor(IServiceProvider services, IRunStore stor
         // Inquiries have a gate of their own, so that calls that hang do not keep them waiting.
         var name = attempt.Inquiry > 0 ? attempt.Activity.Name + "?" : attempt.Activity.Name;
         var gate = gates.GetOrAdd(name, static (_, state) =>
-            new ActivityGate(state.attempt.Activity.Options.Concurrency, state.attempt.Activity.Options.PerSecond, state.self.Time, state.self.Start),
+            new ActivityGate(state.attempt.Activity.Options, state.self.Time, state.self.Start),
             (self: this, attempt));
         if (attempt is { Inquiry: 0, Options.ScheduleToStart: { } limit }) WatchStart(attempt, limit);
         gate.Enter(attempt);
@@ -64,7 +64,7 @@ internal sealed class ActivityExecutor(IServiceProvider services, IRunStore stor
             self.Report(late, new AttemptOutcome.Failed(new Failure("NotStartedInTime",
                 $"{late.Activity.Name} did not start within {late.Options.ScheduleToStart} of being scheduled: all its slots on this host were taken.",
                 FailureKind.NotStartedInTime), null, Definite: true, Final: false, null));
-        }, (this, attempt), limit, Timeout.InfiniteTimeSpan);
+        }, (this, attempt), limit - attempt.Age(Time) is { Ticks: > 0 } left ? left : TimeSpan.Zero, Timeout.InfiniteTimeSpan); // it counts from the append
         attempt.Stop.Token.UnsafeRegister(static t => ((ITimer)t!).Dispose(), timer);
     }
 
@@ -95,7 +95,7 @@ internal sealed class ActivityExecutor(IServiceProvider services, IRunStore stor
         }
         finally
         {
-            gates[attempt.Inquiry > 0 ? attempt.Activity.Name + "?" : attempt.Activity.Name].Leave();
+            gates[attempt.Inquiry > 0 ? attempt.Activity.Name + "?" : attempt.Activity.Name].Leave(attempt);
         }
     }
 

@@ -1,23 +1,43 @@
 namespace OrleansAiOs.Workflows.Dispatch;
 
-/// <summary>How many attempts of one activity a host runs at once, and how many it begins per second. First come, first served.</summary>
-internal sealed class ActivityGate(int concurrency, double? perSecond, TimeProvider time, Action<Attempt> start)
+/// <summary>
+/// How many attempts of one activity a host runs at once, and how many it begins per second. Where they have to wait, the next is of the
+/// tenant that has the fewest under way here, of those the one served longest ago; within a tenant, of the run with the highest
+/// priority; among equals, the one that came first. So no priority of one tenant holds up another. Waiting costs a place in a queue and,
+/// while the rate is what they wait for, one timer.
+/// </summary>
+internal sealed class ActivityGate(ActivityOptions options, TimeProvider time, Action<Attempt> start)
 {
     private readonly Lock sync = new();
-    private readonly Queue<Attempt> waiting = new();
+    private readonly Dictionary<string, Share> shares = new(StringComparer.Ordinal);
+    private readonly SortedSet<Share> waiting = new(ByShare);
+    private readonly TokenBucket? rate = options.PerSecond is { } perSecond ? new TokenBucket(perSecond, options.Burst, time) : null;
     private int running;
-    private DateTimeOffset nextStart;
+    private long order;
     private ITimer? pause;
+
+    private static readonly Comparer<Share> ByShare = Comparer<Share>.Create((a, b) =>
+        (a.Running, a.Served).CompareTo((b.Running, b.Served)) is not 0 and var share ? share : string.CompareOrdinal(a.Tenant, b.Tenant));
 
     public void Enter(Attempt attempt)
     {
-        lock (sync) waiting.Enqueue(attempt);
+        lock (sync)
+        {
+            if (!shares.TryGetValue(attempt.Run.Tenant, out var share)) shares.Add(attempt.Run.Tenant, share = new Share(attempt.Run.Tenant));
+            share.Waiting.Enqueue(attempt, (-attempt.Priority, order++));
+            waiting.Add(share);
+        }
         Admit();
     }
 
-    public void Leave()
+    public void Leave(Attempt attempt)
     {
-        lock (sync) running--;
+        lock (sync)
+        {
+            running--;
+            var share = shares[attempt.Run.Tenant];
+            Change(share, () => share.Running--);
+        }
         Admit();
     }
 
@@ -28,33 +48,62 @@ internal sealed class ActivityGate(int concurrency, double? perSecond, TimeProvi
             Attempt attempt;
             lock (sync)
             {
-                if (running >= concurrency || waiting.Count == 0 || pause is not null) return;
-                if (perSecond is { } rate && !MayStart(rate)) return;
-                attempt = waiting.Dequeue();
-                if (!attempt.Claim()) continue;
+                if (running >= options.Concurrency || pause is not null || waiting.Min is not { } share || share.Running >= options.ConcurrencyPerTenant) return;
+                // One that its time-out gave up has left the queue in all but place, and takes no token.
+                if (share.Waiting.Peek().IsClaimed)
+                {
+                    Change(share, () => share.Waiting.Dequeue());
+                    continue;
+                }
+                if (rate?.Take() is { } wait && wait > TimeSpan.Zero)
+                {
+                    pause = time.CreateTimer(static self => ((ActivityGate)self!).GoOn(), this, wait, Timeout.InfiniteTimeSpan);
+                    return;
+                }
+                attempt = share.Waiting.Peek();
+                var claimed = attempt.Claim();
+                Change(share, () =>
+                {
+                    share.Waiting.Dequeue();
+                    if (!claimed) return;
+                    share.Running++;
+                    share.Served = order++;
+                });
+                if (!claimed) continue;
                 running++;
             }
             start(attempt);
         }
     }
 
-    private bool MayStart(double rate)
+    private void GoOn()
     {
-        var now = time.GetUtcNow();
-        if (nextStart > now)
+        lock (sync)
         {
-            pause = time.CreateTimer(_ =>
-            {
-                lock (sync)
-                {
-                    pause?.Dispose();
-                    pause = null;
-                }
-                Admit();
-            }, null, nextStart - now, Timeout.InfiniteTimeSpan);
-            return false;
+            pause?.Dispose();
+            pause = null;
         }
-        nextStart = (nextStart == default || nextStart < now ? now : nextStart) + TimeSpan.FromSeconds(1 / rate);
-        return true;
+        Admit();
+    }
+
+    // What a sorted set sorts by changes only while it is not in there.
+    private void Change(Share share, Action change)
+    {
+        waiting.Remove(share);
+        change();
+        if (share.Waiting.Count > 0) waiting.Add(share);
+        else if (share.Running == 0) shares.Remove(share.Tenant);
+    }
+
+    /// <summary>What one tenant has here.</summary>
+    private sealed class Share(string tenant)
+    {
+        public string Tenant => tenant;
+
+        public PriorityQueue<Attempt, (int, long)> Waiting { get; } = new();
+
+        public int Running { get; set; }
+
+        public long Served { get; set; } = -1;
     }
 }

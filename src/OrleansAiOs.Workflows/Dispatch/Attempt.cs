@@ -4,13 +4,16 @@ using OrleansAiOs.Workflows.Steps;
 namespace OrleansAiOs.Workflows.Dispatch;
 
 /// <summary>One call of a tool, or one inquiry about an earlier call, that a committed append allows.</summary>
-internal sealed class Attempt(RunKey run, ActivityStep step, ActivityStep.Declared declared, DateTimeOffset sentAt, long sentStamp)
+internal sealed class Attempt(RunKey run, ActivityStep step, ActivityStep.Declared declared, DateTimeOffset sentAt, long sentStamp, int priority = 0)
 {
     private int claimed;
 
     public RunKey Run => run;
 
     public int Step { get; } = step.Number;
+
+    /// <summary>The run's: of those that wait at a gate, the highest is next.</summary>
+    public int Priority => priority;
 
     public int Number { get; } = step.Attempt;
 
@@ -31,6 +34,9 @@ internal sealed class Attempt(RunKey run, ActivityStep step, ActivityStep.Declar
     /// <summary>Whether its append was sent so long ago that somebody else may have taken the run over since.</summary>
     public bool IsLate(DateTimeOffset now, TimeProvider time, TimeSpan window) => now - sentAt > window || time.GetElapsedTime(sentStamp) > window;
 
+    /// <summary>How long ago its append was sent.</summary>
+    public TimeSpan Age(TimeProvider time) => time.GetElapsedTime(sentStamp);
+
     public CancellationTokenSource Stop { get; } = new();
 
     public bool StopAsked { get; set; }
@@ -46,6 +52,8 @@ internal sealed class Attempt(RunKey run, ActivityStep step, ActivityStep.Declar
         {
         }
     }
+
+    public bool IsClaimed => Volatile.Read(ref claimed) != 0;
 
     /// <summary>True for the first that asks: the slot that starts it, or the time-out that gives it up.</summary>
     public bool Claim() => Interlocked.Exchange(ref claimed, 1) == 0;

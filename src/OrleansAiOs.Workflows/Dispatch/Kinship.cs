@@ -12,9 +12,9 @@ namespace OrleansAiOs.Workflows.Dispatch;
 internal sealed class Kinship(WorkflowHost host)
 {
     /// <summary>Starts a child, and asks it to cancel if that is asked for; then tells the parent that it was reached.</summary>
-    public void Reach(RunKey parent, string? by, ChildScheduled scheduled, bool cancelled) => Begin(parent, async () =>
+    public void Reach(RunKey parent, RunStarted started, ChildScheduled scheduled, bool cancelled) => Begin(parent, async () =>
     {
-        if (await StartAsync(parent, by, scheduled) is { } refused)
+        if (await StartAsync(parent, started, scheduled) is { } refused)
         {
             await InsistAsync(parent, () => new ChildEndedInput(scheduled.Step, scheduled.Run, new ChildFailed(scheduled.Step, refused)));
             return;
@@ -24,11 +24,11 @@ internal sealed class Kinship(WorkflowHost host)
     });
 
     /// <summary>Does what follows from a run's end.</summary>
-    public void Settle(RunKey run, string? by, Unsettled unsettled) => Begin(run, async () =>
+    public void Settle(RunKey run, RunStarted started, Unsettled unsettled) => Begin(run, async () =>
     {
         foreach (var child in unsettled.Children)
         {
-            if (child.IsReaching && await StartAsync(run, by, child.Scheduled) is not null) continue;
+            if (child.IsReaching && await StartAsync(run, started, child.Scheduled) is not null) continue;
             if (child.CancelAsked || child.Scheduled.OnParentClose is not ParentClose.Abandon) await EndAsync(run, child.Scheduled, $"its parent {run.Id} ended");
         }
         if (unsettled.Parent is { } parent)
@@ -36,16 +36,17 @@ internal sealed class Kinship(WorkflowHost host)
         host.Post(run, new SettledInput());
     });
 
+    // Who started the parent, and how urgent it is, holds for the child.
     /// <returns>Why it cannot be started, ever; null if it was.</returns>
-    private async Task<Failure?> StartAsync(RunKey parent, string? by, ChildScheduled scheduled)
+    private async Task<Failure?> StartAsync(RunKey parent, RunStarted started, ChildScheduled scheduled)
     {
         if (host.Registry.Find(scheduled.Workflow) is not { } type)
             return new Failure("UnknownWorkflow", $"There is no workflow '{scheduled.Workflow}' on host {host.Options.HostId}. It knows: {host.Registry.NamesForPeople}.");
         if (type.Objection(scheduled.Input) is { } objection) return new Failure("BadInput", objection);
-        var start = new StartRun(scheduled.Workflow, scheduled.Input, scheduled.Run, scheduled.BusinessKey, Tenant: parent.Tenant);
+        var start = new StartRun(scheduled.Workflow, scheduled.Input, scheduled.Run, scheduled.BusinessKey, Tenant: parent.Tenant, Priority: started.Priority ?? 0);
         try
         {
-            await InsistAsync(new RunKey(parent.Tenant, scheduled.Run), () => new StartInput(start, by, type, new ParentRun(parent.Id, scheduled.Step)));
+            await InsistAsync(new RunKey(parent.Tenant, scheduled.Run), () => new StartInput(start, started.By, type, new ParentRun(parent.Id, scheduled.Step)));
             return null;
         }
         catch (CommandRefusedException e)

@@ -26,7 +26,7 @@ public abstract record StepCommand(int Step) : StepEvent(Step)
 // ---- the run ----
 
 public sealed record RunStarted(string Workflow, JsonText Input, string Host, string? Version = null, string? BusinessKey = null,
-    string? By = null, IReadOnlyDictionary<string, string>? Attributes = null, ParentRun? Parent = null) : WorkflowEvent;
+    string? By = null, IReadOnlyDictionary<string, string>? Attributes = null, int? Priority = null, ParentRun? Parent = null) : WorkflowEvent;
 
 /// <summary>The run and the step that started a run.</summary>
 public sealed record ParentRun(string Run, int Step);

@@ -7,8 +7,10 @@ namespace OrleansAiOs.Workflows;
 /// <param name="Input">Its input.</param>
 /// <param name="Id">The run's id; a new one if left out. The same id and input again answers with the first run.</param>
 /// <param name="BusinessKey">What people call the case: an invoice number, an order; at most 200 characters.</param>
+/// <param name="Priority">Where attempts of the tenant wait for an activity's limit, those of the run with the highest are next; -100 to 100.</param>
 public sealed record StartRun(string Workflow, JsonText Input, string? Id = null, string? BusinessKey = null,
-    IReadOnlyDictionary<string, string>? Attributes = null, string Tenant = RunKey.DefaultTenant);
+    IReadOnlyDictionary<string, string>? Attributes = null, string Tenant = RunKey.DefaultTenant,
+    int Priority = 0);
 
 /// <param name="IsNew">False when the run was there already, with the same input.</param>
 public sealed record Started(RunKey Run, bool IsNew);

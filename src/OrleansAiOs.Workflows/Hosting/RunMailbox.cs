@@ -300,11 +300,11 @@ internal sealed class RunMailbox(RunKey key, WorkflowHost host)
         {
             if (turn.ToDispatch.IndexOf(turn.ToDispatch[i], i + 1) >= 0) continue;
             if (active.State.Find<ActivityStep>(turn.ToDispatch[i]) is { UnderWay: true } step && active.Execution?.Declaration(step.Number) is { } declared)
-                host.Executor.Dispatch(new Attempt(key, step, declared, turn.SentAt, turn.SentStamp));
+                host.Executor.Dispatch(new Attempt(key, step, declared, turn.SentAt, turn.SentStamp, active.State.Started?.Priority ?? 0));
         }
         foreach (var number in turn.ToReach)
-            if (active.State.Find<ChildStep>(number) is { UnderWay: true } child) host.Kinship.Reach(key, active.State.StartedBy, child.Scheduled, child.CancelAsked);
-        if (turn.Settles && active.State.Unsettled is { } unsettled) host.Kinship.Settle(key, active.State.StartedBy, unsettled);
+            if (active.State.Find<ChildStep>(number) is { UnderWay: true } child) host.Kinship.Reach(key, active.State.Started!, child.Scheduled, child.CancelAsked);
+        if (turn.Settles && active.State.Unsettled is { } unsettled) host.Kinship.Settle(key, active.State.Started!, unsettled);
         // The row may be early, and what it was early for is not in memory yet.
         if (turn.Due is { } due && (due != noted || taken.Exists(static input => input is DueInput))) host.WakeUps.Note(key, due);
         noted = turn.Due;

@@ -87,6 +87,7 @@ public sealed class WorkflowHost : IAsyncDisposable
             throw new CommandRefusedException(Refusal.NotFound, $"There is no workflow '{command.Workflow}' here. This host knows: {Registry.NamesForPeople}.");
         if (command.Id is null) command = command with { Id = Context.Ids.NextId(Now).ToString() };
         if (!RunKey.TryParse(command.Tenant, command.Id, out var run, out var error)) throw new CommandRefusedException(Refusal.Invalid, error!);
+        if (command.Priority is < -100 or > 100) throw new CommandRefusedException(Refusal.Invalid, $"A run's priority is -100 to 100, not {command.Priority}.");
         if (command.BusinessKey is { Length: > 200 }) throw new CommandRefusedException(Refusal.Invalid, $"A business key has at most 200 characters; this one has {command.BusinessKey.Length}.");
         if (command.BusinessKey is { } key && (key.Contains('\0') || RunKey.HoldsLoneSurrogate(key)))
             throw new CommandRefusedException(Refusal.Invalid, "A business key must be text: no U+0000 and no half characters.");

@@ -40,7 +40,7 @@ internal sealed class StartInput(StartRun command, string? by, WorkflowType type
     {
         if (run.State.Started is not { } first)
         {
-            run.Record(turn, new RunStarted(type.Name, command.Input, run.Context.HostId, type.Version, command.BusinessKey, by, command.Attributes, parent));
+            run.Record(turn, new RunStarted(type.Name, command.Input, run.Context.HostId, type.Version, command.BusinessKey, by, command.Attributes, command.Priority is 0 ? null : command.Priority, parent));
             Answer(turn, new Started(run.State.Run, IsNew: true));
         }
         else if (Difference(first) is { } difference)

@@ -14,7 +14,7 @@ public sealed class EventFormTests
 
     private static readonly WorkflowEvent[] Full =
     [
-        new RunStarted("w", Value, "host-1", "v1", "INV-1", "paula", Attributes, new ParentRun("p", 3)), new HostChanged("host-2"), new SignalReceived("go", Value, "paula", "key", "digest"),
+        new RunStarted("w", Value, "host-1", "v1", "INV-1", "paula", Attributes, 7, new ParentRun("p", 3)), new HostChanged("host-2"), new SignalReceived("go", Value, "paula", "key", "digest"),
         new CancelRequested("why", "paula", "key", "digest"), new RunParked("reason", "detail", 2), new RunUnparked("paula", "key", "digest"), new RunPaused("why", "paula", "key", "digest"), new RunResumed("paula", "key", "digest"),
         new RunTerminated("why", "paula", "key", "digest"), new UpdateAccepted(1, "add", Value, "paula", "key", "digest"), new UpdateCompleted(1, Value), new UpdateFailed(1, Failed), new AttributesSet(Attributes), new PatchMarked("p"),
         new RunCompleted(Value), new RunFailed(Failed), new RunCancelled("why"), new StepScheduled(1, "a.b", Effect.AtMostOnce, Value), new AttemptStarted(1, 2), new AttemptHeartbeat(1, 2, Value), new AttemptFailed(1, 2, Failed, At, true),

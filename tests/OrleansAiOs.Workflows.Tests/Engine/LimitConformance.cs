@@ -1,0 +1,103 @@
+using OrleansAiOs.Workflows.History;
+
+namespace OrleansAiOs.Workflows.Tests.Engine;
+
+/// <summary>Who is next where attempts have to wait, and how fast they begin.</summary>
+public abstract class LimitConformance(IStoreFixture stores) : EngineConformance(stores)
+{
+    private static readonly Activity<string, string> One = Activity.Pure<Outside, string, string>("limit.one", (o, name, c) => o.Call(name, c), new ActivityOptions { Concurrency = 1 });
+
+    private static readonly Activity<string, string> Slow = Activity.Pure<Outside, string, string>("limit.slow", (o, name, c) => o.Call(name, c), new ActivityOptions { PerSecond = 2, Burst = 3 });
+
+    private static readonly Activity<string, string> Shared = Activity.Pure<Outside, string, string>("limit.shared", (o, name, c) => o.Call(name, c), new ActivityOptions { Concurrency = 4, ConcurrencyPerTenant = 2 });
+
+    [Workflow("one")]
+    private sealed class AtOne : Workflow<string, string>
+    {
+        protected override Task<string> RunAsync(string name) => Call(One, name);
+    }
+
+    [Workflow("slow")]
+    private sealed class AtSlow : Workflow<string, string>
+    {
+        protected override Task<string> RunAsync(string name) => Call(Slow, name);
+    }
+
+    [Workflow("shared")]
+    private sealed class AtShared : Workflow<string, string>
+    {
+        protected override Task<string> RunAsync(string name) => Call(Shared, name);
+    }
+
+    // When this returns, its attempt is at the gate.
+    private async Task<RunKey> Begin(string workflow, string name, string tenant = RunKey.DefaultTenant, int priority = 0) =>
+        (await Host.StartRunAsync(new StartRun(workflow, JsonText.From(name), Key(name).Id, Tenant: tenant, Priority: priority), "paula")).Run;
+
+    private void Hold(Func<string, bool> which) => Outside.Answer = (name, _) => which(name) ? Outside.Hang() : Task.FromResult(name);
+
+    [Fact]
+    public async Task The_run_with_the_highest_priority_is_next_and_of_equals_the_first()
+    {
+        Hold(name => name == "hold");
+        var runs = new List<RunKey> { await Begin("one", "hold") };
+        foreach (var (name, priority) in new[] { ("low", -5), ("a", 0), ("high", 100), ("b", 0), ("higher", 7), ("c", 0) }) runs.Add(await Begin("one", name, priority: priority));
+        Outside.Names.Should().Equal("hold");
+        Outside.LetGo();
+        foreach (var run in runs) await End(run);
+        Outside.Names.Should().Equal("hold", "high", "higher", "a", "b", "c", "low");
+        (await Events<RunStarted>(runs[3]))[0].Priority.Should().Be(100);
+        foreach (var wrong in new[] { -101, 101 }) await Refused(() => Begin("one", "wrong", priority: wrong), Refusal.Invalid, "*priority*");
+    }
+
+    [Fact]
+    public async Task Tenants_take_turns_whatever_the_priority_of_ones_runs()
+    {
+        Hold(name => name == "hold");
+        var runs = new List<RunKey> { await Begin("one", "hold", "a") };
+        for (var i = 1; i <= 6; i++) runs.Add(await Begin("one", $"a{i}", "a", priority: 100));
+        for (var i = 1; i <= 2; i++) runs.Add(await Begin("one", $"b{i}", "b"));
+        runs.Add(await Begin("one", "c1", "c"));
+        Outside.LetGo();
+        foreach (var run in runs) await End(run);
+        Outside.Names.Should().Equal("hold", "b1", "c1", "a1", "b2", "a2", "a3", "a4", "a5", "a6");
+    }
+
+    [Fact]
+    public async Task A_tenant_has_no_more_than_its_share_while_places_are_free()
+    {
+        Hold(_ => true);
+        var runs = new List<RunKey>();
+        for (var i = 1; i <= 3; i++) runs.Add(await Begin("shared", $"a{i}", "a"));
+        runs.Add(await Begin("shared", "b1", "b"));
+        await Eventually(() => Task.FromResult(Outside.Calls.Count == 3), () => string.Join(' ', Outside.Names));
+        Outside.Names.Should().BeEquivalentTo("a1", "a2", "b1");
+        Outside.LetGo();
+        foreach (var run in runs) await End(run);
+        Outside.Names.Should().HaveCount(4);
+    }
+
+    [Fact]
+    public async Task A_rate_lets_a_burst_through_and_then_so_many_a_second()
+    {
+        var runs = new List<RunKey>();
+        for (var i = 1; i <= 8; i++) runs.Add(await Begin("slow", $"{i}"));
+        for (var begun = 3; begun <= 8; begun++)
+        {
+            await Eventually(() => Task.FromResult(Outside.Calls.Count >= begun), () => $"{Outside.Calls.Count} began");
+            Outside.Calls.Count.Should().Be(begun, "the bucket is empty until time passes");
+            Time.Advance(TimeSpan.FromMilliseconds(499));
+            Outside.Calls.Count.Should().Be(begun);
+            Time.Advance(TimeSpan.FromMilliseconds(1));
+        }
+        foreach (var run in runs) await End(run);
+        Time.Advance(TimeSpan.FromHours(1));
+        for (var i = 11; i <= 14; i++) runs.Add(await Begin("slow", $"{i}"));
+        await Eventually(() => Task.FromResult(Outside.Calls.Count >= 11), () => $"{Outside.Calls.Count} began");
+        Outside.Calls.Count.Should().Be(11, "a long rest is no more than a full bucket");
+        await PassTimeUntilEnd(runs[^1]);
+    }
+}
+
+public sealed class LimitsInMemory(InMemory store) : LimitConformance(store), IClassFixture<InMemory>;
+
+public sealed class LimitsOnPostgres(OnPostgres store) : LimitConformance(store), IClassFixture<OnPostgres>;
