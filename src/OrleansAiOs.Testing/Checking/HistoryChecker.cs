@@ -190,6 +190,11 @@ public sealed class HistoryChecker(CheckerOptions options)
         if (row.Status != state.Status) report("I5", $"the row says {row.Status}, the history {state.Status}");
         if (row.Busy != busy) report("I5", $"the row says busy: {row.Busy}, the history {busy}");
         if (row.Host != state.Host) report("I5", $"the row says host {row.Host}, the history {state.Host}");
+        if (state.Imported is not null)
+        {
+            if (facts.WakeUp is not null || row.Busy) report("I8", "it was imported and is inert, and yet the engine would look at it");
+            return;
+        }
         if (state.IsClosed != row.ClosedAt is not null) report("I5", $"the row says closed at {row.ClosedAt:u}, the history says {state.Status}");
         if (state.IsClosed) return;
 

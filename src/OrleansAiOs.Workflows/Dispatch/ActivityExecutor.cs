@@ -132,10 +132,11 @@ internal sealed class ActivityExecutor(IServiceProvider services, IRunStore stor
     {
         var key = IdempotencyKey.Of(attempt.Run.Tenant, attempt.Run.Id, attempt.Step, attempt.Epoch);
         var context = new ActivityContext(attempt.Run.Tenant, attempt.Run.Id, attempt.Step, attempt.Number, key, watch.Heartbeat, watch.Token);
+        var tool = options.InPlaceOf(attempt.Activity);
         await using var scope = services.CreateAsyncScope();
-        if (attempt.Activity.Effect is not Effect.Transactional) return await attempt.Activity.RunAsync(scope.ServiceProvider, attempt.Input, context, null);
+        if (attempt.Activity.Effect is not Effect.Transactional) return await tool.RunAsync(scope.ServiceProvider, attempt.Input, context, null);
         return await store.TransactAsync(attempt.Run, key.Value,
-            transaction => attempt.Activity.RunAsync(scope.ServiceProvider, attempt.Input, context, transaction), watch.Token);
+            transaction => tool.RunAsync(scope.ServiceProvider, attempt.Input, context, transaction), watch.Token);
     }
 
     private static AttemptOutcome Outcome(Attempt attempt, Task<JsonText> work)
@@ -170,7 +171,7 @@ internal sealed class ActivityExecutor(IServiceProvider services, IRunStore stor
         try
         {
             await using var scope = services.CreateAsyncScope();
-            var work = attempt.Activity.ReconcileAsync(scope.ServiceProvider, attempt.Input, context);
+            var work = options.InPlaceOf(attempt.Activity).ReconcileAsync(scope.ServiceProvider, attempt.Input, context);
             if (!work.IsCompleted) await Task.WhenAny(work, watch.Expired);
             verdict = work.IsCompleted ? await work : Reconciled<JsonText>.StillUnknown($"The receiver did not answer the inquiry within {watch.Limit}.");
         }

@@ -266,13 +266,13 @@ internal sealed class WorkflowExecution
         }
         if (commands >= recorded.Count)
         {
-            Difference = new FirstDifference(State.Version, null, command, CodePlace.OfCaller());
+            Difference = new FirstDifference(State.Version, null, command, command is RunClosed ? null : CodePlace.OfCaller());
             return;
         }
         var (e, at) = recorded[commands];
         if (!CommandIdentity.IsSame(e, command))
         {
-            Difference = new FirstDifference(State.Version + 1, e, command, CodePlace.OfCaller());
+            Difference = new FirstDifference(State.Version + 1, e, command, command is RunClosed ? null : CodePlace.OfCaller());
             return;
         }
         commands++;

@@ -140,7 +140,7 @@ internal sealed class WorkflowRun
     {
         switch (input)
         {
-            case RunParked or RunPaused or HostChanged:
+            case RunParked or RunPaused or HostChanged or RunImported:
                 return [];
             case RunUnparked or RunResumed when keep || State.IsHeld:
                 return []; // the code threw again at what was held, or there is another reason to hold it: it is held further
