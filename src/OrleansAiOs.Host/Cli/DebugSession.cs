@@ -92,7 +92,7 @@ internal sealed class DebugSession(Terminal terminal, RunStepper stepper, Func<s
 
     private void Where(Moment now)
     {
-        foreach (var line in State(now)) terminal.Line($"  {line}");
+        foreach (var line in State(now).DefaultIfEmpty("no variables yet: the code is before its first await")) terminal.Line($"  {line}");
     }
 
     private void Open(Moment now)
