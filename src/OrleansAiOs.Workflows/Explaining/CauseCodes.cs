@@ -7,6 +7,7 @@ public static class CauseCodes
     public const string Completed = "completed";
     public const string Failed = "failed";
     public const string Cancelled = "cancelled";
+    public const string Imported = "imported";
     public const string NoSuchRun = "no-such-run";
 
     // ---- the host and its database ----
