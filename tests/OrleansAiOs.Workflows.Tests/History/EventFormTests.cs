@@ -45,7 +45,8 @@ public sealed class EventFormTests
             var (name, body) = EventNames.Write(e);
             text.AppendLine($"{name} {Encoding.UTF8.GetString(body)}");
         }
-        Verified.Text("Events.verified.txt", text.ToString());
+        Verified.Text("Events.verified.txt", text.ToString(), "What is stored is read for ever. To version it: add an optional member (old lines stay as they are, a new one shows the member), "
+            + "or an event with a name of its own, and keep reading the old; never rename, retype or take away. A line that is new is well; a line that changed or went is a history nobody can read.");
     }
 
     [Fact]
