@@ -74,6 +74,7 @@ internal static class AiosCommand
             DecideCommand.CreateReject(client),
             KeysCommand.Create(client),
             DbCommand.Create(),
+            DebugCommand.Create(client),
             VerifyCommand.Create(),
             SimCommand.Create(),
             DoctorCommand.Create(client),

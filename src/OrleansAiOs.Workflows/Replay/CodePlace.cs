@@ -20,6 +20,9 @@ public sealed record CodePlace(string? File, int Line, string Method)
     [MethodImpl(MethodImplOptions.NoInlining)]
     internal static CodePlace? OfCaller() => Of(new StackTrace(1, fNeedFileInfo: true));
 
+    /// <summary>The name of the method whose state machine this is.</summary>
+    internal static string Named(Type machine) => Name(machine, "MoveNext");
+
     internal static CodePlace? Of(Exception thrown) => Of(new StackTrace(thrown, fNeedFileInfo: true));
 
     private static CodePlace? Of(StackTrace stack)
@@ -27,7 +30,8 @@ public sealed record CodePlace(string? File, int Line, string Method)
         foreach (var frame in stack.GetFrames())
         {
             if (frame.GetMethod() is not { DeclaringType: { } type } method) continue;
-            if (type == typeof(DeterministicScheduler)) return null; // what lies below called the engine, and not the engine the code
+            // What lies below called the engine, and not the engine the code.
+            if (type == typeof(Turns.WorkflowRun) || type == typeof(DeterministicScheduler)) return null;
             if (type.Assembly == typeof(CodePlace).Assembly || type.Assembly == typeof(object).Assembly) continue;
             var file = frame.GetFileName();
             return new CodePlace(file, file is null ? 0 : frame.GetFileLineNumber(), Name(type, method.Name));
