@@ -31,6 +31,8 @@ internal static class AiosCommand
           6  invalid: the host cannot read what it was sent
           7  the host is unreachable, busy or broken; try again
           8  the run is not over yet
+          9  a replay differs from the history
+          10 it cannot be replayed
           130  interrupted
         """;
 
@@ -49,7 +51,12 @@ internal static class AiosCommand
             StartCommand.Create(client),
             ListCommand.Create(client),
             ShowCommand.Create(client),
+            ExplainCommand.Create(client),
             HistoryCommand.Create(client),
+            ExportCommand.Create(client),
+            ImportCommand.Create(),
+            ReplayCommand.Create(client),
+            ReplayCommand.CreateSealed(),
             ResultCommand.Create(client),
             SignalCommand.Create(client),
             QueryCommand.Create(client),
@@ -60,11 +67,14 @@ internal static class AiosCommand
             ResumeCommand.Create(client),
             UnparkCommand.Create(client),
             ResolveCommand.Create(client),
+            RetryNowCommand.Create(client),
+            SkipCommand.Create(client),
             ApprovalsCommand.Create(client),
             DecideCommand.CreateApprove(client),
             DecideCommand.CreateReject(client),
             KeysCommand.Create(client),
             DbCommand.Create(),
+            DebugCommand.Create(client),
             VerifyCommand.Create(),
             SimCommand.Create(),
             DoctorCommand.Create(client),

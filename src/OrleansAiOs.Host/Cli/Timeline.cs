@@ -91,6 +91,8 @@ internal sealed class Timeline
                 break;
             case "outcome-never-will": Stand(step, $"did not happen{Said(e)}", Text(e, "why")); break;
             case "outcome-happened": End(step, e, $"had happened{Said(e)}"); break;
+            case "retry-asked": Stand(step, $"retry asked{Said(e)}"); break;
+            case "step-skipped": End(step, e, $"skipped{Said(e)}", Text(e, "why")); break;
             case "attempt-heartbeat": Stand(step, "under way", Raw(e, "details")); break;
             case "child-cancel-asked": Stand(step, "asked to end"); break;
             case "child-reached": Stand(step, "awaited"); break;

@@ -229,6 +229,11 @@ public sealed class HistoryChecker(CheckerOptions options)
         if (row.Status != state.Status) report("I5", $"the row says {row.Status}, the history {state.Status}");
         if (row.Busy != busy) report("I5", $"the row says busy: {row.Busy}, the history {busy}");
         if (row.Host != state.Host) report("I5", $"the row says host {row.Host}, the history {state.Host}");
+        if (state.Imported is not null)
+        {
+            if (facts.WakeUp is not null || row.Busy) report("I8", "it was imported and is inert, and yet the engine would look at it");
+            return;
+        }
         if (state.IsClosed != row.ClosedAt is not null) report("I5", $"the row says closed at {row.ClosedAt:u}, the history says {state.Status}");
         if (options.AllHaveEnded && state.Unsettled is not null) report("I12", "it has ended, and what follows from that is not done: its parent or its children were not told");
         if (busy && state.IsClosed && options.LivingHosts?.Contains(state.Host!) is false) report("I8", $"it ended on host {state.Host}, which is dead, and nobody has told its kin");

@@ -65,7 +65,8 @@ internal sealed class StepGrammar
     public void Show(long version, WorkflowEvent e, DateTimeOffset when)
     {
         Demand(when >= at, version, "I4", $"its time {when:O} is before the one of the event before, {at:O}");
-        Demand(!closed || e is RunSettled or HostChanged && !settled, version, "I4", $"a {EventNames.Of(e)} stands behind the end of the run");
+        Demand(!closed || e is RunImported or RunSettled || e is HostChanged && !settled, version, "I4", $"a {EventNames.Of(e)} stands behind the end of the run");
+        Demand(before is not RunImported, version, "I4", $"a {EventNames.Of(e)} stands behind the import of the run, which does not go on here");
         Demand(before is not null || e is RunStarted, version, "I4", $"the history begins with a {EventNames.Of(e)}");
         Demand(before is null || e is not RunStarted, version, "I4", "the run was started twice");
         Demand(!e.IsCommand || before is not (null or HostChanged or RunParked), version, "I4", $"the command {EventNames.Of(e)} stands behind no input");
@@ -106,7 +107,7 @@ internal sealed class StepGrammar
                 Demand(checkpoint.Steps == steps.Count, version, "I4", $"the checkpoint counts {checkpoint.Steps} steps, and there are {steps.Count}");
                 Demand(checkpoint.Host == host, version, "I4", $"the checkpoint is of host {checkpoint.Host}, and {host} appends");
                 break;
-            case RunClosed:
+            case RunClosed or RunImported:
                 closed = true;
                 break;
             case StepScheduled or TimerSet or ApprovalRequested or ValueRecorded or ChildScheduled:

@@ -20,7 +20,7 @@ internal sealed class Simulation
     private static readonly TimeSpan Punctual = TimeSpan.FromSeconds(1);
     private static readonly TimeSpan Slack = TimeSpan.FromMilliseconds(200);
 
-    private static readonly WorkflowRegistry Registry = new WorkflowRegistry()
+    internal static WorkflowRegistry Registry { get; } = new WorkflowRegistry()
         .Add<SimFamily>().Add<SimNested>().Add<SimChild>().Add<SimSequence>().Add<SimFanOut>().Add<SimWaits>().Add<SimSaga>().Add<SimMeanwhile>().Add<SimPerson>().Add<SimLoopWorkflow>();
 
     private static readonly string[] Shapes = ["sim-sequence", "sim-fan-out", "sim-waits", "sim-saga", "sim-meanwhile", "sim-person", "sim-loop", "sim-family"];
@@ -56,6 +56,9 @@ internal sealed class Simulation
     }
 
     public SimCount Count => world.Count;
+
+    /// <summary>The histories as they stand.</summary>
+    public IEnumerable<(RunKey Run, IReadOnlyList<StoredEvent> History)> Histories => disk.Store.Snapshot().Select(stored => (stored.Run, stored.History));
 
     public ulong Hash => world.Loop.Hash;
 

@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
 using Microsoft.Extensions.DependencyInjection;
+using OrleansAiOs.Workflows.Explaining;
 using OrleansAiOs.Workflows.History;
 using OrleansAiOs.Workflows.Hosting;
 using OrleansAiOs.Workflows.Timers;
@@ -42,6 +43,13 @@ internal sealed class ActivityExecutor(IServiceProvider services, IRunStore stor
         attempt.StopAsked = true;
         attempt.FireStop();
     }
+
+    /// <summary>What is in hand of a step; null if nothing is.</summary>
+    public AttemptView? ViewOf(RunKey run, int step) =>
+        underWay.TryGetValue((run, step), out var attempt) && gates.TryGetValue(attempt.Inquiry > 0 ? attempt.Activity.Name + "?" : attempt.Activity.Name, out var gate) ? gate.View(attempt.IsClaimed, run.Tenant) : null;
+
+    /// <summary>Whether activities ask for a service of this type that nobody has registered.</summary>
+    public bool Lacks(Type service) => services.GetService<IServiceProviderIsService>() is { } known && !known.IsService(service);
 
     /// <summary>Waits until nothing is under way.</summary>
     public async Task DrainAsync(TimeSpan atMost)
@@ -127,10 +135,11 @@ internal sealed class ActivityExecutor(IServiceProvider services, IRunStore stor
     {
         var key = IdempotencyKey.Of(attempt.Run.Tenant, attempt.Run.Id, attempt.Step, attempt.Epoch);
         var context = new ActivityContext(attempt.Run.Tenant, attempt.Run.Id, attempt.Step, attempt.Number, key, watch.Heartbeat, watch.Token) { Details = attempt.Details };
+        var tool = options.InPlaceOf(attempt.Activity);
         await using var scope = services.CreateAsyncScope();
-        if (attempt.Activity.Effect is not Effect.Transactional) return await attempt.Activity.RunAsync(scope.ServiceProvider, attempt.Input, context, null);
+        if (attempt.Activity.Effect is not Effect.Transactional) return await tool.RunAsync(scope.ServiceProvider, attempt.Input, context, null);
         return await store.TransactAsync(attempt.Run, key.Value,
-            transaction => attempt.Activity.RunAsync(scope.ServiceProvider, attempt.Input, context, transaction), watch.Token);
+            transaction => tool.RunAsync(scope.ServiceProvider, attempt.Input, context, transaction), watch.Token);
     }
 
     private static AttemptOutcome Outcome(Attempt attempt, Task<JsonText> work)
@@ -165,7 +174,7 @@ internal sealed class ActivityExecutor(IServiceProvider services, IRunStore stor
         try
         {
             await using var scope = services.CreateAsyncScope();
-            var work = attempt.Activity.ReconcileAsync(scope.ServiceProvider, attempt.Input, context);
+            var work = options.InPlaceOf(attempt.Activity).ReconcileAsync(scope.ServiceProvider, attempt.Input, context);
             if (!work.IsCompleted) await Task.WhenAny(work, watch.Expired);
             verdict = work.IsCompleted ? await work : Reconciled<JsonText>.StillUnknown($"The receiver did not answer the inquiry within {watch.Limit}.");
         }

@@ -16,6 +16,7 @@ public static class EventNames
         ("cancel-requested", typeof(CancelRequested)),
         ("run-parked", typeof(RunParked)),
         ("run-unparked", typeof(RunUnparked)),
+        ("run-imported", typeof(RunImported)),
         ("run-paused", typeof(RunPaused)),
         ("run-resumed", typeof(RunResumed)),
         ("attributes-set", typeof(AttributesSet)),
@@ -102,6 +103,7 @@ public sealed class UnreadableHistoryException(string message) : Exception(messa
 [JsonSerializable(typeof(CancelRequested))]
 [JsonSerializable(typeof(RunParked))]
 [JsonSerializable(typeof(RunUnparked))]
+[JsonSerializable(typeof(RunImported))]
 [JsonSerializable(typeof(RunPaused))]
 [JsonSerializable(typeof(RunResumed))]
 [JsonSerializable(typeof(AttributesSet))]

@@ -46,6 +46,15 @@ public sealed record RunParked(string Reason, string Detail, int Holds = 0) : Wo
 
 public sealed record RunUnparked(string? By = null, string? Key = null, string? Body = null) : WorkflowEvent;
 
+/// <summary>The run came from another installation and is kept as evidence: nothing of it goes on here. Always the last event.</summary>
+/// <param name="ExportedAt">When it left the other one.</param>
+/// <param name="Engine">The version that exported it.</param>
+public sealed record RunImported(DateTimeOffset ExportedAt, string Engine, string? By = null) : WorkflowEvent
+{
+    /// <summary>What stands in place of the host in the row of an imported run.</summary>
+    internal const string HostName = "imported";
+}
+
 /// <summary>A person halted the run: inputs are recorded, code does not run and no new attempt starts, until it is resumed.</summary>
 public sealed record RunPaused(string Reason, string? By = null, string? Key = null, string? Body = null) : WorkflowEvent;
 

@@ -1,6 +1,7 @@
 using System.Collections.Concurrent;
 using Microsoft.Extensions.Logging;
 using OrleansAiOs.Workflows.Dispatch;
+using OrleansAiOs.Workflows.Explaining;
 using OrleansAiOs.Workflows.History;
 using OrleansAiOs.Workflows.Steps;
 using OrleansAiOs.Workflows.Timers;
@@ -29,6 +30,7 @@ public sealed class WorkflowHost : IAsyncDisposable
     private volatile HashSet<string> dead = [];
     private volatile bool mustTakeOver;
     private volatile bool refusing;
+    private volatile bool fenced;
 
     public WorkflowHost(IRunStore store, WorkflowRegistry registry, IServiceProvider services, ILogger<WorkflowHost> log, WorkflowHostOptions options)
     {
@@ -76,6 +78,11 @@ public sealed class WorkflowHost : IAsyncDisposable
     internal ILogger Log { get; }
 
     internal bool IsHalted => stopping.IsCancellationRequested;
+
+    internal bool IsFenced => fenced;
+
+    /// <summary>What the run's mailbox does; null if the run is not in memory.</summary>
+    internal MailboxView? ViewOf(RunKey run) => mailboxes.TryGetValue(run, out var mailbox) ? mailbox.View() : null;
 
     // ---- commands ----
 
@@ -174,6 +181,13 @@ public sealed class WorkflowHost : IAsyncDisposable
     public Task<long> SkipAsync(RunKey run, int step, JsonText result, string why, string by, string? key = null) => SendAsync(run, new SkipInput(step, result, why, by, key));
 
     public Task<long> UnparkAsync(RunKey run, string by, string? key = null) => SendAsync(run, new UnparkInput(by, key));
+
+    /// <summary>Why a run is where it is: what it waits for, since when, who can move it on, and with which command. Changes nothing, and always answers.</summary>
+    /// <param name="run">Which run.</param>
+    /// <param name="keyholders">Who holds a key, if that is known: else nobody is missed.</param>
+    /// <param name="cancellation">Gives up.</param>
+    public Task<Explanation> ExplainAsync(RunKey run, IReadOnlyList<Keyholder>? keyholders = null, CancellationToken cancellation = default) =>
+        RunExplainer.ExplainAsync(this, run, keyholders, cancellation);
 
     /// <summary>Waits for the end of a run, however far away.</summary>
     /// <exception cref="CommandRefusedException">There is no such run, or the host goes down.</exception>
@@ -365,6 +379,7 @@ public sealed class WorkflowHost : IAsyncDisposable
             }
             catch (HostFencedException)
             {
+                fenced = true;
                 Log.Fenced(Options.HostId);
                 Halt();
                 Fenced?.Invoke();

@@ -15,6 +15,9 @@ public sealed record WorkflowHostOptions
     /// <summary>Where turns and activities run. A simulation puts its own here.</summary>
     public TaskScheduler Scheduler { get; init; } = TaskScheduler.Default;
 
+    /// <summary>In a test: what is called in an activity's place.</summary>
+    internal Func<Activity, Activity> InPlaceOf { get; init; } = static activity => activity;
+
     /// <summary>Other hosts may serve the same store. Then this one reports every <see cref="HeartbeatEvery"/>.</summary>
     public bool Shared { get; init; }
 

@@ -43,6 +43,10 @@ internal sealed class StartInput(StartRun command, string? by, WorkflowType type
             run.Record(turn, new RunStarted(type.Name, command.Input, run.Context.HostId, type.Version, command.BusinessKey, by, command.Attributes, command.Priority is 0 ? null : command.Priority, parent));
             Answer(turn, new Started(run.State.Run, IsNew: true));
         }
+        else if (run.State.Imported is not null)
+        {
+            Refuse(turn, Refusal.Conflict, $"Run {run.State.Run} exists already: it was imported from another installation, and does not go on here. Choose another id.");
+        }
         else if (Difference(first) is { } difference)
         {
             Refuse(turn, Refusal.Conflict, $"Run {run.State.Run} exists already, {difference}. Choose another id, or send what it was started with.");
@@ -78,6 +82,11 @@ internal abstract class RunCommand(string? key, string body) : Command<long>
         {
             if (receipt.Body == digest) Answer(turn, receipt.Version);
             else Refuse(turn, Refusal.Conflict, $"The idempotency key '{key}' was used before on run {run.State.Run}, for another command. Use a new key for a new command.");
+            return;
+        }
+        if (run.State.Imported is { } imported)
+        {
+            Refuse(turn, Refusal.Conflict, $"Run {run.State.Run} was imported (exported at {imported.ExportedAt:u}) and is kept as evidence: it can be shown, replayed and exported, not steered. Start a run of its workflow instead.");
             return;
         }
         if (run.State.IsClosed && this is not UnparkInput)
@@ -270,6 +279,6 @@ internal sealed class ForeignWorkInput(string what) : InnerInput
     public override void Decide(WorkflowRun run, Turn turn)
     {
         if (run.State.IsClosed || run.State.Parked is not null) return;
-        turn.MustPark ??= new Parking(-1, "The code left the deterministic scheduler", what);
+        turn.MustPark ??= new Parking(-1, Parking.LeftTheEngine, what);
     }
 }

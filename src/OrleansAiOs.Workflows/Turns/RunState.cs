@@ -69,7 +69,10 @@ internal sealed class RunState(RunKey run)
 
     public IReadOnlyCollection<OpenStep> Open => open.Values;
 
-    public bool IsClosed => Outcome is not null;
+    /// <summary>It came from another installation: nothing of it goes on here.</summary>
+    public RunImported? Imported { get; private set; }
+
+    public bool IsClosed => Imported is not null || Outcome is not null;
 
     public T? Find<T>(int step) where T : OpenStep => open.GetValueOrDefault(step) as T;
 
@@ -113,6 +116,11 @@ internal sealed class RunState(RunKey run)
                 Parked = null;
                 Status = OpenStatus;
                 Keep(unparked.Key, unparked.Body);
+                break;
+            case RunImported imported:
+                Imported = imported;
+                Host = RunImported.HostName;
+                open.Clear();
                 break;
             case RunPaused paused:
                 Paused = paused;
