@@ -473,7 +473,10 @@ public sealed class WorkflowHost : IAsyncDisposable
     /// <summary>Another host has an attempt of this run under way: if it is dead, or should it die, nobody else might know.</summary>
     internal void WatchOwners(WorkflowRun run)
     {
-        var owners = run.State.IsClosed ? run.State.IsBusy ? [run.State.Host!] : [] : run.State.Open.Where(step => step.UnderWay).Select(step => step.Owner);
+        var key = run.State.Run;
+        var owners = run.State.IsClosed ? run.State.IsBusy && !Kinship.IsSettling(key) ? [run.State.Host!] : []
+            // A held run's attempts are taken over when it goes on: until then it is left alone.
+            : run.State.Open.Where(step => step.UnderWay && !(run.State.IsHeld && step is ActivityStep && IsDead(step.Owner)) && !(step is ChildStep child && Kinship.IsReaching(key, child))).Select(step => step.Owner);
         foreach (var owner in owners.Where(owner => owner != Options.HostId).Distinct(StringComparer.Ordinal))
         {
             if (IsDead(owner)) Post(run.State.Run, new OwnerLostInput());
