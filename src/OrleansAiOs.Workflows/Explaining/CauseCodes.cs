@@ -8,6 +8,7 @@ public static class CauseCodes
     public const string Failed = "failed";
     public const string Cancelled = "cancelled";
     public const string Terminated = "terminated";
+    public const string Imported = "imported";
     public const string NoSuchRun = "no-such-run";
 
     // ---- the host and its database ----
