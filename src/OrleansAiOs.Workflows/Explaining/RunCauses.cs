@@ -9,6 +9,14 @@ internal static class RunCauses
     public static IEnumerable<Cause> Of(Subject subject)
     {
         var state = subject.State;
+        if (state.Imported is { } imported)
+        {
+            yield return new Cause(CauseCodes.Imported, $"The run was imported{(imported.By is { } by ? $" by {by}" : "")} from another installation (exported {Words.Time(imported.ExportedAt)}) and is kept as evidence: it never goes on here.", Urgency.Stopped, subject.LastOf<RunImported>())
+            {
+                Unblockers = ["nobody here: it goes on where it came from", "aios replay and aios debug open it"],
+            };
+            yield break;
+        }
         if (state.Outcome is { } outcome)
         {
             yield return outcome switch

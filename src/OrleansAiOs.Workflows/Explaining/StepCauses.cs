@@ -10,7 +10,7 @@ internal static class StepCauses
     private const int RunsThatOpenTheBreaker = 3;
     private static readonly TimeSpan Far = TimeSpan.FromDays(1);
 
-    public static IEnumerable<Cause> Of(Subject subject) => subject.State.InOrder<OpenStep>().Select(step => step switch
+    public static IEnumerable<Cause> Of(Subject subject) => (subject.State.IsClosed ? [] : subject.State.InOrder<OpenStep>()).Select(step => step switch
     {
         ActivityStep activity => Activity(subject, activity),
         TimerStep timer => Timer(subject, timer),

@@ -1,8 +1,10 @@
 using System.Collections.Concurrent;
 using System.Reflection;
 using Microsoft.Extensions.DependencyInjection;
+using OrleansAiOs.Testing;
 using OrleansAiOs.Tests.Shared;
 using OrleansAiOs.Workflows.Explaining;
+using OrleansAiOs.Workflows.Export;
 using OrleansAiOs.Workflows.History;
 using OrleansAiOs.Workflows.Hosting;
 using OrleansAiOs.Workflows.Tests.Engine;
@@ -312,6 +314,21 @@ public abstract class ExplainConformance(IStoreFixture stores) : EngineConforman
         [CauseCodes.NoSuchRun] = t => t.Host.ExplainAsync(t.Key("nobody")),
         [CauseCodes.Completed] = t => t.AtTheEnd("keyed"),
         [CauseCodes.Failed] = t => t.AtTheEnd("fail"),
+        [CauseCodes.Imported] = async t =>
+        {
+            var elsewhere = new InMemoryStore(t.Time);
+            var host = t.NewHost(elsewhere);
+            await host.StartAsync(default);
+            var run = (await host.StartRunAsync(new StartRun("explained", JsonText.From("sleep-a-month"), t.Key("abroad").Id), "paula")).Run;
+            using var file = new MemoryStream();
+            using (var writer = new HistoryWriter(file, new ExportOptions { ExportedAt = host.Now }))
+            {
+                await writer.WriteAsync(run, await elsewhere.ReadAsync(run, 1, default));
+                await writer.FinishAsync();
+            }
+            await HistoryImport.ImportAsync(t.Store, null, new MemoryStream(file.ToArray()), "paula", t.Time, default);
+            return await t.Host.ExplainAsync(run);
+        },
         [CauseCodes.Terminated] = async t =>
         {
             var run = await t.Start("explained", "receive");
