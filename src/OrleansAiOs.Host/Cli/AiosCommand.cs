@@ -58,6 +58,7 @@ internal static class AiosCommand
             ResumeCommand.Create(client),
             UnparkCommand.Create(client),
             ResolveCommand.Create(client),
+            SchedulesCommand.Create(client),
             ApprovalsCommand.Create(client),
             DecideCommand.CreateApprove(client),
             DecideCommand.CreateReject(client),

@@ -152,6 +152,7 @@ internal sealed class AiosServer : IAsyncDisposable
         }).ExcludeFromDescription();
         var api = web.MapGroup("/api/v1");
         RunsApi.Map(api);
+        SchedulesApi.Map(api);
         ApprovalsApi.Map(api);
         PayloadsApi.Map(api);
         KeysApi.Map(api);

@@ -14,7 +14,7 @@ namespace OrleansAiOs.Workflows.Dispatch;
 /// an attempt that waited longer (a paused machine, a full gate) may by then have been taken over by another host, so the run
 /// appends again first, and loses if it was. A crash here leaves the attempt under way in the history, owned by a dead incarnation.
 /// </summary>
-internal sealed class ActivityExecutor(IServiceProvider services, IRunStore store, StoreClock clock, WorkflowHostOptions options, Action<RunKey, Input> post)
+internal sealed class ActivityExecutor(WorkflowHost host, IServiceProvider services, IRunStore store, StoreClock clock, WorkflowHostOptions options, Action<RunKey, Input> post)
 {
     private readonly ConcurrentDictionary<string, ActivityGate> gates = new(StringComparer.Ordinal);
     private readonly ConcurrentDictionary<(RunKey, int), Attempt> underWay = new();
@@ -123,7 +123,7 @@ internal sealed class ActivityExecutor(IServiceProvider services, IRunStore stor
     private async Task<JsonText> InvokeAsync(Attempt attempt, AttemptWatch watch)
     {
         var key = IdempotencyKey.Of(attempt.Run.Tenant, attempt.Run.Id, attempt.Step, attempt.Epoch);
-        var context = new ActivityContext(attempt.Run.Tenant, attempt.Run.Id, attempt.Step, attempt.Number, key, watch.Heartbeat, watch.Token);
+        var context = new ActivityContext(attempt.Run.Tenant, attempt.Run.Id, attempt.Step, attempt.Number, key, watch.Heartbeat, watch.Token) { Host = host };
         await using var scope = services.CreateAsyncScope();
         if (attempt.Activity.Effect is not Effect.Transactional) return await attempt.Activity.RunAsync(scope.ServiceProvider, attempt.Input, context, null);
         return await store.TransactAsync(attempt.Run, key.Value,
@@ -157,7 +157,7 @@ internal sealed class ActivityExecutor(IServiceProvider services, IRunStore stor
     {
         using var watch = new AttemptWatch(attempt, Time, halt.Token);
         var key = IdempotencyKey.Of(attempt.Run.Tenant, attempt.Run.Id, attempt.Step, attempt.Epoch);
-        var context = new ActivityContext(attempt.Run.Tenant, attempt.Run.Id, attempt.Step, attempt.Number, key, watch.Heartbeat, watch.Token);
+        var context = new ActivityContext(attempt.Run.Tenant, attempt.Run.Id, attempt.Step, attempt.Number, key, watch.Heartbeat, watch.Token) { Host = host };
         Reconciled<JsonText> verdict;
         try
         {

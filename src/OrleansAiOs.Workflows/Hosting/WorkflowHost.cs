@@ -27,6 +27,7 @@ public sealed class WorkflowHost : IAsyncDisposable
     private volatile HashSet<string> living = [];
     private volatile HashSet<string> dead = [];
     private volatile bool mustTakeOver;
+    private readonly CancellationTokenSource goingDown = new();
     private volatile bool refusing;
 
     public WorkflowHost(IRunStore store, WorkflowRegistry registry, IServiceProvider services, ILogger<WorkflowHost> log, WorkflowHostOptions options)
@@ -41,7 +42,7 @@ public sealed class WorkflowHost : IAsyncDisposable
             IsLiving = owner => !IsDead(owner),
             OnForeignWork = run => what => Post(run, new ForeignWorkInput(what)),
         };
-        Executor = new ActivityExecutor(services, store, Context.Clock, options, Post);
+        Executor = new ActivityExecutor(this, services, store, Context.Clock, options, Post);
         WakeUps = new WakeUps(store, Context.Clock, options.Time, options.Scheduler, run => Post(run, new DueInput()), e => log.WakeUpTrouble(e));
     }
 
@@ -60,6 +61,9 @@ public sealed class WorkflowHost : IAsyncDisposable
     /// <summary>The store's time, as this host knows it.</summary>
     public DateTimeOffset Now => Context.Clock.Now;
 
+    /// <summary>What starts runs by the clock.</summary>
+    public Schedules.ScheduleClient Schedules => field ??= new(this);
+
     /// <summary>Runs in memory.</summary>
     public int ActiveRuns => mailboxes.Count;
 
@@ -70,6 +74,9 @@ public sealed class WorkflowHost : IAsyncDisposable
     internal WakeUps WakeUps { get; }
 
     internal ILogger Log { get; }
+
+    /// <summary>Fires when the host begins to stop: what could wait for long lets go.</summary>
+    internal CancellationToken GoesDown => goingDown.Token;
 
     internal bool IsHalted => stopping.IsCancellationRequested;
 
@@ -262,6 +269,7 @@ public sealed class WorkflowHost : IAsyncDisposable
     {
         if (refusing) return;
         refusing = true;
+        await goingDown.CancelAsync();
         await Executor.DrainAsync(Options.DrainFor);
         Halt();
         try

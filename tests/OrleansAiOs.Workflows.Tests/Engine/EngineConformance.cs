@@ -73,6 +73,9 @@ public abstract class EngineConformance(IStoreFixture stores) : IAsyncLifetime
 
     protected virtual WorkflowHostOptions Configure(WorkflowHostOptions options) => options;
 
+    /// <summary>What stands in front of the store.</summary>
+    protected virtual IRunStore Front(IRunStore store) => store;
+
     /// <summary>The workflows nested in the suite.</summary>
     protected virtual WorkflowRegistry Code => CodeOf(GetType().BaseType!);
 
@@ -87,7 +90,7 @@ public abstract class EngineConformance(IStoreFixture stores) : IAsyncLifetime
 
     public async Task InitializeAsync()
     {
-        Store = await stores.Fresh(Time);
+        Store = Front(await stores.Fresh(Time));
         await StartHost(Code);
     }
 
