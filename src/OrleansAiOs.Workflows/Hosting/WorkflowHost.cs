@@ -262,6 +262,14 @@ public sealed class WorkflowHost : IAsyncDisposable
             heart = Options.Time.CreateTimer(static self => ((WorkflowHost)self!).BeatSoon(), this,
                 orphans > 0 ? TimeSpan.FromMilliseconds(100) : Options.HeartbeatEvery, Timeout.InfiniteTimeSpan);
         Log.Serving(Options.HostId, Registry.NamesForPeople, orphans);
+        if (Options.Retention.Count > 0) await LookForWhatIsOverAsync();
+    }
+
+    private async Task LookForWhatIsOverAsync()
+    {
+        var command = new StartRun(Retention.RetentionWorkflow.Name, JsonText.From(""), Retention.RetentionWorkflow.Run);
+        if ((await StartRunAsync(command, "engine")) is { IsNew: false } there)
+            await SignalAsync(there.Run, Retention.RetentionWorkflow.Look.Name, JsonText.From(""), "engine", Options.HostId);
     }
 
     /// <summary>Takes no more commands, lets what is under way finish, and leaves the rest to the next incarnation.</summary>

@@ -24,7 +24,7 @@ public sealed class WorkflowRegistry
     internal string NamesForPeople => types.IsEmpty ? "no workflow at all" : string.Join(", ", All.Select(type => type.Name));
 
     // The engine's own: every host runs them, and nobody lists them.
-    private static readonly WorkflowType[] BuiltIn = [TypeOf(typeof(Schedules.ScheduleWorkflow))];
+    private static readonly WorkflowType[] BuiltIn = [TypeOf(typeof(Schedules.ScheduleWorkflow)), TypeOf(typeof(Retention.RetentionWorkflow))];
 
     internal WorkflowType? Find(string name) => types.GetValueOrDefault(name) ?? Array.Find(BuiltIn, type => type.Name == name);
 

@@ -41,10 +41,16 @@ public sealed class OnPostgres : IStoreFixture, IAsyncLifetime
         await database.DisposeAsync();
     }
 
+    public async Task<long> Count(string table)
+    {
+        await using var command = database.DataSource.CreateCommand($"select count(*) from aios.{table}");
+        return (long)(await command.ExecuteScalarAsync())!;
+    }
+
     public async Task<IRunStore> Fresh(TimeProvider time)
     {
         // What an earlier test left busy or due would be taken over by this one's host.
-        await using var command = database.DataSource.CreateCommand("truncate aios.mt_streams, aios.mt_events, aios.runs, aios.wakeups, aios.outcomes, aios.hosts");
+        await using var command = database.DataSource.CreateCommand("truncate aios.mt_streams, aios.mt_events, aios.runs, aios.wakeups, aios.outcomes, aios.hosts, aios.payloads, aios.payload_parts, aios.payload_uses");
         await command.ExecuteNonQueryAsync();
         return store!;
     }
