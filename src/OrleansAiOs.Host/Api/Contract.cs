@@ -51,6 +51,11 @@ internal sealed record EventView(long Version, string Type, DateTimeOffset At, J
 internal sealed record ApprovalView(string Run, string Workflow, string? BusinessKey, int Step, string Title, string Role, IReadOnlyList<string> NotBy, DateTimeOffset? Deadline,
     string Digest, JsonElement? Subject, DateTimeOffset? Since);
 
+internal sealed record QueryView(JsonElement Answer);
+
+/// <param name="Status">"accepted" (no answer yet), "completed" or "failed".</param>
+internal sealed record UpdateView(long Version, string Status, JsonElement? Answer, Failure? Failure);
+
 internal sealed record VersionView(long Version);
 
 internal sealed record PayloadView(string Sha256, long Size);

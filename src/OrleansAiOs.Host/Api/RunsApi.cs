@@ -23,6 +23,8 @@ internal static class RunsApi
         api.MapGet("/runs/{id}/history", HistoryAsync).WithSummary("The run's events").Produces<PageView<EventView>>().ProducesProblem(404);
         api.MapGet("/runs/{id}/result", ResultAsync).WithSummary("How the run ended; waits for it if asked to").Produces<ResultView>().ProducesProblem(404);
         api.MapPost("/runs/{id}/signals/{name}", SignalAsync).WithSummary("Send a signal; the body is its value").Accepts<object>("application/json").Produces<VersionView>().ProducesProblem(404).ProducesProblem(409).ProducesProblem(422);
+        api.MapGet("/runs/{id}/queries/{name}", QueryAsync).WithSummary("Ask the run's code a question; nothing is recorded").Produces<QueryView>().ProducesProblem(404).ProducesProblem(409);
+        api.MapPost("/runs/{id}/updates/{name}", UpdateAsync).WithSummary("Have the run's code do something and answer; the body is its input").Accepts<object>("application/json").Produces<UpdateView>().Produces<UpdateView>(202).ProducesProblem(404).ProducesProblem(409).ProducesProblem(422);
         api.MapPost("/runs/{id}/cancel", CancelAsync).WithSummary("Ask a run to cancel; what it did is undone").Produces<VersionView>().ProducesProblem(404).ProducesProblem(409);
         api.MapPost("/runs/{id}/terminate", TerminateAsync).WithSummary("End a run at once; its code has no say and nothing is undone").Produces<VersionView>().ProducesProblem(404).ProducesProblem(409);
         api.MapPost("/runs/{id}/pause", PauseAsync).WithSummary("Halt a run: what reaches it is kept, and no attempt begins").Produces<VersionView>().ProducesProblem(404).ProducesProblem(409);
@@ -92,6 +94,18 @@ internal static class RunsApi
         CheckKey(key);
         var value = await JsonBody.ReadAsync(context.Request, 256 * 1024);
         return new VersionView(await host.SignalAsync(KeyOf(id), name, value, Caller.Of(context).Id, key));
+    }
+
+    private static async Task<QueryView> QueryAsync(string id, string name, WorkflowHost host) => new((await host.QueryAsync(KeyOf(id), name)).ToElement());
+
+    private static async Task<IResult> UpdateAsync(string id, string name, WorkflowHost host, HttpContext context, [FromQuery] int? wait,
+        [FromHeader(Name = "Idempotency-Key")] string? key)
+    {
+        CheckKey(key);
+        var input = await JsonBody.ReadAsync(context.Request, 256 * 1024);
+        var outcome = await InTimeAsync(wait ?? 30, context.RequestAborted, limit => host.UpdateAsync(KeyOf(id), name, input, Caller.Of(context).Id, key, limit));
+        var view = new UpdateView(outcome.Version, !outcome.IsOver ? "accepted" : outcome.Failure is null ? "completed" : "failed", outcome.Answer?.ToElement(), outcome.Failure);
+        return outcome.IsOver ? Results.Ok(view) : Results.Accepted(null as string, view);
     }
 
     private static async Task<VersionView> CancelAsync(string id, ReasonRequest request, WorkflowHost host, HttpContext context, [FromHeader(Name = "Idempotency-Key")] string? key)

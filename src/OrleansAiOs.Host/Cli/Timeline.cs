@@ -48,6 +48,9 @@ internal sealed class Timeline
             case "run-paused": Add(e, "paused", By(e), Text(e, "reason")); break;
             case "run-resumed": Add(e, "resumed", By(e)); break;
             case "run-terminated": Add(e, "terminated", By(e), Text(e, "reason"), bad: true); break;
+            case "update-accepted": Add(e, $"update {Text(e, "name")}", By(e), Raw(e, "input")); break;
+            case "update-completed": Add(e, "update answered", "", Raw(e, "answer")); break;
+            case "update-failed": Add(e, "update failed", "", Failure(e), bad: true); break;
             case "attributes-set": Add(e, "attributes", "", Raw(e, "attributes")); break;
             case "patch-marked": Add(e, $"patch {Text(e, "patch")}"); break;
             case "run-completed": Add(e, "completed"); break;
@@ -86,6 +89,8 @@ internal sealed class Timeline
                 break;
             case "outcome-never-will": Stand(step, $"did not happen{Said(e)}", Text(e, "why")); break;
             case "outcome-happened": End(step, e, $"had happened{Said(e)}"); break;
+            case "retry-asked": Stand(step, $"retry asked{Said(e)}"); break;
+            case "step-skipped": End(step, e, $"skipped{Said(e)}", Text(e, "why")); break;
             case "timer-fired": End(step, e, "fired"); break;
             case "timer-cancelled": End(step, e, "cancelled"); break;
             case "approval-decided":

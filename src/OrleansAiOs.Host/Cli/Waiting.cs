@@ -31,6 +31,7 @@ internal static class Waiting
         "signal" => $"signal {wait.Name}",
         "activity" when wait.Until is { } until => $"activity {wait.Name}, next attempt {Human.Time(until)}",
         "outcome-unknown" => $"word on what became of {wait.Name ?? "a step"}",
+        "update" => $"update {wait.Name}",
         "resume" => $"resuming: {wait.Name}",
         "unpark" => $"mending: {wait.Name}",
         var kind => $"{kind} {wait.Name}".TrimEnd(),
@@ -46,6 +47,7 @@ internal static class Waiting
         "outcome-unknown" when wait.Until is { } until => [$"the receiver is asked again {Human.Time(until)}", Resolve(run, wait)],
         "outcome-unknown" => [Resolve(run, wait)],
         "unpark" => [$"when what is wrong is mended: aios unpark {run.Id}"],
+        "update" => [$"aios update {run.Id} {wait.Name} JSON"],
         "resume" => [$"aios resume {run.Id}"],
         _ => [],
     };

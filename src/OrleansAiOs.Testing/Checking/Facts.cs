@@ -26,11 +26,12 @@ public enum CommandKind
     Decide,
     Resolve,
     Unpark,
-    RetryNow,
-    Skip,
     Pause,
     Resume,
     Terminate,
+    Update,
+    RetryNow,
+    Skip,
 }
 
 /// <summary>A command whose sender was told that it is recorded.</summary>

@@ -122,6 +122,7 @@ public sealed class HistoryChecker(CheckerOptions options)
         RetryAsked retry => retry.Key,
         StepSkipped skipped => skipped.Key,
         RunUnparked unparked => unparked.Key,
+        UpdateAccepted update => update.Key,
         RunPaused paused => paused.Key,
         RunResumed resumed => resumed.Key,
         RunTerminated terminated => terminated.Key,
@@ -215,6 +216,7 @@ public sealed class HistoryChecker(CheckerOptions options)
         static string Told(RunState state) => $"{state.Version} {state.Now:O} {state.Status} {state.Host} {state.CancelReason} {state.Parked?.Reason} signals {state.Signals} "
             + $"attributes {string.Join(',', state.Attributes?.OrderBy(a => a.Key, StringComparer.Ordinal).Select(a => $"{a.Key}={a.Value}") ?? [])} "
             + $"receipts {string.Join(',', state.Receipts.OrderBy(r => r.Key, StringComparer.Ordinal).Select(r => $"{r.Key}:{r.Value.Version}"))} "
+            + $"updates {state.UpdatesAccepted} {string.Join(',', state.Updates.Values.Select(update => update.Keep()))} "
             + $"open {string.Join(',', state.InOrder<OpenStep>().Select(step => step.Describe()))}";
     }
 

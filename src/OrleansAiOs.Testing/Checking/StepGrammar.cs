@@ -16,6 +16,8 @@ internal sealed class StepGrammar
     private DateTimeOffset at;
     private bool closed;
     private bool paused;
+    private readonly HashSet<int> openUpdates = [];
+    private int updates;
 
     public enum Phase
     {
@@ -73,10 +75,13 @@ internal sealed class StepGrammar
                 Demand(changed.Host != host, version, "I4", $"the host changes from {host} to itself");
                 host = changed.Host;
                 break;
-            case LoopCheckpoint checkpoint:
-                foreach (var (number, open) in steps) Demand(open.IsOver, version, "I4", $"a checkpoint, while step {number} is {open.Now}");
-                Demand(checkpoint.Steps == steps.Count, version, "I4", $"the checkpoint counts {checkpoint.Steps} steps, and there are {steps.Count}");
-                Demand(checkpoint.Host == host, version, "I4", $"the checkpoint is of host {checkpoint.Host}, and {host} appends");
+            case UpdateAccepted accepted:
+                Demand(accepted.Update == ++updates, version, "I4", $"update {accepted.Update} follows update {updates - 1}");
+                openUpdates.Add(accepted.Update);
+                break;
+            case UpdateCompleted or UpdateFailed:
+                var update = e is UpdateCompleted done ? done.Update : ((UpdateFailed)e).Update;
+                Demand(openUpdates.Remove(update), version, "I2", $"{EventNames.Of(e)} of update {update}, which is not under way");
                 break;
             case RunPaused:
                 Demand(!paused, version, "I4", "the run is paused twice");
@@ -85,6 +90,11 @@ internal sealed class StepGrammar
             case RunResumed:
                 Demand(paused, version, "I4", "the run is resumed and was not paused");
                 paused = false;
+                break;
+            case LoopCheckpoint checkpoint:
+                foreach (var (number, open) in steps) Demand(open.IsOver, version, "I4", $"a checkpoint, while step {number} is {open.Now}");
+                Demand(checkpoint.Steps == steps.Count, version, "I4", $"the checkpoint counts {checkpoint.Steps} steps, and there are {steps.Count}");
+                Demand(checkpoint.Host == host, version, "I4", $"the checkpoint is of host {checkpoint.Host}, and {host} appends");
                 break;
             case RunClosed:
                 closed = true;

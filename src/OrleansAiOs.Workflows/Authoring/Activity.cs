@@ -39,6 +39,9 @@ public abstract class Activity
 
     internal virtual bool CanReconcile => false;
 
+    /// <summary>The type of the service it works with; null if it works with none.</summary>
+    internal abstract Type? Service { get; }
+
     internal abstract Task<JsonText> RunAsync(IServiceProvider services, JsonText input, ActivityContext context, DbTransaction? transaction);
 
     internal virtual Task<Reconciled<JsonText>> ReconcileAsync(IServiceProvider services, JsonText input, ActivityContext context) =>
@@ -51,22 +54,22 @@ public abstract class Activity
     /// <summary>An activity that changes nothing outside, with a service from dependency injection.</summary>
     public static Activity<TIn, TOut> Pure<TService, TIn, TOut>(string name, Func<TService, TIn, ActivityContext, Task<TOut>> run, ActivityOptions? options = null)
         where TService : notnull =>
-        new(name, Effect.Pure, (services, input, context, _) => run(services.GetRequiredService<TService>(), input, context), options);
+        new(name, Effect.Pure, (services, input, context, _) => run(services.GetRequiredService<TService>(), input, context), options, service: typeof(TService));
 
     /// <summary>An activity of which two runs are the same as one.</summary>
     public static Activity<TIn, TOut> Idempotent<TService, TIn, TOut>(string name, Func<TService, TIn, ActivityContext, Task<TOut>> run, ActivityOptions? options = null)
         where TService : notnull =>
-        new(name, Effect.Idempotent, (services, input, context, _) => run(services.GetRequiredService<TService>(), input, context), options);
+        new(name, Effect.Idempotent, (services, input, context, _) => run(services.GetRequiredService<TService>(), input, context), options, service: typeof(TService));
 
     /// <summary>An activity whose receiver deduplicates by the key it is handed.</summary>
     public static Activity<TIn, TOut> Keyed<TService, TIn, TOut>(string name, Func<TService, TIn, IdempotencyKey, ActivityContext, Task<TOut>> run,
         ActivityOptions? options = null) where TService : notnull =>
-        new(name, Effect.Keyed, (services, input, context, _) => run(services.GetRequiredService<TService>(), input, context.Key, context), options);
+        new(name, Effect.Keyed, (services, input, context, _) => run(services.GetRequiredService<TService>(), input, context.Key, context), options, service: typeof(TService));
 
     /// <summary>An activity that writes to the engine's database in the transaction that also records its outcome.</summary>
     public static Activity<TIn, TOut> Transactional<TService, TIn, TOut>(string name, Func<TService, TIn, DbTransaction, ActivityContext, Task<TOut>> run,
         ActivityOptions? options = null) where TService : notnull =>
-        new(name, Effect.Transactional, (services, input, context, transaction) => run(services.GetRequiredService<TService>(), input, transaction!, context), options);
+        new(name, Effect.Transactional, (services, input, context, transaction) => run(services.GetRequiredService<TService>(), input, transaction!, context), options, service: typeof(TService));
 
     /// <summary>An activity that writes to the engine's database, without a service.</summary>
     public static Activity<TIn, TOut> Transactional<TIn, TOut>(string name, Func<TIn, DbTransaction, ActivityContext, Task<TOut>> run, ActivityOptions? options = null) =>
@@ -80,7 +83,7 @@ public abstract class Activity
         Func<TService, TIn, IdempotencyKey, ActivityContext, Task<Reconciled<TOut>>>? reconcile = null, ActivityOptions? options = null)
         where TService : notnull =>
         new(name, Effect.AtMostOnce, (services, input, context, _) => run(services.GetRequiredService<TService>(), input, context.Key, context), options,
-            reconcile is null ? null : (services, input, context) => reconcile(services.GetRequiredService<TService>(), input, context.Key, context));
+            reconcile is null ? null : (services, input, context) => reconcile(services.GetRequiredService<TService>(), input, context.Key, context), typeof(TService));
 }
 
 /// <summary>An activity from <typeparamref name="TIn"/> to <typeparamref name="TOut"/>.</summary>
@@ -90,12 +93,15 @@ public sealed class Activity<TIn, TOut> : Activity
     private readonly Func<IServiceProvider, TIn, ActivityContext, Task<Reconciled<TOut>>>? reconcile;
 
     internal Activity(string name, Effect effect, Func<IServiceProvider, TIn, ActivityContext, DbTransaction?, Task<TOut>> run, ActivityOptions? options,
-        Func<IServiceProvider, TIn, ActivityContext, Task<Reconciled<TOut>>>? reconcile = null)
+        Func<IServiceProvider, TIn, ActivityContext, Task<Reconciled<TOut>>>? reconcile = null, Type? service = null)
         : base(name, effect, options)
     {
         this.run = run;
         this.reconcile = reconcile;
+        Service = service;
     }
+
+    internal override Type? Service { get; }
 
     internal override bool CanReconcile => reconcile is not null;
 

@@ -98,6 +98,20 @@ public abstract class Workflow
     /// <summary>Sets search attributes of the run: at most 32, names to 64 and values to 256 characters.</summary>
     protected void SetAttributes(params (string Name, string Value)[] attributes) => Execution.SetAttributes(attributes);
 
+    /// <summary>Says how a query is answered from here on. The handler only reads: it may ask nothing of the engine, and change nothing.</summary>
+    protected void Answers<T>(Query<T> query, Func<T> handler) => Execution.Queries.Add(query.Name, () => JsonText.From(handler()));
+
+    /// <summary>
+    /// Says how an update is carried out from here on. <paramref name="refuse"/> only reads, and says why an update is not accepted, or
+    /// null; one it refuses leaves no trace. The handler may await steps; several may be under way at once, between the code's awaits.
+    /// </summary>
+    protected void Handles<TIn, TOut>(Update<TIn, TOut> update, Func<TIn, Task<TOut>> handler, Func<TIn, string?>? refuse = null) =>
+        Execution.Updates.Add(update, handler, refuse);
+
+    /// <summary>Says how an update is carried out from here on, without awaiting anything.</summary>
+    protected void Handles<TIn, TOut>(Update<TIn, TOut> update, Func<TIn, TOut> handler, Func<TIn, string?>? refuse = null) =>
+        Execution.Updates.Add(update, input => Task.FromResult(handler(input)), refuse);
+
     /// <summary>
     /// Runs <paramref name="body"/> with the state until it says that it is done. However long that takes, the run stays quick to load: between two
     /// iterations, when nothing is awaited, the engine may write a checkpoint, and a later load reads from there. So whatever an iteration

@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
 using Microsoft.Extensions.DependencyInjection;
+using OrleansAiOs.Workflows.Explaining;
 using OrleansAiOs.Workflows.History;
 using OrleansAiOs.Workflows.Hosting;
 using OrleansAiOs.Workflows.Timers;
@@ -42,6 +43,13 @@ internal sealed class ActivityExecutor(WorkflowHost host, IServiceProvider servi
         attempt.StopAsked = true;
         attempt.FireStop();
     }
+
+    /// <summary>What is in hand of a step; null if nothing is.</summary>
+    public AttemptView? ViewOf(RunKey run, int step) =>
+        underWay.TryGetValue((run, step), out var attempt) && gates.TryGetValue(attempt.Inquiry > 0 ? attempt.Activity.Name + "?" : attempt.Activity.Name, out var gate) ? gate.View(attempt.IsClaimed) : null;
+
+    /// <summary>Whether activities ask for a service of this type that nobody has registered.</summary>
+    public bool Lacks(Type service) => services.GetService<IServiceProviderIsService>() is { } known && !known.IsService(service);
 
     /// <summary>Waits until nothing is under way.</summary>
     public async Task DrainAsync(TimeSpan atMost)

@@ -1,3 +1,5 @@
+using OrleansAiOs.Workflows.Explaining;
+
 namespace OrleansAiOs.Workflows.Dispatch;
 
 /// <summary>
@@ -15,6 +17,7 @@ internal sealed class ActivityGate(ActivityOptions options, TimeProvider time, A
     private int running;
     private long order;
     private ITimer? pause;
+    private DateTimeOffset pausedUntil;
 
     private static readonly Comparer<Share> ByShare = Comparer<Share>.Create((a, b) =>
         (a.Running, a.Served).CompareTo((b.Running, b.Served)) is not 0 and var share ? share : string.CompareOrdinal(a.Tenant, b.Tenant));
@@ -28,6 +31,12 @@ internal sealed class ActivityGate(ActivityOptions options, TimeProvider time, A
             waiting.Add(share);
         }
         Admit();
+    }
+
+    public AttemptView View(bool isStarted)
+    {
+        lock (sync)
+            return new AttemptView(isStarted, running, shares.Values.Sum(share => share.Waiting.Count), options.Concurrency, options.PerSecond, pause is null ? null : pausedUntil);
     }
 
     public void Leave(Attempt attempt)
@@ -57,6 +66,7 @@ internal sealed class ActivityGate(ActivityOptions options, TimeProvider time, A
                 }
                 if (rate?.Take() is { } wait && wait > TimeSpan.Zero)
                 {
+                    pausedUntil = time.GetUtcNow() + wait;
                     pause = time.CreateTimer(static self => ((ActivityGate)self!).GoOn(), this, wait, Timeout.InfiniteTimeSpan);
                     return;
                 }

@@ -50,6 +50,7 @@ internal sealed class Attempt(RunKey run, ActivityStep step, ActivityStep.Declar
         }
     }
 
+    /// <summary>It has been claimed by whoever starts it or gives it up.</summary>
     public bool IsClaimed => Volatile.Read(ref claimed) != 0;
 
     /// <summary>True for the first that asks: the slot that starts it, or the time-out that gives it up.</summary>

@@ -25,6 +25,9 @@ public static class EventNames
         ("run-failed", typeof(RunFailed)),
         ("run-cancelled", typeof(RunCancelled)),
         ("run-terminated", typeof(RunTerminated)),
+        ("update-accepted", typeof(UpdateAccepted)),
+        ("update-completed", typeof(UpdateCompleted)),
+        ("update-failed", typeof(UpdateFailed)),
         ("step-scheduled", typeof(StepScheduled)),
         ("attempt-started", typeof(AttemptStarted)),
         ("attempt-failed", typeof(AttemptFailed)),
@@ -101,6 +104,9 @@ public sealed class UnreadableHistoryException(string message) : Exception(messa
 [JsonSerializable(typeof(RunFailed))]
 [JsonSerializable(typeof(RunCancelled))]
 [JsonSerializable(typeof(RunTerminated))]
+[JsonSerializable(typeof(UpdateAccepted))]
+[JsonSerializable(typeof(UpdateCompleted))]
+[JsonSerializable(typeof(UpdateFailed))]
 [JsonSerializable(typeof(StepScheduled))]
 [JsonSerializable(typeof(AttemptStarted))]
 [JsonSerializable(typeof(AttemptFailed))]

@@ -70,11 +70,16 @@ public sealed record PatchMarked(string Patch) : WorkflowEvent
 /// <param name="Signals">Signals that came and were not received yet.</param>
 public sealed record LoopCheckpoint(JsonText State, IReadOnlyList<long> Entry, long Iteration, int Steps, int Guids, string Host,
     IReadOnlyDictionary<string, string>? Attributes = null, IReadOnlyDictionary<string, bool>? Patches = null, IReadOnlyList<EarlySignals>? Signals = null,
-    IReadOnlyList<KeptReceipt>? Receipts = null) : WorkflowEvent
+    IReadOnlyList<KeptReceipt>? Receipts = null, KeptUpdates? Updates = null) : WorkflowEvent
 {
     [JsonIgnore]
     public override bool IsCommand => true;
 }
+
+/// <summary>The updates before a checkpoint: how many there were, and the answers whose receipts are kept.</summary>
+public sealed record KeptUpdates(int Count, IReadOnlyList<KeptUpdate>? Kept = null);
+
+public sealed record KeptUpdate(int Update, string Name, long Version, DateTimeOffset At, JsonText? Answer = null, Failure? Failure = null);
 
 /// <summary>Signals of one name that wait for a receiver, in order.</summary>
 public sealed record EarlySignals(string Signal, IReadOnlyList<JsonText> Values);
@@ -99,6 +104,23 @@ public sealed record RunTerminated(string Reason, string? By = null, string? Key
 {
     [JsonIgnore]
     public override bool IsCommand => false;
+}
+
+// ---- an update ----
+
+/// <summary>A command that the code answers; the n-th of the run.</summary>
+public sealed record UpdateAccepted(int Update, string Name, JsonText Input, string? By = null, string? Key = null, string? Body = null) : WorkflowEvent;
+
+public sealed record UpdateCompleted(int Update, JsonText Answer) : WorkflowEvent
+{
+    [JsonIgnore]
+    public override bool IsCommand => true;
+}
+
+public sealed record UpdateFailed(int Update, Failure Failure) : WorkflowEvent
+{
+    [JsonIgnore]
+    public override bool IsCommand => true;
 }
 
 // ---- a tool activity ----

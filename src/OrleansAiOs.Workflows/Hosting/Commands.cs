@@ -15,6 +15,13 @@ public sealed record StartRun(string Workflow, JsonText Input, string? Id = null
 /// <param name="IsNew">False when the run was there already, with the same input.</param>
 public sealed record Started(RunKey Run, bool IsNew);
 
+/// <summary>How far an update has come.</summary>
+/// <param name="Version">The version of the run's history that accepted it.</param>
+/// <param name="IsOver">It was answered, or it failed.</param>
+/// <param name="Answer">What the code answered, if it did.</param>
+/// <param name="Failure">How it failed, if it did.</param>
+public sealed record UpdateOutcome(long Version, bool IsOver, JsonText? Answer, Failure? Failure);
+
 /// <summary>A command was understood and not carried out. Nothing has changed.</summary>
 public sealed class CommandRefusedException(Refusal refusal, string message, TimeSpan? retryAfter = null) : Exception(message)
 {

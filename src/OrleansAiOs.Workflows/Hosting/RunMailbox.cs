@@ -1,4 +1,5 @@
 using OrleansAiOs.Workflows.Dispatch;
+using OrleansAiOs.Workflows.Explaining;
 using OrleansAiOs.Workflows.History;
 using OrleansAiOs.Workflows.Steps;
 using OrleansAiOs.Workflows.Turns;
@@ -26,6 +27,9 @@ internal sealed class RunMailbox(RunKey key, WorkflowHost host)
     private bool retired;
     private WorkflowRun? run;
     private DateTimeOffset? noted;
+    private volatile MailboxActivity doing;
+    private DateTimeOffset doingSince;
+    private volatile int tries;
 
     public RunKey Key => key;
 
@@ -49,6 +53,18 @@ internal sealed class RunMailbox(RunKey key, WorkflowHost host)
         using (ExecutionContext.SuppressFlow())
             _ = Task.Factory.StartNew(static self => ((RunMailbox)self!).ServeAsync(), this, CancellationToken.None, TaskCreationOptions.DenyChildAttach, host.Options.Scheduler);
         return true;
+    }
+
+    /// <summary>What it does at this moment. The turn goes on meanwhile, so the parts may be of two moments close together.</summary>
+    public MailboxView View()
+    {
+        lock (sync) return new MailboxView(inputs.Count, serving ? doing : MailboxActivity.Nothing, doingSince, tries);
+    }
+
+    private void Begin(MailboxActivity activity)
+    {
+        (doingSince, tries) = (host.Context.Clock.Now, 1);
+        doing = activity;
     }
 
     /// <summary>Leaves memory if nothing has come since.</summary>
@@ -79,7 +95,8 @@ internal sealed class RunMailbox(RunKey key, WorkflowHost host)
                     break;
                 }
                 taken.Clear();
-                while (inputs.TryDequeue(out var input)) taken.Add(input);
+                do taken.Add(inputs.Dequeue());
+                while (!taken[0].Alone && inputs.TryPeek(out var next) && !next.Alone);
             }
             try
             {
@@ -153,6 +170,7 @@ internal sealed class RunMailbox(RunKey key, WorkflowHost host)
             }
             if (run is null || !DropWhatHasNoRun(run)) return;
 
+            Begin(MailboxActivity.RunningCode);
             var turn = run.Take(taken, parking);
             if (turn.MustPark is not null)
             {
@@ -181,6 +199,7 @@ internal sealed class RunMailbox(RunKey key, WorkflowHost host)
                     run = null;
                     foreach (var reply in turn.Replies) reply();
                 }
+                if (run?.Execution is { Queries.Spoiled: true }) run = null;
                 return;
             }
             Telemetry.Lost();
@@ -197,6 +216,7 @@ internal sealed class RunMailbox(RunKey key, WorkflowHost host)
     private async Task<WorkflowRun?> LoadAsync()
     {
         var history = await ReadAsync();
+        Begin(MailboxActivity.RunningCode);
         try
         {
             var loaded = WorkflowRun.Load(key, history, host.Context);
@@ -213,8 +233,10 @@ internal sealed class RunMailbox(RunKey key, WorkflowHost host)
 
     private async Task<IReadOnlyList<StoredEvent>> ReadAsync()
     {
+        Begin(MailboxActivity.Reading);
         for (var attempt = 1; ; attempt++)
         {
+            tries = attempt;
             try
             {
                 return await host.Store.LoadAsync(key, CancellationToken.None);
@@ -253,8 +275,10 @@ internal sealed class RunMailbox(RunKey key, WorkflowHost host)
         turn.SentAt = host.Context.Clock.Now;
         var started = turn.SentStamp = host.Options.Time.GetTimestamp();
         var unsure = false;
+        Begin(MailboxActivity.Appending);
         for (var attempt = 1; ; attempt++)
         {
+            tries = attempt;
             var result = await host.Store.AppendAsync(append);
             if (result is AppendResult.Unknown || unsure && result is AppendResult.Conflict)
             {
@@ -267,6 +291,7 @@ internal sealed class RunMailbox(RunKey key, WorkflowHost host)
                     continue;
                 }
             }
+            doing = MailboxActivity.Nothing;
             if (result is AppendResult.Conflict) return false;
             active.Committed(turn);
             Telemetry.Appended(events.Length, host.Options.Time.GetElapsedTime(started));
@@ -313,9 +338,11 @@ internal sealed class RunMailbox(RunKey key, WorkflowHost host)
                 host.Log.Parked(key, parked.Reason, parked.Detail);
                 run = null; // its code has not seen what is recorded
             }
+            else if (e is UpdateCompleted or UpdateFailed) host.UpdateEnded(key);
             else if (e is RunClosed closed)
             {
                 Telemetry.RunClosed(active.State.Started!.Workflow, active.State.Status);
+                host.UpdateEnded(key);
                 host.Closed(key, closed, turn.Row);
             }
         }

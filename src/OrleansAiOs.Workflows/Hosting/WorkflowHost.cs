@@ -1,6 +1,7 @@
 using System.Collections.Concurrent;
 using Microsoft.Extensions.Logging;
 using OrleansAiOs.Workflows.Dispatch;
+using OrleansAiOs.Workflows.Explaining;
 using OrleansAiOs.Workflows.History;
 using OrleansAiOs.Workflows.Steps;
 using OrleansAiOs.Workflows.Timers;
@@ -16,6 +17,7 @@ public sealed class WorkflowHost : IAsyncDisposable
 {
     private readonly ConcurrentDictionary<RunKey, RunMailbox> mailboxes = new();
     private readonly Dictionary<RunKey, EndWaiter> waiters = [];
+    private readonly Dictionary<RunKey, TaskCompletionSource> updateWaiters = [];
     private readonly Lock sync = new();
     private readonly Queue<(RunMailbox Mailbox, DateTimeOffset Since)> idle = new();
     private readonly Dictionary<string, HashSet<RunKey>> foreignOwners = new(StringComparer.Ordinal);
@@ -29,6 +31,7 @@ public sealed class WorkflowHost : IAsyncDisposable
     private volatile bool mustTakeOver;
     private readonly CancellationTokenSource goingDown = new();
     private volatile bool refusing;
+    private volatile bool fenced;
 
     public WorkflowHost(IRunStore store, WorkflowRegistry registry, IServiceProvider services, ILogger<WorkflowHost> log, WorkflowHostOptions options)
     {
@@ -80,6 +83,11 @@ public sealed class WorkflowHost : IAsyncDisposable
 
     internal bool IsHalted => stopping.IsCancellationRequested;
 
+    internal bool IsFenced => fenced;
+
+    /// <summary>What the run's mailbox does; null if the run is not in memory.</summary>
+    internal MailboxView? ViewOf(RunKey run) => mailboxes.TryGetValue(run, out var mailbox) ? mailbox.View() : null;
+
     // ---- commands ----
 
     /// <summary>Starts a run: recorded, its first turn taken and its first activities dispatched, when this returns.</summary>
@@ -118,6 +126,51 @@ public sealed class WorkflowHost : IAsyncDisposable
 
     public Task<long> ResumeAsync(RunKey run, string by, string? key = null) => SendAsync(run, new ResumeInput(by, key));
 
+    /// <summary>Asks a run's code a question; nothing is recorded. Also a closed run answers.</summary>
+    public Task<JsonText> QueryAsync(RunKey run, string query) => SendAsync(run, new QueryInput(query));
+
+    /// <summary>Has a run's code do something, and waits for its answer, or until <paramref name="wait"/> fires. The same key again finds the same update.</summary>
+    /// <exception cref="CommandRefusedException">The code refused it, takes no such update, or the run ended before it was answered.</exception>
+    public async Task<UpdateOutcome> UpdateAsync(RunKey run, string update, JsonText input, string by, string? key, CancellationToken wait)
+    {
+        var accepted = await SendAsync(run, new UpdateInput(update, input, by, key));
+        while (true)
+        {
+            var ended = AwaitUpdates(run);
+            var outcome = await SendAsync(run, new UpdateOutcomeInput(accepted));
+            if (outcome.IsOver || wait.IsCancellationRequested) return outcome;
+            try
+            {
+                // Another host may answer it.
+                await ended.WaitAsync(Options.Shared ? TimeSpan.FromSeconds(1) : Timeout.InfiniteTimeSpan, Options.Time, wait);
+            }
+            catch (TimeoutException)
+            {
+            }
+            catch (OperationCanceledException) when (wait.IsCancellationRequested)
+            {
+            }
+        }
+    }
+
+    // Those who wait share one signal, which is given when any update of the run ends: each then asks for its own.
+    private Task AwaitUpdates(RunKey run)
+    {
+        lock (waiters)
+        {
+            if (IsHalted) throw GoingDown();
+            if (!updateWaiters.TryGetValue(run, out var waiter)) updateWaiters.Add(run, waiter = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously));
+            return waiter.Task;
+        }
+    }
+
+    internal void UpdateEnded(RunKey run)
+    {
+        TaskCompletionSource? waiter;
+        lock (waiters) updateWaiters.Remove(run, out waiter);
+        waiter?.TrySetResult();
+    }
+
     public Task<long> DecideAsync(RunKey run, int step, bool granted, Decider by, string? comment = null, string? digest = null, string? key = null) =>
         SendAsync(run, new DecideInput(step, granted, by, comment, digest, key));
 
@@ -132,6 +185,13 @@ public sealed class WorkflowHost : IAsyncDisposable
     public Task<long> SkipAsync(RunKey run, int step, JsonText result, string why, string by, string? key = null) => SendAsync(run, new SkipInput(step, result, why, by, key));
 
     public Task<long> UnparkAsync(RunKey run, string by, string? key = null) => SendAsync(run, new UnparkInput(by, key));
+
+    /// <summary>Why a run is where it is: what it waits for, since when, who can move it on, and with which command. Changes nothing, and always answers.</summary>
+    /// <param name="run">Which run.</param>
+    /// <param name="keyholders">Who holds a key, if that is known: else nobody is missed.</param>
+    /// <param name="cancellation">Gives up.</param>
+    public Task<Explanation> ExplainAsync(RunKey run, IReadOnlyList<Keyholder>? keyholders = null, CancellationToken cancellation = default) =>
+        RunExplainer.ExplainAsync(this, run, keyholders, cancellation);
 
     /// <summary>Waits for the end of a run, however far away.</summary>
     /// <exception cref="CommandRefusedException">There is no such run, or the host goes down.</exception>
@@ -298,7 +358,11 @@ public sealed class WorkflowHost : IAsyncDisposable
         Executor.Halt();
         WakeUps.Dispose();
         lock (waiters)
+        {
             foreach (var waiter in waiters.Values) waiter.Fail(GoingDown());
+            foreach (var waiter in updateWaiters.Values) waiter.TrySetException(GoingDown());
+            updateWaiters.Clear();
+        }
         lock (sync)
         {
             sweep?.Dispose();
@@ -328,6 +392,7 @@ public sealed class WorkflowHost : IAsyncDisposable
             }
             catch (HostFencedException)
             {
+                fenced = true;
                 Log.Fenced(Options.HostId);
                 Halt();
                 Fenced?.Invoke();

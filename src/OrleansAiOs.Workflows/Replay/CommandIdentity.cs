@@ -14,6 +14,8 @@ internal static class CommandIdentity
     {
         StepScheduled scheduled => scheduled.Activity,
         PatchMarked marked => marked.Patch,
+        UpdateCompleted completed => $"of update {completed.Update}",
+        UpdateFailed failed => $"of update {failed.Update}",
         _ => null,
     };
 

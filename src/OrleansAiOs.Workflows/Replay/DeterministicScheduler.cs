@@ -12,7 +12,8 @@ internal sealed class DeterministicScheduler(Action<string> onForeignWork) : Tas
     private volatile bool collected;
 
     /// <summary>Runs the action, and everything that becomes ready by it, until nothing is.</summary>
-    public void RunToQuiescence(Action<object?> action, object? state)
+    /// <returns>How many pieces of work ran, the action among them.</returns>
+    public int RunToQuiescence(Action<object?> action, object? state)
     {
         turnThread = Environment.CurrentManagedThreadId;
         var (context, culture) = (SynchronizationContext.Current, Thread.CurrentThread.CurrentCulture);
@@ -23,7 +24,9 @@ internal sealed class DeterministicScheduler(Action<string> onForeignWork) : Tas
             Thread.CurrentThread.CurrentCulture = System.Globalization.CultureInfo.InvariantCulture;
             using (ExecutionContext.SuppressFlow())
                 _ = Task.Factory.StartNew(action, state, CancellationToken.None, TaskCreationOptions.DenyChildAttach, this);
-            while (ready.TryDequeue(out var task)) TryExecuteTask(task);
+            var ran = 0;
+            for (; ready.TryDequeue(out var task); ran++) TryExecuteTask(task);
+            return ran;
         }
         finally
         {

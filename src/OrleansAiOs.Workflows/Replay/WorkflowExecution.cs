@@ -32,6 +32,7 @@ internal sealed class WorkflowExecution
         (this.code, State) = (code, state);
         scheduler = new DeterministicScheduler(onForeignWork);
         Time = new WorkflowTime(this);
+        (Queries, Updates) = (new Queries(scheduler), new Updates(this));
         Loops = new CheckpointedLoop(this);
         code.Execution = this;
     }
@@ -43,6 +44,10 @@ internal sealed class WorkflowExecution
     public RunKey Run => State.Run;
 
     public WorkflowTime Time { get; }
+
+    public Queries Queries { get; }
+
+    public Updates Updates { get; }
 
     public CancellationToken Cancellation => cancellation.Token;
 
@@ -85,7 +90,7 @@ internal sealed class WorkflowExecution
     // ---- checkpoints ----
 
     /// <summary>The code waits for nothing and has nothing left to do but what it does now: all that it knows is in its variables.</summary>
-    public bool IsQuiet => !showsMore && waiting.Count == 0 && State.Open.Count == 0 && State.CancelReason is null && !scheduler.HasMore && !AwaitedSignals.Any();
+    public bool IsQuiet => !showsMore && waiting.Count == 0 && State.Open.Count == 0 && State.CancelReason is null && !scheduler.HasMore && !AwaitedSignals.Any() && Updates.IsQuiet;
 
     /// <summary>Signals that came and were not received yet.</summary>
     public IReadOnlyList<EarlySignals> EarlySignals => signals is null ? [] : [.. signals.Values.Where(s => s.Arrived.Count > 0).OrderBy(s => s.Name, StringComparer.Ordinal).Select(s => new EarlySignals(s.Name, [.. s.Arrived]))];
@@ -185,6 +190,9 @@ internal sealed class WorkflowExecution
             case SignalReceived signal:
                 SignalsOf(signal.Signal).Deliver(signal.Value);
                 break;
+            case UpdateAccepted accepted:
+                Updates.Deliver(accepted);
+                break;
             case CancelRequested:
                 cancellation.Cancel();
                 break;
@@ -218,6 +226,7 @@ internal sealed class WorkflowExecution
 
     public int NextStep(Waiter? waiter)
     {
+        Queries.DemandMore();
         steps++;
         if (waiter is not null) waiting.Add(steps, waiter);
         return steps;
@@ -231,6 +240,7 @@ internal sealed class WorkflowExecution
 
     public SignalWait SignalsOf(string name)
     {
+        Queries.DemandMore();
         signals ??= new Dictionary<string, SignalWait>(StringComparer.Ordinal);
         if (!signals.TryGetValue(name, out var wait)) signals.Add(name, wait = new SignalWait(name));
         return wait;
@@ -238,6 +248,7 @@ internal sealed class WorkflowExecution
 
     public void Emit(WorkflowEvent command)
     {
+        Queries.DemandMore();
         if (Difference is not null) return;
         if (recorded is null)
         {
@@ -260,8 +271,18 @@ internal sealed class WorkflowExecution
         State.Apply(e, at);
     }
 
+    /// <summary>For what goes on after the code's end: it has nothing more to say.</summary>
+    public void EmitIfOpen(WorkflowEvent command)
+    {
+        if (!State.IsClosed) Emit(command);
+    }
+
+    /// <summary>The code is at fault, beside its main path.</summary>
+    public void Blame(Exception exception) => Fault ??= exception;
+
     public bool Patched(string patch)
     {
+        Queries.DemandMore();
         patches ??= new Dictionary<string, bool>(StringComparer.Ordinal);
         if (patches.TryGetValue(patch, out var known)) return known;
         var marked = Lenient is not null ? Lenient.Holds(patch) : !IsReplaying || UpcomingRecord is PatchMarked upcoming && upcoming.Patch == patch;
@@ -272,6 +293,7 @@ internal sealed class WorkflowExecution
     /// <summary>The n-th identifier of a run: version 8 (RFC 9562), the bits from SHA-256 over run and n.</summary>
     public Guid NewGuid()
     {
+        Queries.DemandMore();
         var text = Encoding.UTF8.GetBytes($"{Run.Tenant}\n{Run.Id}\n{++guids}");
         Span<byte> bytes = stackalloc byte[32];
         SHA256.HashData(text, bytes);

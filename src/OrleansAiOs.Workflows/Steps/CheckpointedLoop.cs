@@ -1,5 +1,6 @@
 using OrleansAiOs.Workflows.History;
 using OrleansAiOs.Workflows.Replay;
+using OrleansAiOs.Workflows.Turns;
 
 namespace OrleansAiOs.Workflows.Steps;
 
@@ -73,7 +74,7 @@ internal sealed class CheckpointedLoop(WorkflowExecution execution)
         else
         {
             // One that is large comes less often, so that writing them stays a small part of the whole.
-            if (!execution.IsQuiet || execution.State.Version - from < Math.Max(after, execution.State.Receipts.Count + execution.EarlySignals.Sum(early => early.Values.Count))) return null;
+            if (!execution.IsQuiet || execution.State.Version - from < Math.Max(after, execution.State.Receipts.Count + execution.State.Updates.Count + execution.EarlySignals.Sum(early => early.Values.Count))) return null;
             checkpoint = Make(JsonText.From(state), entry, iteration);
         }
         execution.Emit(checkpoint);
@@ -87,7 +88,15 @@ internal sealed class CheckpointedLoop(WorkflowExecution execution)
             .Select(kept => new KeptReceipt(kept.Key, kept.Value.Body, kept.Value.Version, kept.Value.At)).ToList();
         var (steps, guids, patches) = execution.Counters;
         return new LoopCheckpoint(state, entry, iteration, steps, guids, run.Host!, run.Attributes?.ToDictionary(), patches, execution.EarlySignals is { Count: > 0 } early ? early : null,
-            receipts.Count > 0 ? receipts : null);
+            receipts.Count > 0 ? receipts : null, Updates(run));
+    }
+
+    // Their answers are found by their receipts, and are kept as long.
+    private static KeptUpdates? Updates(RunState run)
+    {
+        if (run.UpdatesAccepted == 0) return null;
+        var kept = run.Updates.Values.Where(update => update.At > run.Now - ReceiptsFor).Select(update => update.Keep()).ToList();
+        return new KeptUpdates(run.UpdatesAccepted, kept.Count > 0 ? kept : null);
     }
 }
 

@@ -17,6 +17,9 @@ internal sealed class StoreClock(TimeProvider time)
         }
     }
 
+    /// <summary>How far the store's clock is ahead of the host's.</summary>
+    public TimeSpan Skew => TimeSpan.FromTicks(Interlocked.Read(ref aheadTicks));
+
     /// <summary>Whether the store's time is known.</summary>
     public bool IsSet { get; private set; }
 

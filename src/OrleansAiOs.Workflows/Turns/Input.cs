@@ -13,6 +13,9 @@ internal abstract class Input
     /// <summary>May be called again, on a freshly loaded run, when the append of the turn lost.</summary>
     public abstract void Decide(WorkflowRun run, Turn turn);
 
+    /// <summary>It runs code that may only read, and if that did more the activation is spent: no other input shares its turn.</summary>
+    public virtual bool Alone => false;
+
     /// <summary>It could not be decided at all: the run is not there, or the host goes down.</summary>
     public abstract void Fail(Exception exception);
 }
@@ -262,6 +265,6 @@ internal sealed class ForeignWorkInput(string what) : InnerInput
     public override void Decide(WorkflowRun run, Turn turn)
     {
         if (run.State.IsClosed || run.State.Parked is not null) return;
-        turn.MustPark ??= new Parking(-1, "The code left the deterministic scheduler", what);
+        turn.MustPark ??= new Parking(-1, Parking.LeftTheEngine, what);
     }
 }

@@ -10,6 +10,7 @@ internal sealed class RunState(RunKey run)
 {
     private readonly Dictionary<int, OpenStep> open = [];
     private Dictionary<string, Receipt>? receipts;
+    private SortedDictionary<int, UpdateState>? updates;
     private Dictionary<string, string>? attributes;
 
     public RunKey Run { get; } = run;
@@ -44,6 +45,12 @@ internal sealed class RunState(RunKey run)
 
     /// <summary>Signals received since the last checkpoint, and those it found that nobody had taken.</summary>
     public int Signals { get; private set; }
+
+    /// <summary>The updates the run accepted, by number; of those before the last checkpoint, the ones it keeps.</summary>
+    public SortedDictionary<int, UpdateState> Updates => updates ??= [];
+
+    /// <summary>Updates accepted so far.</summary>
+    public int UpdatesAccepted { get; set; }
 
     /// <summary>The version of the last checkpoint.</summary>
     public long? Checkpoint { get; private set; }
@@ -131,6 +138,9 @@ internal sealed class RunState(RunKey run)
                 if (closed is RunTerminated terminated) Keep(terminated.Key, terminated.Body);
                 open.Clear();
                 break;
+            case UpdateAccepted or UpdateCompleted or UpdateFailed:
+                UpdateState.Fold(this, e);
+                break;
             case StepEvent step:
                 if (!ActivityStep.Fold(this, step) && !TimerStep.Fold(this, step)) ApprovalStep.Fold(this, step);
                 break;
@@ -152,6 +162,9 @@ internal sealed class RunState(RunKey run)
         Host = checkpoint.Host;
         Signals = checkpoint.Signals?.Sum(early => early.Values.Count) ?? 0;
         attributes = checkpoint.Attributes?.ToDictionary();
+        UpdatesAccepted = checkpoint.Updates?.Count ?? 0;
+        updates = null;
+        foreach (var kept in checkpoint.Updates?.Kept ?? []) Updates.Add(kept.Update, new UpdateState(kept));
         receipts = checkpoint.Receipts?.ToDictionary(kept => kept.Key, kept => new Receipt(kept.Body, kept.Version, kept.At), StringComparer.Ordinal);
     }
 

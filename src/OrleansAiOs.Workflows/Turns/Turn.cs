@@ -40,4 +40,8 @@ internal sealed class Turn(long expected)
 }
 
 /// <summary>At which input of a turn to park the run, and why.</summary>
-internal sealed record Parking(int Input, string Reason, string Detail);
+internal sealed record Parking(int Input, string Reason, string Detail)
+{
+    /// <summary>The reason of a run whose code went on from a foreign thread.</summary>
+    public const string LeftTheEngine = "The code left the deterministic scheduler";
+}

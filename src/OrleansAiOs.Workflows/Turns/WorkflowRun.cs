@@ -177,7 +177,8 @@ internal sealed class WorkflowRun
     public Turn Take(IReadOnlyList<Input> inputs, Parking? parking)
     {
         var turn = new Turn(State.Version);
-        if (loadFault is not null && State.Parked is null && State.Started is not null && !State.IsClosed)
+        // A question is not to leave a trace.
+        if (loadFault is not null && inputs is not [QueryInput] && State.Parked is null && State.Started is not null && !State.IsClosed)
             RecordUnshown(turn, new RunParked(loadFault.Reason, loadFault.Detail));
         if (parking is { Input: < 0 } && State.Parked is null && !State.IsClosed)
             RecordUnshown(turn, new RunParked(parking.Reason, parking.Detail));
@@ -270,7 +271,10 @@ internal sealed class WorkflowRun
             if (!busy || step is ApprovalStep or ActivityStep { Now: ActivityStep.Phase.AwaitingPerson })
                 (waits ??= []).Add(step.Describe());
         if (!busy)
+        {
             foreach (var signal in execution?.AwaitedSignals ?? []) (waits ??= []).Add(new RunWait("signal", signal));
+            foreach (var update in execution?.Updates.Names ?? []) (waits ??= []).Add(new RunWait("update", update));
+        }
         if (State.Paused is { } paused) (waits ??= []).Insert(0, new RunWait("resume", paused.Reason, Why: paused.By is null ? null : $"paused by {paused.By}"));
         if (State.Parked is { } parked) (waits ??= []).Insert(0, new RunWait("unpark", parked.Reason, Why: parked.Detail));
         return waits ?? (IReadOnlyList<RunWait>)[];

@@ -22,7 +22,21 @@ internal sealed class Waits : Workflow<JsonElement, JsonElement>
 {
     private static readonly Signal<JsonElement> Go = new("go");
 
-    protected override async Task<JsonElement> RunAsync(JsonElement input) => await Receive(Go);
+    private static readonly Query<JsonElement> Held = new("held");
+    private static readonly Update<int, int> Double = new("double");
+    private static readonly Update<int, int> Never = new("never");
+
+    protected override async Task<JsonElement> RunAsync(JsonElement input)
+    {
+        Answers(Held, () => input);
+        Handles(Double, n => 2 * n, refuse: n => n < 0 ? "it must be positive" : null);
+        Handles(Never, async n =>
+        {
+            await Sleep(TimeSpan.FromDays(1));
+            return n;
+        });
+        return await Receive(Go);
+    }
 }
 
 [Workflow("abuse-approve")]

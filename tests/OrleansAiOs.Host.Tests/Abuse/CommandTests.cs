@@ -46,6 +46,30 @@ public sealed class CommandTests(AbuseServer server)
     }
 
     [Fact]
+    public async Task A_query_and_an_update_over_http()
+    {
+        var id = await server.Start("abuse-wait", new { a = 1 });
+        (await server.Get($"/api/v1/runs/{id}/queries/held")).Json.GetProperty("answer").GetProperty("a").GetInt32().Should().Be(1);
+        (await server.Get($"/api/v1/runs/{id}/queries/other")).ShouldBeProblem(404);
+        (await server.Get("/api/v1/runs/nobody/queries/held")).ShouldBeProblem(404);
+        var first = await server.PostRaw($"/api/v1/runs/{id}/updates/double", "21", idempotencyKey: "u");
+        (first.Status, first.Json.GetProperty("answer").GetInt32(), first.Json.GetProperty("status").GetString()).Should().Be((200, 42, "completed"));
+        (await server.PostRaw($"/api/v1/runs/{id}/updates/double", "21", idempotencyKey: "u")).Body.Should().Be(first.Body);
+        (await server.PostRaw($"/api/v1/runs/{id}/updates/double", "22", idempotencyKey: "u")).ShouldBeProblem(409);
+        (await server.PostRaw($"/api/v1/runs/{id}/updates/double", "-1")).ShouldBeProblem(422);
+        (await server.PostRaw($"/api/v1/runs/{id}/updates/double", "\"much\"")).ShouldBeProblem(422);
+        (await server.PostRaw($"/api/v1/runs/{id}/updates/halve", "1")).ShouldBeProblem(404);
+        (await server.PostRaw($"/api/v1/runs/{id}/updates/double?wait=61", "1")).ShouldBeProblem(400);
+        (await server.PostRaw($"/api/v1/runs/{id}/updates/never?wait=0", "1")).Should().Match<Answer>(a => a.Status == 202 && a.Json.GetProperty("status").GetString() == "accepted");
+        (await server.PostRaw($"/api/v1/runs/{id}/pause", "{}")).Status.Should().Be(200);
+        (await server.PostRaw($"/api/v1/runs/{id}/updates/double", "1")).ShouldBeProblem(409);
+        (await server.PostRaw($"/api/v1/runs/{id}/resume", "{}")).Status.Should().Be(200);
+        (await server.PostRaw($"/api/v1/runs/{id}/terminate", """{"reason":"done"}""")).Status.Should().Be(200);
+        (await server.UntilStatus(id, "terminated")).GetProperty("reason").GetString().Should().Be("done");
+        (await server.Get($"/api/v1/runs/{id}/queries/held")).Status.Should().Be(200);
+    }
+
+    [Fact]
     public async Task A_cancel_and_a_decision_with_the_same_key_count_once_also_after_the_run_ended()
     {
         var waiting = await server.Start("abuse-wait", 1);

@@ -33,6 +33,30 @@ public sealed class SteeringTests
     }
 
     [Theory]
+    [InlineData("""{"version":9,"status":"completed","answer":{"n":42}}""", 0, "42", "")]
+    [InlineData("""{"version":9,"status":"failed","failure":{"type":"T","message":"out of stock"}}""", 1, "", "out of stock")]
+    [InlineData("""{"version":9,"status":"accepted"}""", 8, "", "no answer yet")]
+    public async Task An_update_is_sent_and_its_answer_told(string answer, int code, string output, string error)
+    {
+        await using var host = (await ContractServer.StartAsync()).On("POST /api/v1/runs/inv-1/updates/add", answer);
+        var run = await host.RunAsync("update", "inv-1", "add", "2", "--wait", "0");
+        run.Code.Should().Be(code, run.Error);
+        run.Output.Contains(output, StringComparison.Ordinal).Should().BeTrue(run.Output);
+        run.Error.Contains(error, StringComparison.Ordinal).Should().BeTrue(run.Error);
+        (run.Output == "").Should().Be(output == "");
+        host.OnlyAsked.Body.Should().Be("2");
+        host.OnlyAsked.Headers.Should().ContainKey("Idempotency-Key");
+    }
+
+    [Fact]
+    public async Task A_query_tells_the_answer()
+    {
+        await using var host = (await ContractServer.StartAsync()).On("GET /api/v1/runs/inv-1/queries/total", """{"answer":42}""");
+        (await host.RunAsync("query", "inv-1", "total")).Output.Trim().Should().Be("42");
+        (await host.RunAsync("query", "inv-1", "total", "--json")).Output.Trim().Should().Be("""{"answer":42}""");
+    }
+
+    [Theory]
     [InlineData("approve", "true")]
     [InlineData("reject", "false")]
     public async Task A_decision_is_bound_to_what_stands_there(string verb, string granted)

@@ -100,7 +100,7 @@ public abstract class EngineConformance(IStoreFixture stores) : IAsyncLifetime
         await StartHost(Code);
     }
 
-    public async Task DisposeAsync()
+    public virtual async Task DisposeAsync()
     {
         Outside.LetGo();
         await Host.DisposeAsync();

@@ -1,0 +1,67 @@
+using OrleansAiOs.Workflows.History;
+
+namespace OrleansAiOs.Workflows.Replay;
+
+/// <summary>
+/// The questions the code answers. Nothing of a query is stored: it is answered from the live activation between two turns, or from
+/// one that was replayed for it, also of a closed run. Its handler runs in the code's place, on the run's scheduler, and may do nothing
+/// but read: what would ask something of the engine is refused, and if it set the code going by other means (completed a task that the
+/// code awaits), that is an error too, and the activation, which is no longer what the history says, is thrown away by the host.
+/// </summary>
+internal sealed class Queries(DeterministicScheduler scheduler)
+{
+    private readonly Dictionary<string, Func<JsonText>> handlers = new(StringComparer.Ordinal);
+    private string? reading;
+
+    /// <summary>A handler did more than read: this activation is not to be used again.</summary>
+    public bool Spoiled { get; private set; }
+
+    public string NamesForPeople => handlers.Count == 0 ? "none" : string.Join(", ", handlers.Keys.Order(StringComparer.Ordinal));
+
+    /// <summary>The last handler given for a name answers.</summary>
+    public void Add(string name, Func<JsonText> handler)
+    {
+        DemandMore();
+        handlers[name] = handler;
+    }
+
+    public bool Knows(string name) => handlers.ContainsKey(name);
+
+    public Answer Ask(string name) => Read($"the handler of query '{name}'", handlers[name]);
+
+    /// <summary>Runs code that may only read.</summary>
+    public Answer Read(string who, Func<JsonText> code)
+    {
+        JsonText value = default;
+        Exception? thrown = null;
+        reading = who;
+        var ran = scheduler.RunToQuiescence(_ =>
+        {
+            try
+            {
+                value = code();
+            }
+            catch (Exception e)
+            {
+                thrown = e;
+            }
+        }, null);
+        reading = null;
+        if (ran > 1) Spoiled = true;
+        return Spoiled ? new Answer(default, thrown as QueryChangesException ?? new QueryChangesException(who)) : new Answer(value, thrown);
+    }
+
+    /// <exception cref="QueryChangesException">A handler that may only read asks for something.</exception>
+    public void DemandMore()
+    {
+        if (reading is null) return;
+        Spoiled = true;
+        throw new QueryChangesException(reading);
+    }
+
+    internal readonly record struct Answer(JsonText Value, Exception? Thrown);
+}
+
+/// <summary>Code that may only read asked something of the engine.</summary>
+internal sealed class QueryChangesException(string who)
+    : InvalidOperationException($"{char.ToUpperInvariant(who[0])}{who[1..]} may only read what the code holds: it started something, or set the code going. Use an update for what changes the run.");
