@@ -63,8 +63,7 @@ internal static class RunsApi
             }, ParseCursor(cursor), limit ?? 50);
         if (query.Limit is < 1 or > PageMax) throw new ProblemException(400, "Bad limit", $"limit is 1 to {PageMax}, not {query.Limit}.");
         var rows = await host.Store.ListAsync(query, context.RequestAborted);
-        var next = rows.Count == query.Limit ? string.Create(CultureInfo.InvariantCulture, $"{rows[^1].StartedAt:O}~{rows[^1].Run.Id}") : null;
-        return new PageView<RunView>([.. rows.Select(RunView.Of)], next is null ? null : Convert.ToBase64String(Encoding.UTF8.GetBytes(next)).Replace('+', '-').Replace('/', '_'));
+        return new PageView<RunView>([.. rows.Select(RunView.Of)], rows.Count == query.Limit ? CursorOf(rows[^1]) : null);
     }
 
     private static async Task<RunView> GetAsync(string id, WorkflowHost host, HttpContext context)
@@ -197,7 +196,7 @@ internal static class RunsApi
         return parsed;
     }
 
-    private static void CheckAttributes(Dictionary<string, string>? attributes)
+    public static void CheckAttributes(Dictionary<string, string>? attributes)
     {
         if (attributes is null) return;
         if (attributes.Count > 32) throw new ProblemException(422, "Too many attributes", "A run has at most 32 search attributes.");
@@ -209,7 +208,10 @@ internal static class RunsApi
     private static string? NoNul(string what, string? text) =>
         text is not null && (text.Contains('\0') || text.Length > 1000) ? throw new ProblemException(400, $"Bad {what}", $"{what} holds U+0000 or is longer than 1,000 characters.") : text;
 
-    private static RunCursor? ParseCursor(string? cursor)
+    public static string CursorOf(RunRow last) =>
+        Convert.ToBase64String(Encoding.UTF8.GetBytes(string.Create(CultureInfo.InvariantCulture, $"{last.StartedAt:O}~{last.Run.Id}"))).Replace('+', '-').Replace('/', '_');
+
+    public static RunCursor? ParseCursor(string? cursor)
     {
         if (cursor is null) return null;
         try

@@ -67,6 +67,7 @@ internal static class AiosCommand
             ResumeCommand.Create(client),
             UnparkCommand.Create(client),
             ResolveCommand.Create(client),
+            SchedulesCommand.Create(client),
             RetryNowCommand.Create(client),
             SkipCommand.Create(client),
             ApprovalsCommand.Create(client),

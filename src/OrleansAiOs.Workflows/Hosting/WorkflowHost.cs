@@ -29,6 +29,7 @@ public sealed class WorkflowHost : IAsyncDisposable
     private volatile HashSet<string> living = [];
     private volatile HashSet<string> dead = [];
     private volatile bool mustTakeOver;
+    private readonly CancellationTokenSource goingDown = new();
     private volatile bool refusing;
     private volatile bool fenced;
 
@@ -45,7 +46,7 @@ public sealed class WorkflowHost : IAsyncDisposable
             OnForeignWork = run => what => Post(run, new ForeignWorkInput(what)),
         };
         Kinship = new Kinship(this);
-        Executor = new ActivityExecutor(services, store, Context.Clock, options, Post);
+        Executor = new ActivityExecutor(this, services, store, Context.Clock, options, Post);
         WakeUps = new WakeUps(store, Context.Clock, options.Time, options.Scheduler, run => Post(run, new DueInput()), e => log.WakeUpTrouble(e));
     }
 
@@ -64,6 +65,9 @@ public sealed class WorkflowHost : IAsyncDisposable
     /// <summary>The store's time, as this host knows it.</summary>
     public DateTimeOffset Now => Context.Clock.Now;
 
+    /// <summary>What starts runs by the clock.</summary>
+    public Schedules.ScheduleClient Schedules => field ??= new(this);
+
     /// <summary>Runs in memory.</summary>
     public int ActiveRuns => mailboxes.Count;
 
@@ -76,6 +80,9 @@ public sealed class WorkflowHost : IAsyncDisposable
     internal WakeUps WakeUps { get; }
 
     internal ILogger Log { get; }
+
+    /// <summary>Fires when the host begins to stop: what could wait for long lets go.</summary>
+    internal CancellationToken GoesDown => goingDown.Token;
 
     internal bool IsHalted => stopping.IsCancellationRequested;
 
@@ -318,6 +325,14 @@ public sealed class WorkflowHost : IAsyncDisposable
             heart = Options.Time.CreateTimer(static self => ((WorkflowHost)self!).BeatSoon(), this,
                 orphans > 0 ? TimeSpan.FromMilliseconds(100) : Options.HeartbeatEvery, Timeout.InfiniteTimeSpan);
         Log.Serving(Options.HostId, Registry.NamesForPeople, orphans);
+        if (Options.Retention.Count > 0) await LookForWhatIsOverAsync();
+    }
+
+    private async Task LookForWhatIsOverAsync()
+    {
+        var command = new StartRun(Retention.RetentionWorkflow.Name, JsonText.From(""), Retention.RetentionWorkflow.Run);
+        if ((await StartRunAsync(command, "engine")) is { IsNew: false } there)
+            await SignalAsync(there.Run, Retention.RetentionWorkflow.Look.Name, JsonText.From(""), "engine", Options.HostId);
     }
 
     /// <summary>Takes no more commands, lets what is under way finish, and leaves the rest to the next incarnation.</summary>
@@ -325,6 +340,7 @@ public sealed class WorkflowHost : IAsyncDisposable
     {
         if (refusing) return;
         refusing = true;
+        await goingDown.CancelAsync();
         await Executor.DrainAsync(Options.DrainFor);
         Halt();
         try

@@ -23,9 +23,24 @@ public sealed class WorkflowRegistry
 
     internal string NamesForPeople => types.IsEmpty ? "no workflow at all" : string.Join(", ", All.Select(type => type.Name));
 
-    internal WorkflowType? Find(string name) => types.GetValueOrDefault(name);
+    // The engine's own: every host runs them, and nobody lists them.
+    private static readonly WorkflowType[] BuiltIn = [TypeOf(typeof(Schedules.ScheduleWorkflow)), TypeOf(typeof(Retention.RetentionWorkflow))];
+
+    internal WorkflowType? Find(string name) => types.GetValueOrDefault(name) ?? Array.Find(BuiltIn, type => type.Name == name);
+
+    /// <summary>Whether runs of this workflow can be replayed here: one that was added, or one of the engine's own.</summary>
+    public bool Knows(string name) => Find(name) is not null;
 
     private WorkflowRegistry Add(Type type)
+    {
+        var added = TypeOf(type);
+        if (added.Name.StartsWith("aios.", StringComparison.Ordinal)) throw new InvalidOperationException($"'{added.Name}': names that begin with 'aios.' are the engine's own. Choose another.");
+        if (!types.TryAdd(added.Name, added))
+            throw new InvalidOperationException($"Two workflows are named '{added.Name}'. A name stands in histories for ever: give one of them another.");
+        return this;
+    }
+
+    private static WorkflowType TypeOf(Type type)
     {
         var attribute = type.GetCustomAttribute<WorkflowAttribute>()
             ?? throw new InvalidOperationException($"{type.Name} has no [Workflow(\"name\")]: give it the name its histories will carry.");
@@ -33,10 +48,7 @@ public sealed class WorkflowRegistry
         while (!parent!.IsGenericType || parent.GetGenericTypeDefinition() != typeof(Workflow<,>)) parent = parent.BaseType;
         var constructor = type.GetConstructor(BindingFlags.Instance | BindingFlags.Public | BindingFlags.NonPublic, [])
             ?? throw new InvalidOperationException($"{type.Name} needs a constructor without parameters: services belong into activities, which replay does not run.");
-        var added = new WorkflowType(attribute.Name, attribute.Version, parent.GetGenericArguments()[0], () => (Workflow)constructor.Invoke(null));
-        if (!types.TryAdd(attribute.Name, added))
-            throw new InvalidOperationException($"Two workflows are named '{attribute.Name}'. A name stands in histories for ever: give one of them another.");
-        return this;
+        return new WorkflowType(attribute.Name, attribute.Version, parent.GetGenericArguments()[0], () => (Workflow)constructor.Invoke(null));
     }
 }
 
