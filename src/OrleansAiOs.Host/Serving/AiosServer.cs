@@ -154,6 +154,7 @@ internal sealed class AiosServer : IAsyncDisposable
         }).ExcludeFromDescription();
         var api = web.MapGroup("/api/v1");
         RunsApi.Map(api);
+        BulkApi.Map(api);
         SchedulesApi.Map(api);
         ExplainApi.Map(api);
         ApprovalsApi.Map(api);
