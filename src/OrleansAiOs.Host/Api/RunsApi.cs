@@ -181,7 +181,7 @@ internal static class RunsApi
         return await work(limit.Token);
     }
 
-    private static RunStatus? ParseStatus(string? status) => status is null ? null
+    public static RunStatus? ParseStatus(string? status) => status is null ? null
         : Enum.TryParse<RunStatus>(status, ignoreCase: true, out var parsed) && !char.IsDigit(status[0]) ? parsed
         : throw new ProblemException(400, "Unknown status", $"status is one of {string.Join(", ", Enum.GetNames<RunStatus>()).ToLowerInvariant()}, not '{status}'.");
 
@@ -205,7 +205,7 @@ internal static class RunsApi
                 throw new ProblemException(422, "Bad attribute", $"attributes.{name}: names have 1 to 64 characters and values at most 256, none of them U+0000.");
     }
 
-    private static string? NoNul(string what, string? text) =>
+    public static string? NoNul(string what, string? text) =>
         text is not null && (text.Contains('\0') || text.Length > 1000) ? throw new ProblemException(400, $"Bad {what}", $"{what} holds U+0000 or is longer than 1,000 characters.") : text;
 
     public static string CursorOf(RunRow last) =>

@@ -67,6 +67,8 @@ internal static class AiosCommand
             ResumeCommand.Create(client),
             UnparkCommand.Create(client),
             ResolveCommand.Create(client),
+            BulkCommands.Create(client),
+            BulkCommands.CreatePurge(client),
             SchedulesCommand.Create(client),
             RetryNowCommand.Create(client),
             SkipCommand.Create(client),
