@@ -139,8 +139,7 @@ internal static class ReplayCommand
     internal static async Task StreamAsync(Stream to, string connection, SealedOrder order, CancellationToken cancellation)
     {
         await using var store = await PostgresStore.OpenAsync(connection, NullLogger.Instance, cancellation);
-        await using var buffered = new BufferedStream(to, 256 * 1024);
-        using var writer = new HistoryWriter(buffered, new ExportOptions { ExportedAt = DateTimeOffset.UtcNow });
+        using var writer = new HistoryWriter(to, new ExportOptions { ExportedAt = DateTimeOffset.UtcNow });
         await foreach (var run in store.EveryRunAsync(cancellation))
             if (order.Workflow is null || run.Row is null || run.Row.Workflow == order.Workflow) await writer.WriteAsync(run.Run, run.History, cancellation);
         await writer.FinishAsync(cancellation);

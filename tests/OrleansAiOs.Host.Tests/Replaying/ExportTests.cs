@@ -30,6 +30,17 @@ public sealed class ExportTests(AbuseServer server)
     }
 
     [Fact]
+    public async Task The_gate_reads_the_database_itself()
+    {
+        var id = await server.Start("replay-steady", 1);
+        await server.Until(id, run => run.GetProperty("waits").GetArrayLength() == 1 && !run.GetProperty("busy").GetBoolean());
+        var gate = await CliRun.Of(["replay", "--against", Build, "--connection", server.ConnectionString, "--query", "workflow=replay-steady"]);
+        gate.Code.Should().Be(0, gate.Output + gate.Error);
+        gate.Output.Should().Contain("1 runs").And.Contain("safe for all of them");
+        (await CliRun.Of(["replay", "--against", Build, "--connection", "Host=127.0.0.1;Port=1;Username=nobody;Database=none"])).Code.Should().NotBe(0, "without its input it says nothing of the build");
+    }
+
+    [Fact]
     public async Task Runs_are_exported_by_name_or_by_query_into_a_file_that_is_whole_or_not_there()
     {
         var key = Guid.NewGuid().ToString("N");
