@@ -43,7 +43,9 @@ internal static class ReplayCommand
         return command.With(order).Does(async call =>
         {
             await using var input = Console.OpenStandardInput();
-            return await SealedReplay.RunAsync(JsonSerializer.Deserialize<SealedOrder>(call.Get(order), SealedReplay.Json)!, input, Console.Out, call.Cancellation);
+            var answers = Console.Out;
+            Console.SetOut(Console.Error); // what the replayed code prints is no answer of ours
+            return await SealedReplay.RunAsync(JsonSerializer.Deserialize<SealedOrder>(call.Get(order), SealedReplay.Json)!, input, answers, call.Cancellation);
         });
     }
 

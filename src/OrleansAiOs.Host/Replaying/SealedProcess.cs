@@ -41,9 +41,9 @@ internal static class SealedProcess
                 onAnswer(answer);
             }
             await process.WaitForExitAsync(cancellation);
+            await feeding; // what kept us from feeding it is the reason of whatever it complains of
             if (seal is null) throw new CliException(ExitCode.CannotReplay, $"The sealed process ended with {process.ExitCode} before it was done.", (await complaints).Trim() is { Length: > 0 } said ? said : null);
             if (problem is not null) throw new CliException(ExitCode.CannotReplay, problem);
-            await feeding;
             return seal;
         }
         finally
@@ -56,8 +56,14 @@ internal static class SealedProcess
     {
         try
         {
-            if (feed is not null) await feed(process.StandardInput.BaseStream);
-            process.StandardInput.Close();
+            try
+            {
+                if (feed is not null) await feed(process.StandardInput.BaseStream);
+            }
+            finally
+            {
+                process.StandardInput.Close();
+            }
         }
         catch (IOException)
         {

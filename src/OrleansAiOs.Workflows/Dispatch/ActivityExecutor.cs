@@ -116,7 +116,8 @@ internal sealed class ActivityExecutor(IServiceProvider services, IRunStore stor
         }
         using var span = Telemetry.StartAttempt(attempt);
         var started = Time.GetTimestamp();
-        using var watch = new AttemptWatch(attempt, Time, halt.Token);
+        var progress = new HeartbeatDetails(Time, options.KeepHeartbeatsEvery, details => post(attempt.Run, new HeartbeatInput(attempt.Step, attempt.Number, details)));
+        using var watch = new AttemptWatch(attempt, Time, halt.Token, progress);
         var work = InvokeAsync(attempt, watch);
         if (!work.IsCompleted) await Task.WhenAny(work, watch.Expired);
         if (halt.IsCancellationRequested) return;
@@ -124,6 +125,8 @@ internal sealed class ActivityExecutor(IServiceProvider services, IRunStore stor
         var outcome = work.IsCompleted ? Outcome(attempt, work) : watch.Expiry;
         Telemetry.Attempted(attempt, outcome, Time.GetElapsedTime(started));
         if (outcome is AttemptOutcome.Failed failed) span?.SetStatus(System.Diagnostics.ActivityStatusCode.Error, failed.Failure.Message);
+        // Before the outcome, so that whoever tries again after it knows.
+        if (outcome is AttemptOutcome.Failed && progress.End() is { } last) post(attempt.Run, new HeartbeatInput(attempt.Step, attempt.Number, last));
         Report(attempt, outcome);
         if (!work.IsCompleted) await AwaitLateAnswer(attempt, work);
     }
@@ -131,7 +134,7 @@ internal sealed class ActivityExecutor(IServiceProvider services, IRunStore stor
     private async Task<JsonText> InvokeAsync(Attempt attempt, AttemptWatch watch)
     {
         var key = IdempotencyKey.Of(attempt.Run.Tenant, attempt.Run.Id, attempt.Step, attempt.Epoch);
-        var context = new ActivityContext(attempt.Run.Tenant, attempt.Run.Id, attempt.Step, attempt.Number, key, watch.Heartbeat, watch.Token);
+        var context = new ActivityContext(attempt.Run.Tenant, attempt.Run.Id, attempt.Step, attempt.Number, key, watch.Heartbeat, watch.Token) { Details = attempt.Details };
         var tool = options.InPlaceOf(attempt.Activity);
         await using var scope = services.CreateAsyncScope();
         if (attempt.Activity.Effect is not Effect.Transactional) return await tool.RunAsync(scope.ServiceProvider, attempt.Input, context, null);
@@ -166,7 +169,7 @@ internal sealed class ActivityExecutor(IServiceProvider services, IRunStore stor
     {
         using var watch = new AttemptWatch(attempt, Time, halt.Token);
         var key = IdempotencyKey.Of(attempt.Run.Tenant, attempt.Run.Id, attempt.Step, attempt.Epoch);
-        var context = new ActivityContext(attempt.Run.Tenant, attempt.Run.Id, attempt.Step, attempt.Number, key, watch.Heartbeat, watch.Token);
+        var context = new ActivityContext(attempt.Run.Tenant, attempt.Run.Id, attempt.Step, attempt.Number, key, watch.Heartbeat, watch.Token) { Details = attempt.Details };
         Reconciled<JsonText> verdict;
         try
         {

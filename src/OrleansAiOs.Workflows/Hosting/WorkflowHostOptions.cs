@@ -32,6 +32,9 @@ public sealed record WorkflowHostOptions
     /// <summary>An attempt leaves the host only this long after its append; later it is appended again first.</summary>
     public TimeSpan DispatchWindow { get; init; } = TimeSpan.FromSeconds(10);
 
+    /// <summary>Details of an attempt's heartbeats are appended at most this often; the last are when it fails.</summary>
+    public TimeSpan KeepHeartbeatsEvery { get; init; } = TimeSpan.FromSeconds(5);
+
     /// <summary>An idle run leaves memory after this time; its next input brings it back.</summary>
     public TimeSpan PassivateAfter { get; init; } = TimeSpan.FromSeconds(2);
 

@@ -207,7 +207,7 @@ internal sealed class WorkflowExecution
                 break;
             case StepEvent step when waiting.TryGetValue(step.Step, out var waiter):
                 // Removed first: a periodic timer sets its next step from within.
-                if (step is StepCompleted or StepFailed or StepSkipped or OutcomeHappened or TimerFired or ApprovalDecided or ApprovalExpired) Take(step.Step);
+                if (step is StepCompleted or StepFailed or StepSkipped or OutcomeHappened or TimerFired or ApprovalDecided or ApprovalExpired or ChildCompleted or ChildFailed) Take(step.Step);
                 waiter.Deliver(e);
                 break;
         }

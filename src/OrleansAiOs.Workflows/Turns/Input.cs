@@ -34,13 +34,13 @@ internal abstract class Command<TReply> : Input
     protected void Refuse(Turn turn, Refusal refusal, string message) => turn.Replies.Add(() => reply.TrySetException(new CommandRefusedException(refusal, message)));
 }
 
-internal sealed class StartInput(StartRun command, string by, WorkflowType type) : Command<Started>
+internal sealed class StartInput(StartRun command, string? by, WorkflowType type, ParentRun? parent = null) : Command<Started>
 {
     public override void Decide(WorkflowRun run, Turn turn)
     {
         if (run.State.Started is not { } first)
         {
-            run.Record(turn, new RunStarted(type.Name, command.Input, run.Context.HostId, type.Version, command.BusinessKey, by, command.Attributes, command.Priority is 0 ? null : command.Priority));
+            run.Record(turn, new RunStarted(type.Name, command.Input, run.Context.HostId, type.Version, command.BusinessKey, by, command.Attributes, command.Priority is 0 ? null : command.Priority, parent));
             Answer(turn, new Started(run.State.Run, IsNew: true));
         }
         else if (run.State.Imported is not null)
@@ -60,6 +60,7 @@ internal sealed class StartInput(StartRun command, string by, WorkflowType type)
     // What is not said the second time is not asked for.
     private string? Difference(RunStarted first) =>
         first.Workflow != type.Name ? $"as a '{first.Workflow}'"
+        : parent is not null && first.Parent != parent ? first.Parent is { } other ? $"as the child of step {other.Step} of run {other.Run}" : "without a parent"
         : !CanonicalJson.Write(first.Input).AsSpan().SequenceEqual(CanonicalJson.Write(command.Input)) ? "with another input"
         : command.BusinessKey is not null && command.BusinessKey != first.BusinessKey ? $"with {(first.BusinessKey is null ? "no business key" : $"the business key '{first.BusinessKey}'")}"
         : command.Attributes?.FirstOrDefault(a => first.Attributes?.GetValueOrDefault(a.Key) != a.Value) is { Key: { } name } ? $"with another attribute '{name}'"
@@ -261,7 +262,11 @@ internal sealed class OwnerLostInput : InnerInput
 
     public static void TakeOver(WorkflowRun run, Turn turn, Func<string, bool> isDead)
     {
-        if (run.State.IsClosed || run.State.IsHeld) return;
+        // What passes between a run and its kin is idempotent, and needs no append to be sent by another.
+        if (run.State.Unsettled is not null && run.State.Host is { } host && isDead(host)) turn.Settles = true;
+        if (run.State.IsClosed) return;
+        foreach (var step in run.State.InOrder<ChildStep>().Where(step => step.UnderWay && isDead(step.Owner))) turn.ToReach.Add(step.Number);
+        if (run.State.IsHeld) return;
         foreach (var step in run.State.InOrder<ActivityStep>().Where(step => step.UnderWay && isDead(step.Owner)).ToList())
             if (run.Execution?.Declaration(step.Number) is { } declared)
                 foreach (var e in step.OnOwnerLost(declared.Activity).ToList()) run.Record(turn, e);

@@ -54,7 +54,7 @@ internal sealed class WorkflowRun
     /// <summary>What the code threw while its history was replayed.</summary>
     public Exception? ReplayFault { get; private set; }
 
-    public bool IsIdle => State.IsClosed || !State.Open.Any(step => step.UnderWay);
+    public bool IsIdle => !State.IsBusy;
 
     public static WorkflowRun New(RunKey key, RunContext context) => new(key, context) { storedKnown = true };
 
@@ -240,6 +240,12 @@ internal sealed class WorkflowRun
         State.Apply(e, at);
         switch (e)
         {
+            case ChildScheduled or ChildCancelAsked:
+                turn.ToReach.Add(((StepEvent)e).Step);
+                break;
+            case RunClosed:
+                turn.Settles = true;
+                break;
             case StepScheduled or AttemptStarted or OutcomeUnknown or InquiryStarted:
                 turn.ToDispatch.Add(((StepEvent)e).Step);
                 break;
@@ -272,7 +278,7 @@ internal sealed class WorkflowRun
     {
         var started = State.Started;
         return new RunRow(State.Run, started?.Workflow ?? "", started?.Version, State.Status, State.Host ?? context.HostId, busy, started?.BusinessKey,
-            State.Attributes, Waits(busy), State.StartedAt, State.Now, State.IsClosed ? State.Now : null, State.Checkpoint);
+            State.Attributes, Waits(busy), State.StartedAt, State.Now, State.ClosedAt, State.Checkpoint);
     }
 
     // A busy run's row lists only what a person must act on; the rest changes with every turn.

@@ -212,6 +212,14 @@ public abstract class ExplainConformance(IStoreFixture stores) : EngineConforman
             await t.UntilParked(run);
             return await t.Host.ExplainAsync(run);
         },
+        [CauseCodes.Imported] = async t =>
+        {
+            var run = await t.Start("explained", "stuck");
+            var (name, body) = EventNames.Write(new RunImported(t.Time.GetUtcNow(), "0.1.0", "paula"));
+            var history = await t.Store.ReadAsync(run, 1, default);
+            (await t.Store.AppendAsync(new RunAppend(run, history.Count, [new NewEvent(Guid.NewGuid(), name, body, history[^1].At)], null, null))).Should().Be(AppendResult.Appended);
+            return await t.Host.ExplainAsync(run);
+        },
         [CauseCodes.CodeStuck] = t => t.AtRest("stuck"),
         [CauseCodes.CodeRuns] = async t =>
         {
