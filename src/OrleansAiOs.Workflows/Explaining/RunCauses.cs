@@ -28,14 +28,6 @@ internal static class RunCauses
             };
             yield break;
         }
-        if (state.Imported is { } imported)
-        {
-            yield return new Cause(CauseCodes.Imported, $"The run was imported from another installation (exported at {Words.Time(imported.ExportedAt)}) and is kept as evidence: it does not go on here.", Urgency.Note, subject.LastOf<RunImported>())
-            {
-                Unblockers = ["nobody here: it goes on, if at all, in the installation it was exported from"],
-            };
-            yield break;
-        }
         if (Stopped(subject) is { } stopped) yield return stopped;
         if (state.Paused is { } paused)
             yield return new Cause(CauseCodes.Paused, $"{paused.By ?? "Somebody"} paused the run ({paused.Reason}): what reaches it is kept, and no attempt begins.", Urgency.Stopped, subject.LastOf<RunPaused>())
