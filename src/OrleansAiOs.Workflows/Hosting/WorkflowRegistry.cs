@@ -25,7 +25,7 @@ public sealed class WorkflowRegistry
 
     internal WorkflowType? Find(string name) => types.GetValueOrDefault(name);
 
-    private WorkflowRegistry Add(Type type)
+    internal WorkflowRegistry Add(Type type)
     {
         var attribute = type.GetCustomAttribute<WorkflowAttribute>()
             ?? throw new InvalidOperationException($"{type.Name} has no [Workflow(\"name\")]: give it the name its histories will carry.");
