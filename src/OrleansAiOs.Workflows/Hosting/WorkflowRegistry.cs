@@ -31,7 +31,7 @@ public sealed class WorkflowRegistry
     /// <summary>Whether runs of this workflow can be replayed here: one that was added, or one of the engine's own.</summary>
     public bool Knows(string name) => Find(name) is not null;
 
-    private WorkflowRegistry Add(Type type)
+    internal WorkflowRegistry Add(Type type)
     {
         var added = TypeOf(type);
         if (added.Name.StartsWith("aios.", StringComparison.Ordinal)) throw new InvalidOperationException($"'{added.Name}': names that begin with 'aios.' are the engine's own. Choose another.");
