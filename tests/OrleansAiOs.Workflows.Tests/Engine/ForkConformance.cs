@@ -156,7 +156,7 @@ public abstract class ForkConformance(IStoreFixture stores) : EngineConformance(
         protected override async Task<string> RunAsync(string input)
         {
             await Call(Tools.Pure, "before");                                           // step 1
-            var child = await Run(Kid, "k");                                            // step 2
+            var child = await Call(Kid, "k");                                           // step 2
             await Receive(Go);
             return child;
         }
