@@ -155,6 +155,7 @@ internal sealed class AiosServer : IAsyncDisposable
         var api = web.MapGroup("/api/v1");
         RunsApi.Map(api);
         BulkApi.Map(api);
+        ExportApi.Map(api);
         SchedulesApi.Map(api);
         ExplainApi.Map(api);
         ApprovalsApi.Map(api);

@@ -15,6 +15,7 @@ internal sealed class StepGrammar
     private WorkflowEvent? before;
     private DateTimeOffset at;
     private bool closed;
+    private bool settled;
     private bool paused;
     private readonly HashSet<int> openUpdates = [];
     private int updates;
@@ -44,6 +45,11 @@ internal sealed class StepGrammar
 
         public int Epoch { get; set; }
 
+        public bool CancelAsked { get; set; }
+
+        /// <summary>How a child's end was recorded.</summary>
+        public StepEvent? Ended { get; set; }
+
         public string Owner { get; set; } = "";
 
         public bool IsOver => Now is Phase.Completed or Phase.Failed or Phase.Withdrawn or Phase.Skipped;
@@ -59,7 +65,8 @@ internal sealed class StepGrammar
     public void Show(long version, WorkflowEvent e, DateTimeOffset when)
     {
         Demand(when >= at, version, "I4", $"its time {when:O} is before the one of the event before, {at:O}");
-        Demand(!closed, version, "I4", $"a {EventNames.Of(e)} stands behind the end of the run");
+        Demand(!closed || e is RunImported or RunSettled || e is HostChanged && !settled, version, "I4", $"a {EventNames.Of(e)} stands behind the end of the run");
+        Demand(before is not RunImported, version, "I4", $"a {EventNames.Of(e)} stands behind the import of the run, which does not go on here");
         Demand(before is not null || e is RunStarted, version, "I4", $"the history begins with a {EventNames.Of(e)}");
         Demand(before is null || e is not RunStarted, version, "I4", "the run was started twice");
         Demand(!e.IsCommand || before is not (null or HostChanged or RunParked), version, "I4", $"the command {EventNames.Of(e)} stands behind no input");
@@ -83,6 +90,10 @@ internal sealed class StepGrammar
                 var update = e is UpdateCompleted done ? done.Update : ((UpdateFailed)e).Update;
                 Demand(openUpdates.Remove(update), version, "I2", $"{EventNames.Of(e)} of update {update}, which is not under way");
                 break;
+            case RunSettled:
+                Demand(closed && !settled, version, "I4", "the run is settled twice, or before its end");
+                settled = true;
+                break;
             case RunPaused:
                 Demand(!paused, version, "I4", "the run is paused twice");
                 paused = true;
@@ -96,10 +107,10 @@ internal sealed class StepGrammar
                 Demand(checkpoint.Steps == steps.Count, version, "I4", $"the checkpoint counts {checkpoint.Steps} steps, and there are {steps.Count}");
                 Demand(checkpoint.Host == host, version, "I4", $"the checkpoint is of host {checkpoint.Host}, and {host} appends");
                 break;
-            case RunClosed:
+            case RunClosed or RunImported:
                 closed = true;
                 break;
-            case StepScheduled or TimerSet or ApprovalRequested or ValueRecorded:
+            case StepScheduled or TimerSet or ApprovalRequested or ValueRecorded or ChildScheduled:
                 Open(version, (StepEvent)e);
                 break;
             case StepEvent of:
@@ -107,6 +118,7 @@ internal sealed class StepGrammar
                 else if (step.IsOver) Fault(version, "I2", $"{EventNames.Of(e)} of step {of.Step}, which is over: {step.Now}");
                 else if (step.Opened is StepScheduled scheduled) OfActivity(version, of, step, scheduled);
                 else if (step.Opened is TimerSet timer) OfTimer(version, of, step, timer);
+                else if (step.Opened is ChildScheduled) OfChild(version, of, step);
                 else if (step.Opened is ApprovalRequested approval) OfApproval(version, of, step, approval);
                 break;
         }
@@ -119,7 +131,7 @@ internal sealed class StepGrammar
         steps[e.Step] = new Step(e)
         {
             Owner = host,
-            Now = e switch { StepScheduled => Phase.Attempting, ValueRecorded => Phase.Completed, _ => Phase.Waiting },
+            Now = e switch { StepScheduled or ChildScheduled => Phase.Attempting, ValueRecorded => Phase.Completed, _ => Phase.Waiting },
         };
         if (e is ApprovalRequested approval)
             Demand(approval.Digest == CanonicalJson.Digest(approval.Subject), version, "I10", "the digest of what is to be approved is not that of the subject");
@@ -139,6 +151,10 @@ internal sealed class StepGrammar
                 Demand(!once || step.Now is not Phase.Attempting || step.Owner == host, version, "I2",
                     $"step {e.Step} may run at most once, and is attempted again on {host} while the outcome on {step.Owner} is unknown");
                 (step.Now, step.Attempt, step.Owner) = (Phase.Attempting, started.Attempt, host);
+                break;
+            case AttemptHeartbeat beat:
+                Allow(step, Phase.Attempting);
+                IsOfThisAttempt(beat.Attempt);
                 break;
             case AttemptFailed failed:
                 Allow(step, Phase.Attempting);
@@ -209,6 +225,26 @@ internal sealed class StepGrammar
         if (e is TimerFired) Demand(at >= timer.Due, version, "I4", $"timer {e.Step} fired at {at:O}, and was due at {timer.Due:O}");
         else Demand(e is TimerCancelled, version, "I4", $"{EventNames.Of(e)} of step {e.Step}, which is a timer");
         step.Now = e is TimerFired ? Phase.Completed : Phase.Withdrawn;
+    }
+
+    // Attempting: the child has to be reached. Waiting: it was.
+    private void OfChild(long version, StepEvent e, Step step)
+    {
+        switch (e)
+        {
+            case ChildCancelAsked:
+                Demand(!step.CancelAsked, version, "I2", $"the child of step {e.Step} is asked to cancel twice");
+                (step.Now, step.CancelAsked) = (Phase.Attempting, true);
+                break;
+            case ChildReached reached:
+                Demand(step.Now is Phase.Attempting && reached.Cancelled == step.CancelAsked, version, "I4", $"the child of step {e.Step} is reached, and nobody was sent to it");
+                step.Now = Phase.Waiting;
+                break;
+            default:
+                Demand(e is ChildCompleted or ChildFailed, version, "I4", $"{EventNames.Of(e)} of step {e.Step}, which is a child");
+                (step.Now, step.Ended) = (e is ChildCompleted ? Phase.Completed : Phase.Failed, e);
+                break;
+        }
     }
 
     private void OfApproval(long version, StepEvent e, Step step, ApprovalRequested approval)

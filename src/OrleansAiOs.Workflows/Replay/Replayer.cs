@@ -1,6 +1,7 @@
 using System.Diagnostics.CodeAnalysis;
 using OrleansAiOs.Workflows.History;
 using OrleansAiOs.Workflows.Hosting;
+using OrleansAiOs.Workflows.Steps;
 using OrleansAiOs.Workflows.Timers;
 using OrleansAiOs.Workflows.Turns;
 
@@ -36,7 +37,7 @@ public sealed class Replayer
         List<(WorkflowEvent Event, DateTimeOffset At)> events;
         try
         {
-            events = [.. history.Select(stored => (stored.Read(), stored.At))];
+            events = FoldedHistory.Events(history);
         }
         catch (UnreadableHistoryException e)
         {

@@ -54,9 +54,6 @@ internal sealed class ActivityStep : OpenStep
 
     public int Epoch { get; private set; }
 
-    /// <summary>The host incarnation whose attempt or inquiry is under way.</summary>
-    public string Owner { get; private set; }
-
     public bool CancelAsked { get; private set; }
 
     /// <summary>Some attempt under the present key may have had its effect.</summary>
@@ -68,6 +65,9 @@ internal sealed class ActivityStep : OpenStep
     public int Failures => failures;
 
     /// <summary>When the engine itself goes on; a person can end the pause before.</summary>
+    /// <summary>What the last attempt that said so had come to.</summary>
+    public JsonText? Details { get; private set; }
+
     public DateTimeOffset? PauseEnds { get; private set; }
 
     // What pauses grow with. Numbers of attempts and inquiries also count those that died with their host, which says nothing of the receiver.
@@ -210,6 +210,9 @@ internal sealed class ActivityStep : OpenStep
                 Attempt = started.Attempt;
                 Owner = state.Host!;
                 break;
+            case AttemptHeartbeat beat:
+                Details = beat.Details;
+                break;
             case AttemptFailed failed:
                 MayHaveHappened |= !failed.Definite;
                 failures++;
@@ -237,6 +240,7 @@ internal sealed class ActivityStep : OpenStep
                 break;
             case OutcomeNeverWill never:
                 MayHaveHappened = false;
+                Details = null; // of what never happened
                 Epoch++;
                 state.Keep(never.Key, never.Body);
                 Enter(Phase.Pausing, state, state.Now);

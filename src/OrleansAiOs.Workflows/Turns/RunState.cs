@@ -43,6 +43,14 @@ internal sealed class RunState(RunKey run)
 
     public RunClosed? Outcome { get; private set; }
 
+    /// <summary>What follows from the run's end and is not known to be done.</summary>
+    public Unsettled? Unsettled { get; private set; }
+
+    public DateTimeOffset? ClosedAt { get; private set; }
+
+    /// <summary>It has effects under way, its end's among them.</summary>
+    public bool IsBusy => IsClosed ? Unsettled is not null : Open.Any(step => step.UnderWay);
+
     /// <summary>Signals received since the last checkpoint, and those it found that nobody had taken.</summary>
     public int Signals { get; private set; }
 
@@ -61,7 +69,10 @@ internal sealed class RunState(RunKey run)
 
     public IReadOnlyCollection<OpenStep> Open => open.Values;
 
-    public bool IsClosed => Outcome is not null;
+    /// <summary>It came from another installation: nothing of it goes on here.</summary>
+    public RunImported? Imported { get; private set; }
+
+    public bool IsClosed => Imported is not null || Outcome is not null;
 
     public T? Find<T>(int step) where T : OpenStep => open.GetValueOrDefault(step) as T;
 
@@ -106,6 +117,11 @@ internal sealed class RunState(RunKey run)
                 Status = OpenStatus;
                 Keep(unparked.Key, unparked.Body);
                 break;
+            case RunImported imported:
+                Imported = imported;
+                Host = RunImported.HostName;
+                open.Clear();
+                break;
             case RunPaused paused:
                 Paused = paused;
                 Status = OpenStatus;
@@ -128,6 +144,8 @@ internal sealed class RunState(RunKey run)
                 break;
             case RunClosed closed:
                 Outcome = closed;
+                ClosedAt = Now;
+                Unsettled = Unsettled.After(this, closed);
                 Status = closed switch
                 {
                     RunCompleted => RunStatus.Completed,
@@ -138,11 +156,14 @@ internal sealed class RunState(RunKey run)
                 if (closed is RunTerminated terminated) Keep(terminated.Key, terminated.Body);
                 open.Clear();
                 break;
+            case RunSettled:
+                Unsettled = null;
+                break;
             case UpdateAccepted or UpdateCompleted or UpdateFailed:
                 UpdateState.Fold(this, e);
                 break;
             case StepEvent step:
-                if (!ActivityStep.Fold(this, step) && !TimerStep.Fold(this, step)) ApprovalStep.Fold(this, step);
+                if (!ActivityStep.Fold(this, step) && !TimerStep.Fold(this, step) && !ChildStep.Fold(this, step)) ApprovalStep.Fold(this, step);
                 break;
         }
     }
@@ -188,6 +209,9 @@ internal abstract class OpenStep(int number)
 
     /// <summary>An effect may be on its way: the run belongs to a host until its outcome is appended.</summary>
     public virtual bool UnderWay => false;
+
+    /// <summary>The host incarnation that has it under way, or had it last.</summary>
+    public string Owner { get; protected set; } = "";
 
     public abstract RunWait Describe();
 }
