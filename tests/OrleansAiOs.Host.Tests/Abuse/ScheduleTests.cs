@@ -12,8 +12,8 @@ public sealed class ScheduleTests(AbuseServer server)
     [Fact]
     public async Task A_schedule_starts_runs_until_it_is_paused_and_is_gone_when_it_is_removed()
     {
-        var made = await server.Post("/api/v1/schedules", Schedule("every-second"));
-        made.Status.Should().Be(201, made.Body);
+        var made = await Make(Schedule("every-second"));
+        made.Status.Should().BeOneOf([200, 201], made.Body);
         made.Json.GetProperty("upcoming").GetArrayLength().Should().Be(5);
         (await server.Post("/api/v1/schedules", Schedule("every-second"))).Status.Should().Be(200, "the same again is the same");
         await UntilStarted("every-second", 2);
@@ -55,10 +55,19 @@ public sealed class ScheduleTests(AbuseServer server)
         (await server.Post("/api/v1/schedules", Schedule("bad", workflow: "abuse-order", input: 7))).ShouldBeProblem(422);
         (await server.PostRaw("/api/v1/schedules", """{"id":"bad","cron":"@daily","start":{"workflow":"abuse-echo","input":1,"surprise":1}}""")).ShouldBeProblem(400, 422);
         (await server.Post("/api/v1/schedules/nobody/pause", new { })).ShouldBeProblem(404);
-        (await server.Post("/api/v1/schedules", Schedule("past"))).Status.Should().Be(201);
+        (await Make(Schedule("past", "@hourly"))).Status.Should().BeOneOf(200, 201);
         (await server.Post("/api/v1/schedules/past/backfill", new { from = "2000-01-01T00:00:00Z", to = "2026-01-01T00:00:00Z" })).ShouldBeProblem(422).Json.GetProperty("detail").GetString().Should().Contain("1000");
         (await server.Post("/api/v1/schedules/past/backfill", new { from = "2999-01-01T00:00:00Z", to = "2999-01-02T00:00:00Z" })).ShouldBeProblem(422);
         (await server.Send(HttpMethod.Delete, "/api/v1/schedules/past", null)).Status.Should().Be(200);
+    }
+
+    // A machine with too much to do says so, and is asked again.
+    private async Task<Answer> Make(object schedule)
+    {
+        Answer answer;
+        do answer = await server.Post("/api/v1/schedules", schedule);
+        while (answer.Status == 503);
+        return answer;
     }
 
     private async Task UntilStarted(string id, int count) => await Until(id, view => view.GetProperty("started").GetInt64() >= count);

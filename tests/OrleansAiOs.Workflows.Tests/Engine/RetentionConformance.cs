@@ -65,6 +65,33 @@ public abstract class RetentionConformance(IStoreFixture stores) : EngineConform
         await Refused(() => Signal(done, "go", "on"), Refusal.NotFound);
     }
 
+    [Workflow("parent")]
+    private sealed class Parent : Workflow<string, string>
+    {
+        protected override async Task<string> RunAsync(string input)
+        {
+            await Call(Child, input, new ChildOptions { Id = $"{RunId}-child" });
+            return await Receive(Go);
+        }
+    }
+
+    private static readonly Child<string, string> Child = new("ends");
+
+    [Theory]
+    [InlineData(10)]
+    [InlineData(20_000)] // also where the events that name kin are payloads
+    public async Task A_run_is_kept_while_its_parent_is_open(int chars)
+    {
+        var parent = await Start("parent", new string('z', chars), "parent");
+        var child = new RunKey(parent.Tenant, $"{parent.Id}-child");
+        await Until(parent, row => row.Waits.Any(wait => wait.Kind == "signal"));
+        (await Store.PurgeAsync([child, parent], default)).Should().BeEmpty();
+        await Signal(parent, "go", "on");
+        await End(parent);
+        foreach (var run in new[] { parent, child }) await Until(run, row => !row.Busy);
+        (await Store.PurgeAsync([child, parent], default)).Should().BeEquivalentTo([child, parent]);
+    }
+
     [Fact]
     public async Task What_two_runs_say_at_length_is_kept_until_both_are_gone()
     {
