@@ -44,8 +44,9 @@ internal sealed class Body
                 case IAnonymousFunctionOperation lambda when !runsDelegates || code.IsActivity(lambda.Symbol):
                     continue;
                 case ILocalFunctionOperation local:
-                    if (locals.ContainsKey(local.Symbol)) ahead.Push(Inside(local));
-                    else locals.Add(local.Symbol, Inside(local));
+                    if ((local.Body ?? local.IgnoredBody) is not { } inside) continue; // one without a body, while it is being typed
+                    if (locals.ContainsKey(local.Symbol)) ahead.Push(inside);
+                    else locals.Add(local.Symbol, inside);
                     continue;
                 case IInvocationOperation { TargetMethod: var called } call:
                     Named(called, call);
@@ -87,16 +88,14 @@ internal sealed class Body
         void Named(IMethodSymbol method, IOperation at)
         {
             if (method.MethodKind is not MethodKind.LocalFunction) body.Uses(method.ReducedFrom ?? method, at, bans);
-            else if (!locals.TryGetValue(method.OriginalDefinition, out var inside)) locals.Add(method.OriginalDefinition, null);
-            else if (inside is not null)
+            else if (!locals.TryGetValue(method.OriginalDefinition, out var unread)) locals.Add(method.OriginalDefinition, null);
+            else if (unread is not null)
             {
                 locals[method.OriginalDefinition] = null;
-                ahead.Push(inside);
+                ahead.Push(unread);
             }
         }
     }
-
-    private static IOperation Inside(ILocalFunctionOperation local) => local.Body ?? local.IgnoredBody ?? (IOperation)local;
 
     private void Uses(ISymbol used, IOperation at, BanTable bans)
     {

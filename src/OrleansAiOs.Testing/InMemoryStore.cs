@@ -134,13 +134,21 @@ public sealed class InMemoryStore(TimeProvider time) : IRunStore
         try
         {
             var outcome = await work(null!);
-            lock (sync) return outcomes[(run, key)] = outcome;
+            lock (sync)
+                return transactions.GetValueOrDefault((run, key)) == mine.Task ? outcomes[(run, key)] = outcome : throw new IOException("The transaction was broken off with its host.");
         }
         finally
         {
-            lock (sync) transactions.Remove((run, key));
+            lock (sync)
+                if (transactions.GetValueOrDefault((run, key)) == mine.Task) transactions.Remove((run, key));
             mine.SetResult();
         }
+    }
+
+    /// <summary>The host is dead: what it has not committed, it never will.</summary>
+    internal void BreakTransactions()
+    {
+        lock (sync) transactions.Clear();
     }
 
     /// <summary>Everything, for a checker of invariants.</summary>

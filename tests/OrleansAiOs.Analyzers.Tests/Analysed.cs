@@ -41,6 +41,14 @@ internal static class Analysed
     // All samples share its references, whose symbols are read once.
     private static readonly CSharpCompilation Empty = CSharpCompilation.Create("Sample", [Parse(Usings, "Usings.cs")], References, Options);
 
+    private static readonly Lazy<Task<Project>> Editor = new(async () =>
+    {
+        var project = new AdhocWorkspace().AddProject(ProjectInfo.Create(ProjectId.CreateNewId(), VersionStamp.Default, "Sample", "Sample", LanguageNames.CSharp,
+            compilationOptions: Options, parseOptions: CSharpParseOptions.Default.WithLanguageVersion(LanguageVersion.Latest), metadataReferences: References)).AddDocument("Usings.cs", Usings).Project;
+        await project.GetCompilationAsync();
+        return project;
+    });
+
     /// <summary>A workflow whose code is <paramref name="body"/>, with other members of its class and other types behind it.</summary>
     public static string Workflow(string body, string members = "", string types = "") => $$"""
         [Workflow("sample")]
@@ -57,20 +65,22 @@ internal static class Analysed
         {{types}}
         """;
 
-    public static async Task<ImmutableArray<Diagnostic>> FindAsync(string source)
+    public static async Task<ImmutableArray<Diagnostic>> FindAsync(string source) => [.. (await FindAsync([source]))[source]];
+
+    /// <summary>What is found in each of many sources, compiled at once.</summary>
+    public static async Task<ILookup<string, Diagnostic>> FindAsync(IReadOnlyList<string> sources)
     {
-        var compilation = Empty.AddSyntaxTrees(Parse(source, "Sample.cs"));
-        compilation.GetDiagnostics().Where(d => d.Severity is DiagnosticSeverity.Error).Should().BeEmpty("the sample must compile:\n" + source);
-        return await compilation.WithAnalyzers([new DeterminismAnalyzer()]).GetAnalyzerDiagnosticsAsync();
+        var trees = sources.Select((source, i) => Parse(sources.Count == 1 ? source : $"namespace S{i};\n{source}", "Sample.cs")).ToList();
+        var compilation = Empty.AddSyntaxTrees(trees);
+        compilation.GetDiagnostics().Where(d => d.Severity is DiagnosticSeverity.Error).Select(d => (d, d.Location.SourceTree?.ToString())).Should().BeEmpty("the samples must compile");
+        var found = await compilation.WithAnalyzers([new DeterminismAnalyzer()]).GetAnalyzerDiagnosticsAsync();
+        return found.ToLookup(d => sources[trees.IndexOf(d.Location.SourceTree!)]);
     }
 
     /// <summary>The source after the fix of this title, which must compile and end the complaint.</summary>
     public static async Task<string> FixAsync(string source, string? title = null)
     {
-        using var workspace = new AdhocWorkspace();
-        var project = workspace.AddProject(ProjectInfo.Create(ProjectId.CreateNewId(), VersionStamp.Default, "Sample", "Sample", LanguageNames.CSharp,
-            compilationOptions: Options, parseOptions: CSharpParseOptions.Default.WithLanguageVersion(LanguageVersion.Latest), metadataReferences: References));
-        var document = project.AddDocument("Usings.cs", Usings).Project.AddDocument("Sample.cs", source);
+        var document = (await Editor.Value).AddDocument("Sample.cs", source);
         var actions = new List<CodeAction>();
         var found = (await (await document.Project.GetCompilationAsync())!.WithAnalyzers([new DeterminismAnalyzer()]).GetAnalyzerDiagnosticsAsync()).Single();
         await new DeterminismFixes().RegisterCodeFixesAsync(new CodeFixContext(document, found, (action, _) => actions.Add(action), CancellationToken.None));

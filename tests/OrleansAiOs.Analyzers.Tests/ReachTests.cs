@@ -136,6 +136,19 @@ public sealed class ReachTests
     }
 
     [Fact]
+    public async Task What_answers_queries_and_updates_and_the_body_of_a_loop_is_workflow_code()
+    {
+        (await Analysed.FindAsync(Analysed.Workflow("""
+            Answers(Asked, () => Guid.NewGuid());
+            Handles(Told, async n => { await Task.Delay(n); return n; });
+            await Loop(0, n => { Console.WriteLine(n); return Task.FromResult(Iteration.Done(n)); });
+            """, """
+            private static readonly Query<Guid> Asked = new("asked");
+            private static readonly Update<int, int> Told = new("told");
+            """))).Select(d => d.Id).Order().Should().Equal("AIOS002", "AIOS004", "AIOS007");
+    }
+
+    [Fact]
     public async Task A_pragma_at_the_place_silences_it()
     {
         var found = await Analysed.FindAsync(Analysed.Workflow("""

@@ -6,93 +6,107 @@ public sealed class RuleTests
     private const string Clock = "AIOS001", Identifier = "AIOS002", Chance = "AIOS003", Timer = "AIOS004", Scheduler = "AIOS005", Blocking = "AIOS006", Outside = "AIOS007", Machine = "AIOS008",
         StaticState = "AIOS009", Hash = "AIOS010";
 
+    private static readonly (string Rule, string Body)[] Refused =
+    [
+        (Clock, "_ = DateTime.Now;"),
+        (Clock, "_ = DateTime.UtcNow;"),
+        (Clock, "_ = DateTime.Today;"),
+        (Clock, "_ = DateTimeOffset.Now;"),
+        (Clock, "_ = DateTimeOffset.UtcNow;"),
+        (Clock, "_ = TimeProvider.System;"),
+        (Clock, "await Task.Delay(TimeSpan.FromDays(1), TimeProvider.System);"),
+        (Clock, "_ = new Stopwatch();"),
+        (Clock, "_ = Stopwatch.StartNew();"),
+        (Clock, "_ = Stopwatch.GetTimestamp();"),
+        (Clock, "_ = Environment.TickCount64;"),
+        (Identifier, "_ = Guid.NewGuid();"),
+        (Identifier, "_ = Guid.CreateVersion7();"),
+        (Identifier, "_ = Guid.CreateVersion7(Now);"),
+        (Identifier, "Func<Guid> make = Guid.NewGuid; _ = make;"),
+        (Chance, "_ = new Random();"),
+        (Chance, "_ = Random.Shared.Next(6);"),
+        (Chance, "_ = RandomNumberGenerator.GetInt32(6);"),
+        (Chance, "_ = Path.GetRandomFileName();"),
+        (Timer, "await Task.Delay(100);"),
+        (Timer, "await Task.Delay(TimeSpan.FromDays(1));"),
+        (Timer, "await Task.Delay(100, Cancellation);"),
+        (Timer, "await Sleep(TimeSpan.FromDays(1)).WaitAsync(TimeSpan.FromDays(2));"),
+        (Timer, "await Task.FromResult(1).WaitAsync(TimeSpan.FromDays(2), Cancellation);"),
+        (Timer, "_ = new CancellationTokenSource(TimeSpan.FromDays(1));"),
+        (Timer, "_ = new CancellationTokenSource(100);"),
+        (Timer, "new CancellationTokenSource().CancelAfter(100);"),
+        (Timer, "_ = new PeriodicTimer(TimeSpan.FromDays(1));"),
+        (Timer, "_ = new Timer(_ => { });"),
+        (Timer, "_ = new System.Timers.Timer();"),
+        (Scheduler, "await Task.Run(() => 1);"),
+        (Scheduler, "await Task.Factory.StartNew(() => 1);"),
+        (Scheduler, "_ = new Thread(() => { });"),
+        (Scheduler, "ThreadPool.QueueUserWorkItem(_ => { });"),
+        (Scheduler, "Parallel.For(0, 9, _ => { });"),
+        (Scheduler, "await Parallel.ForEachAsync(new[] { 1 }, (_, _) => ValueTask.CompletedTask);"),
+        (Scheduler, "_ = new[] { 1 }.AsParallel();"),
+        (Scheduler, "await foreach (var done in Task.WhenEach(Task.CompletedTask)) { }"),
+        (Scheduler, "await new SemaphoreSlim(1).WaitAsync(100);"),
+        (Scheduler, "await new SemaphoreSlim(1).WaitAsync(Cancellation);"),
+        (Scheduler, "await foreach (var item in Channel.CreateUnbounded<int>().Reader.ReadAllAsync()) { }"),
+        (Scheduler, "await Task.CompletedTask.ConfigureAwait(false);"),
+        (Scheduler, "await Task.FromResult(1).ConfigureAwait(false);"),
+        (Scheduler, "await ValueTask.CompletedTask.ConfigureAwait(false);"),
+        (Scheduler, "await Task.CompletedTask.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);"),
+        (Blocking, "_ = Task.FromResult(1).Result;"),
+        (Blocking, "_ = new ValueTask<int>(1).Result;"),
+        (Blocking, "Task.CompletedTask.Wait();"),
+        (Blocking, "Task.WaitAll(Task.CompletedTask);"),
+        (Blocking, "Task.CompletedTask.GetAwaiter().GetResult();"),
+        (Blocking, "_ = Task.FromResult(1).GetAwaiter().GetResult();"),
+        (Blocking, "Thread.Sleep(100);"),
+        (Blocking, "new SemaphoreSlim(1).Wait();"),
+        (Blocking, "Monitor.Enter(this);"),
+        (Blocking, "lock (this) { }"),
+        (Blocking, "new ManualResetEvent(true).WaitOne();"),
+        (Blocking, "_ = new BlockingCollection<int>().Take();"),
+        (Outside, "_ = File.ReadAllText(\"x\");"),
+        (Outside, "await File.WriteAllTextAsync(\"x\", \"y\");"),
+        (Outside, "Directory.CreateDirectory(\"x\");"),
+        (Outside, "_ = new FileStream(\"x\", FileMode.Open);"),
+        (Outside, "_ = new StreamReader(\"x\");"),
+        (Outside, "_ = new HttpClient();"),
+        (Outside, "_ = await ((HttpClient)null!).GetFromJsonAsync<int>(\"x\");"),
+        (Outside, "_ = await System.Net.Dns.GetHostEntryAsync(\"x\");"),
+        (Outside, "Process.Start(\"x\");"),
+        (Outside, "Console.WriteLine();"),
+        (Outside, "_ = Console.Out;"),
+        (Outside, "((DbConnection)null!).Open();"),
+        (Outside, "await ((DbDataSource)null!).OpenConnectionAsync();"),
+        (Machine, "_ = Environment.GetEnvironmentVariable(\"x\");"),
+        (Machine, "_ = Environment.MachineName;"),
+        (Machine, "_ = Environment.ProcessorCount;"),
+        (Machine, "Environment.Exit(1);"),
+        (Machine, "_ = OperatingSystem.IsWindows();"),
+        (Machine, "_ = TimeZoneInfo.Local;"),
+        (Machine, "_ = Now.ToLocalTime();"),
+        (Machine, "_ = Thread.CurrentThread;"),
+        (Hash, "_ = RunId.GetHashCode();"),
+        (Hash, "_ = HashCode.Combine(1, 2);"),
+        (Hash, "_ = new object().GetHashCode();"),
+        (Hash, "foreach (var (name, _) in new ConcurrentDictionary<string, int>()) await Sleep(TimeSpan.FromDays(1));"),
+        (Hash, "foreach (var name in ImmutableHashSet<string>.Empty) await Sleep(TimeSpan.FromDays(1));"),
+    ];
+
+    private static readonly Lazy<Task<ILookup<string, Microsoft.CodeAnalysis.Diagnostic>>> Found = new(() => Analysed.FindAsync([.. Refused.Select(row => Analysed.Workflow(row.Body))]));
+
+    public static TheoryData<string, string> RefusedRows()
+    {
+        var rows = new TheoryData<string, string>();
+        foreach (var (rule, body) in Refused) rows.Add(rule, body);
+        return rows;
+    }
+
     [Theory]
-    [InlineData(Clock, "_ = DateTime.Now;")]
-    [InlineData(Clock, "_ = DateTime.UtcNow;")]
-    [InlineData(Clock, "_ = DateTime.Today;")]
-    [InlineData(Clock, "_ = DateTimeOffset.Now;")]
-    [InlineData(Clock, "_ = DateTimeOffset.UtcNow;")]
-    [InlineData(Clock, "_ = TimeProvider.System;")]
-    [InlineData(Clock, "await Task.Delay(TimeSpan.FromDays(1), TimeProvider.System);")]
-    [InlineData(Clock, "_ = new Stopwatch();")]
-    [InlineData(Clock, "_ = Stopwatch.StartNew();")]
-    [InlineData(Clock, "_ = Stopwatch.GetTimestamp();")]
-    [InlineData(Clock, "_ = Environment.TickCount64;")]
-    [InlineData(Identifier, "_ = Guid.NewGuid();")]
-    [InlineData(Identifier, "_ = Guid.CreateVersion7();")]
-    [InlineData(Identifier, "_ = Guid.CreateVersion7(Now);")]
-    [InlineData(Identifier, "Func<Guid> make = Guid.NewGuid; _ = make;")]
-    [InlineData(Chance, "_ = new Random();")]
-    [InlineData(Chance, "_ = Random.Shared.Next(6);")]
-    [InlineData(Chance, "_ = RandomNumberGenerator.GetInt32(6);")]
-    [InlineData(Chance, "_ = Path.GetRandomFileName();")]
-    [InlineData(Timer, "await Task.Delay(100);")]
-    [InlineData(Timer, "await Task.Delay(TimeSpan.FromDays(1));")]
-    [InlineData(Timer, "await Task.Delay(100, Cancellation);")]
-    [InlineData(Timer, "await Sleep(TimeSpan.FromDays(1)).WaitAsync(TimeSpan.FromDays(2));")]
-    [InlineData(Timer, "await Task.FromResult(1).WaitAsync(TimeSpan.FromDays(2), Cancellation);")]
-    [InlineData(Timer, "_ = new CancellationTokenSource(TimeSpan.FromDays(1));")]
-    [InlineData(Timer, "_ = new CancellationTokenSource(100);")]
-    [InlineData(Timer, "new CancellationTokenSource().CancelAfter(100);")]
-    [InlineData(Timer, "_ = new PeriodicTimer(TimeSpan.FromDays(1));")]
-    [InlineData(Timer, "_ = new Timer(_ => { });")]
-    [InlineData(Timer, "_ = new System.Timers.Timer();")]
-    [InlineData(Scheduler, "await Task.Run(() => 1);")]
-    [InlineData(Scheduler, "await Task.Factory.StartNew(() => 1);")]
-    [InlineData(Scheduler, "_ = new Thread(() => { });")]
-    [InlineData(Scheduler, "ThreadPool.QueueUserWorkItem(_ => { });")]
-    [InlineData(Scheduler, "Parallel.For(0, 9, _ => { });")]
-    [InlineData(Scheduler, "await Parallel.ForEachAsync(new[] { 1 }, (_, _) => ValueTask.CompletedTask);")]
-    [InlineData(Scheduler, "_ = new[] { 1 }.AsParallel();")]
-    [InlineData(Scheduler, "await foreach (var done in Task.WhenEach(Task.CompletedTask)) { }")]
-    [InlineData(Scheduler, "await new SemaphoreSlim(1).WaitAsync(100);")]
-    [InlineData(Scheduler, "await new SemaphoreSlim(1).WaitAsync(Cancellation);")]
-    [InlineData(Scheduler, "await foreach (var item in Channel.CreateUnbounded<int>().Reader.ReadAllAsync()) { }")]
-    [InlineData(Scheduler, "await Task.CompletedTask.ConfigureAwait(false);")]
-    [InlineData(Scheduler, "await Task.FromResult(1).ConfigureAwait(false);")]
-    [InlineData(Scheduler, "await ValueTask.CompletedTask.ConfigureAwait(false);")]
-    [InlineData(Scheduler, "await Task.CompletedTask.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);")]
-    [InlineData(Blocking, "_ = Task.FromResult(1).Result;")]
-    [InlineData(Blocking, "_ = new ValueTask<int>(1).Result;")]
-    [InlineData(Blocking, "Task.CompletedTask.Wait();")]
-    [InlineData(Blocking, "Task.WaitAll(Task.CompletedTask);")]
-    [InlineData(Blocking, "Task.CompletedTask.GetAwaiter().GetResult();")]
-    [InlineData(Blocking, "_ = Task.FromResult(1).GetAwaiter().GetResult();")]
-    [InlineData(Blocking, "Thread.Sleep(100);")]
-    [InlineData(Blocking, "new SemaphoreSlim(1).Wait();")]
-    [InlineData(Blocking, "Monitor.Enter(this);")]
-    [InlineData(Blocking, "lock (this) { }")]
-    [InlineData(Blocking, "new ManualResetEvent(true).WaitOne();")]
-    [InlineData(Blocking, "_ = new BlockingCollection<int>().Take();")]
-    [InlineData(Outside, "_ = File.ReadAllText(\"x\");")]
-    [InlineData(Outside, "await File.WriteAllTextAsync(\"x\", \"y\");")]
-    [InlineData(Outside, "Directory.CreateDirectory(\"x\");")]
-    [InlineData(Outside, "_ = new FileStream(\"x\", FileMode.Open);")]
-    [InlineData(Outside, "_ = new StreamReader(\"x\");")]
-    [InlineData(Outside, "_ = new HttpClient();")]
-    [InlineData(Outside, "_ = await ((HttpClient)null!).GetFromJsonAsync<int>(\"x\");")]
-    [InlineData(Outside, "_ = await System.Net.Dns.GetHostEntryAsync(\"x\");")]
-    [InlineData(Outside, "Process.Start(\"x\");")]
-    [InlineData(Outside, "Console.WriteLine();")]
-    [InlineData(Outside, "_ = Console.Out;")]
-    [InlineData(Outside, "((DbConnection)null!).Open();")]
-    [InlineData(Outside, "await ((DbDataSource)null!).OpenConnectionAsync();")]
-    [InlineData(Machine, "_ = Environment.GetEnvironmentVariable(\"x\");")]
-    [InlineData(Machine, "_ = Environment.MachineName;")]
-    [InlineData(Machine, "_ = Environment.ProcessorCount;")]
-    [InlineData(Machine, "Environment.Exit(1);")]
-    [InlineData(Machine, "_ = OperatingSystem.IsWindows();")]
-    [InlineData(Machine, "_ = TimeZoneInfo.Local;")]
-    [InlineData(Machine, "_ = Now.ToLocalTime();")]
-    [InlineData(Machine, "_ = Thread.CurrentThread;")]
-    [InlineData(Hash, "_ = RunId.GetHashCode();")]
-    [InlineData(Hash, "_ = HashCode.Combine(1, 2);")]
-    [InlineData(Hash, "_ = new object().GetHashCode();")]
-    [InlineData(Hash, "foreach (var (name, _) in new ConcurrentDictionary<string, int>()) await Sleep(TimeSpan.FromDays(1));")]
-    [InlineData(Hash, "foreach (var name in ImmutableHashSet<string>.Empty) await Sleep(TimeSpan.FromDays(1));")]
+    [MemberData(nameof(RefusedRows))]
     public async Task What_replay_cannot_repeat_is_an_error(string rule, string body)
     {
-        var found = await Analysed.FindAsync(Analysed.Workflow(body));
+        var found = (await Found.Value)[Analysed.Workflow(body)];
         found.Select(d => (d.Id, d.Severity)).Distinct().Should().Equal((rule, Microsoft.CodeAnalysis.DiagnosticSeverity.Error));
     }
 

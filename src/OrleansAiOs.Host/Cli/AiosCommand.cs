@@ -31,6 +31,8 @@ internal static class AiosCommand
           6  invalid: the host cannot read what it was sent
           7  the host is unreachable, busy or broken; try again
           8  the run is not over yet
+          9  a replay differs from the history
+          10 it cannot be replayed
           130  interrupted
         """;
 
@@ -51,6 +53,10 @@ internal static class AiosCommand
             ShowCommand.Create(client),
             ExplainCommand.Create(client),
             HistoryCommand.Create(client),
+            ExportCommand.Create(client),
+            ImportCommand.Create(),
+            ReplayCommand.Create(client),
+            ReplayCommand.CreateSealed(),
             ResultCommand.Create(client),
             SignalCommand.Create(client),
             QueryCommand.Create(client),
@@ -71,6 +77,7 @@ internal static class AiosCommand
             DecideCommand.CreateReject(client),
             KeysCommand.Create(client),
             DbCommand.Create(),
+            DebugCommand.Create(client),
             VerifyCommand.Create(),
             SimCommand.Create(),
             DoctorCommand.Create(client),

@@ -59,6 +59,9 @@ internal sealed class ApiClient : IDisposable
         return Read<PayloadDocument>(await SendAsync(HttpMethod.Post, "/api/v1/payloads", content, Guid.NewGuid().ToString(), cancellation, patience: Timeout.InfiniteTimeSpan));
     }
 
+    /// <summary>Takes down a file as it comes.</summary>
+    public Task DownloadAsync(string path, Stream to, CancellationToken cancellation) => SendAsync(HttpMethod.Get, path, null, null, cancellation, Timeout.InfiniteTimeSpan, to);
+
     public T Read<T>(string json)
     {
         try
@@ -73,7 +76,7 @@ internal sealed class ApiClient : IDisposable
 
     public void Dispose() => http.Dispose();
 
-    private async Task<string> SendAsync(HttpMethod method, string path, HttpContent? content, string? key, CancellationToken cancellation, TimeSpan? patience = null)
+    private async Task<string> SendAsync(HttpMethod method, string path, HttpContent? content, string? key, CancellationToken cancellation, TimeSpan? patience = null, Stream? to = null)
     {
         using var request = new HttpRequestMessage(method, host.Url.AbsoluteUri.TrimEnd('/') + path) { Content = content };
         if (key is not null) request.Headers.Add("Idempotency-Key", key);
@@ -81,7 +84,12 @@ internal sealed class ApiClient : IDisposable
         limit.CancelAfter(patience ?? AnswerWithin);
         try
         {
-            using var response = await http.SendAsync(request, limit.Token);
+            using var response = await http.SendAsync(request, to is null ? HttpCompletionOption.ResponseContentRead : HttpCompletionOption.ResponseHeadersRead, limit.Token);
+            if (to is not null && response.IsSuccessStatusCode)
+            {
+                await response.Content.CopyToAsync(to, limit.Token);
+                return "";
+            }
             var body = await response.Content.ReadAsStringAsync(limit.Token);
             return response.IsSuccessStatusCode ? body : throw Problem(response, body);
         }

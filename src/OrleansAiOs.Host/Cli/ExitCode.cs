@@ -12,6 +12,8 @@ internal static class ExitCode
     public const int Invalid = 6;
     public const int Unavailable = 7;
     public const int StillOpen = 8;
+    public const int Differs = 9;
+    public const int CannotReplay = 10;
     public const int Interrupted = 130;
 
     public static int OfStatus(int httpStatus) => httpStatus switch

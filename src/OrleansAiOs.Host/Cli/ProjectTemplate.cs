@@ -7,7 +7,7 @@ internal static class ProjectTemplate
     public static IReadOnlyCollection<string> TypeNames { get; } =
     [
         "Purchase", "Order", "Outcome", "Supplier", "Supplies", "Pack", "PurchaseTests",
-        "Workflow", "Activity", "ActivityContext", "IdempotencyKey", "Decider", "IPack", "WorkflowTestHost", "WorkflowRegistry",
+        "Workflow", "Activity", "ActivityContext", "IdempotencyKey", "Decider", "RefusedException", "IPack", "WorkflowTestHost", "WorkflowRegistry",
         "Task", "TimeSpan", "Func", "CancellationToken", "ConcurrentDictionary", "IServiceCollection", "Assert", "Fact",
     ];
 
@@ -238,8 +238,48 @@ internal static class ProjectTemplate
                 Assert.Equal(0, supplier.Orders);
             }
 
-            private Task<WorkflowTestHost> StartAsync() =>
-                new WorkflowTestHost(new WorkflowRegistry().AddFrom(typeof(Purchase).Assembly), services => services.AddSingleton(supplier)).StartAsync();
+            [Fact]
+            public async Task What_nobody_decides_in_three_days_is_not_bought()
+            {
+                await using var host = await StartAsync();
+                var run = await host.StartRunAsync("purchase", new Order("yacht", 1, 1_000_000m), by: "otto");
+
+                // Time is virtual: it skips the three days while the test waits.
+                Assert.Equal(new Outcome(false, "nobody decided in time"), await host.ResultOf<Outcome>(run));
+                Assert.Equal(0, supplier.Orders);
+            }
+
+            [Fact]
+            public async Task A_supplier_that_is_closed_is_asked_again()
+            {
+                var asked = 0;
+                await using var host = await Host(supplier)
+                    .Replace(Supplies.Buy, (order, call) => ++asked < 3 ? throw new RefusedException("closed", retry: true, TimeSpan.FromHours(8)) : $"{order.Item}: confirmed")
+                    .StartAsync();
+                var run = await host.StartRunAsync("purchase", new Order("pencil", 10, 1.50m));
+
+                Assert.Equal(new Outcome(true, "pencil: confirmed"), await host.ResultOf<Outcome>(run));
+            }
+
+            [Fact]
+            public async Task Whatever_goes_wrong_nothing_is_bought_twice()
+            {
+                // Each append, each read and each call of the supplier fails once in every way, and the host dies at each of them.
+                var books = supplier;
+                await WorkflowTestHost.CrashEverywhereAsync(() => Host(books = new Supplier()), async host =>
+                {
+                    var run = await host.StartRunAsync("purchase", new Order("laptop", 2, 1_200m), by: "otto");
+                    await host.DecideAsync(run, granted: true, Mia);
+
+                    Assert.True((await host.ResultOf<Outcome>(run)).Bought);
+                    Assert.Equal(1, books.Orders);
+                });
+            }
+
+            private static WorkflowTestHost Host(Supplier supplier) =>
+                new(new WorkflowRegistry().AddFrom(typeof(Purchase).Assembly), services => services.AddSingleton(supplier));
+
+            private Task<WorkflowTestHost> StartAsync() => Host(supplier).StartAsync();
         }
 
         """;

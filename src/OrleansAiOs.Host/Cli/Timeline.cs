@@ -63,6 +63,8 @@ internal sealed class Timeline
 
             case "step-scheduled": Begin(e, $"{Text(e, "activity")} ({Text(e, "effect").ToLowerInvariant()})", "under way").Attempts = 1; break;
             case "timer-set": Begin(e, $"timer until {Time(e, "due")}", "waits"); break;
+            case "child-scheduled": Begin(e, $"child {Text(e, "workflow")} {Text(e, "run")}", "is started"); break;
+            case "run-settled": break; // of interest to the engine only
             case "approval-requested": Begin(e, $"approval \"{Text(e, "title")}\"", $"awaits {Text(e, "role")}"); break;
             case "value-recorded": End(Begin(e, "value", ""), e, "recorded"); break;
 
@@ -96,6 +98,11 @@ internal sealed class Timeline
             case "outcome-happened": End(step, e, $"had happened{Said(e)}"); break;
             case "retry-asked": Stand(step, $"retry asked{Said(e)}"); break;
             case "step-skipped": End(step, e, $"skipped{Said(e)}", Text(e, "why")); break;
+            case "attempt-heartbeat": Stand(step, "under way", Raw(e, "details")); break;
+            case "child-cancel-asked": Stand(step, "asked to end"); break;
+            case "child-reached": Stand(step, "awaited"); break;
+            case "child-completed": End(step, e, "done"); break;
+            case "child-failed": End(step, e, "failed", Failure(e), bad: true); break;
             case "timer-fired": End(step, e, "fired"); break;
             case "timer-cancelled": End(step, e, "cancelled"); break;
             case "approval-decided":

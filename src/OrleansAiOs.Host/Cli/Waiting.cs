@@ -31,6 +31,7 @@ internal static class Waiting
         "signal" => $"signal {wait.Name}",
         "activity" when wait.Until is { } until => $"activity {wait.Name}, next attempt {Human.Time(until)}",
         "outcome-unknown" => $"word on what became of {wait.Name ?? "a step"}",
+        "child" => $"child {wait.Name}",
         "update" => $"update {wait.Name}",
         "resume" => $"resuming: {wait.Name}",
         "unpark" => $"mending: {wait.Name}",

@@ -152,6 +152,7 @@ internal sealed class AiosServer : IAsyncDisposable
         }).ExcludeFromDescription();
         var api = web.MapGroup("/api/v1");
         RunsApi.Map(api);
+        ExportApi.Map(api);
         ExplainApi.Map(api);
         ApprovalsApi.Map(api);
         VersionsApi.Map(api);

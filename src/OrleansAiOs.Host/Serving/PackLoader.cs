@@ -14,6 +14,14 @@ internal static class PackLoader
             ((IPack)Activator.CreateInstance(type, nonPublic: true)!).AddServices(services, setting);
     }
 
+    /// <summary>One built assembly, with its dependencies beside it.</summary>
+    public static IEnumerable<Assembly> FromFile(string dll)
+    {
+        var resolver = new AssemblyDependencyResolver(Path.GetFullPath(dll));
+        AssemblyLoadContext.Default.Resolving += (context, name) => resolver.ResolveAssemblyToPath(name) is { } path ? context.LoadFromAssemblyPath(path) : null;
+        return [AssemblyLoadContext.Default.LoadFromAssemblyPath(Path.GetFullPath(dll))];
+    }
+
     /// <summary>Every assembly of a folder that uses the engine, with its dependencies beside it.</summary>
     public static IEnumerable<Assembly> FromFolder(string folder)
     {

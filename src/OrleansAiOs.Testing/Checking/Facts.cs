@@ -7,7 +7,7 @@ namespace OrleansAiOs.Testing.Checking;
 public sealed record RunFacts(RunKey Run, IReadOnlyList<StoredEvent> History, RunRow? Row, DateTimeOffset? WakeUp);
 
 /// <summary>An invariant that does not hold.</summary>
-/// <param name="Invariant">Its name, I1 to I12.</param>
+/// <param name="Invariant">Its name, I1 to I13.</param>
 /// <param name="Run">The run it was found in; null if it belongs to none.</param>
 /// <param name="What">What was found, and where.</param>
 public sealed record Violation(string Invariant, RunKey? Run, string What)

@@ -1,5 +1,6 @@
 using System.Runtime.CompilerServices;
 using OrleansAiOs.Workflows;
+using OrleansAiOs.Workflows.Branching;
 using OrleansAiOs.Workflows.History;
 using OrleansAiOs.Workflows.Hosting;
 using OrleansAiOs.Workflows.Steps;
@@ -17,7 +18,7 @@ namespace OrleansAiOs.Testing.Checking;
 /// I1 what was acknowledged is recorded, once. I2 one schedule and one terminal event per step and epoch. I3 the receivers' counts
 /// are what the histories say. I4 versions are dense and events follow the grammar. I5 row and wake-up are what the history folds to.
 /// I6 a replay asks for the same commands. I8 an open run is busy, due, or waits for something that has a name. I10 approvals were
-/// decided by somebody entitled. I12 nothing is left open.
+/// decided by somebody entitled. I12 nothing is left open. I13 a parent's step and its child's run say the same.
 /// </summary>
 public sealed class HistoryChecker(CheckerOptions options)
 {
@@ -75,6 +76,7 @@ public sealed class HistoryChecker(CheckerOptions options)
         var grammar = new StepGrammar();
         for (var i = 0; i < events.Count; i++) grammar.Show(i + 1, events[i].Event, events[i].At);
         foreach (var (invariant, what) in grammar.Faults) Report(invariant, what);
+        NoteKin(facts.Run, events, grammar);
         CheckAcknowledged(facts.Run, events, Report);
         foreach (var (step, owner, at) in grammar.TakenOver)
             if (options.DiedAt is { } diedAt && !(diedAt(owner) <= at + ClocksDifferBy)) Report("I8", $"step {step} was taken over at {at:O} from {owner}, which lived");
@@ -86,9 +88,48 @@ public sealed class HistoryChecker(CheckerOptions options)
     /// <summary>What can be said only when all runs were seen: an effect that no history knows.</summary>
     public IEnumerable<Violation> CheckRest()
     {
+        foreach (var violation in CheckKin()) yield return violation;
         foreach (var ledger in options.Ledgers)
             foreach (var (reference, count) in ledger.Effects)
                 if (!known.Contains(reference)) yield return new Violation("I3", null, $"{count} effect(s) under {reference}, which belongs to no step of any history");
+    }
+
+    // ---- I13 ----
+
+    private readonly HashSet<RunKey> parents = [];
+    private readonly Dictionary<RunKey, (ParentRun Parent, RunClosed? End, bool Settled)> children = [];
+    private readonly Dictionary<(RunKey Parent, int Step), (ChildScheduled Scheduled, StepEvent? Ended, bool Closed, bool Settled)> childSteps = [];
+
+    // Of a history too long to be kept: what ties it to others.
+    private void NoteKin(RunKey run, List<(WorkflowEvent Event, DateTimeOffset At)> events, StepGrammar grammar)
+    {
+        if (grammar.Steps.Values.Any(step => step.Opened is ChildScheduled)) parents.Add(run);
+        var live = Branch.Live(events);
+        var end = events.Where((_, i) => live?[i] is not false).Select(e => e.Event).OfType<RunClosed>().FirstOrDefault();
+        var settled = events[^1].Event is RunSettled;
+        if (events[0].Event is RunStarted { Parent: { } parent }) children[run] = (parent, end, settled);
+        foreach (var (number, step) in grammar.Steps)
+            if (step.Opened is ChildScheduled scheduled) childSteps[(run, number)] = (scheduled, step.Ended, end is not null, settled);
+    }
+
+    private IEnumerable<Violation> CheckKin()
+    {
+        foreach (var ((parent, step), (scheduled, ended, closed, settled)) in childSteps)
+        {
+            var id = new RunKey(parent.Tenant, scheduled.Run);
+            var isOurs = children.TryGetValue(id, out var child) && child.Parent == new ParentRun(parent.Id, step);
+            if (ended is not null && isOurs && child.End is null)
+                yield return new Violation("I13", parent, $"{EventNames.Of(ended)} of step {step}, and its child run {id} has not ended");
+            if (ended is ChildCompleted completed && (!isOurs || child.End is not RunCompleted { Result: var result } || !CanonicalJson.Write(result).AsSpan().SequenceEqual(CanonicalJson.Write(completed.Result))))
+                yield return new Violation("I13", parent, $"step {step} completed with a result that its child run {id} does not have");
+            if (ended is null && isOurs && child.Settled && !closed)
+                yield return new Violation("I13", parent, $"step {step} waits for its child run {id}, which has ended and believes that this is known");
+            if (ended is null && closed && settled && isOurs && child.End is null && scheduled.OnParentClose is not ParentClose.Abandon && options.AllHaveEnded)
+                yield return new Violation("I13", parent, $"it ended, and its child run {id} goes on");
+        }
+        foreach (var (id, (parent, _, _)) in children)
+            if (childSteps.TryGetValue((new RunKey(id.Tenant, parent.Run), parent.Step), out var step) ? step.Scheduled.Run != id.Id : parents.Contains(new RunKey(id.Tenant, parent.Run)))
+                yield return new Violation("I13", id, $"it was started by step {parent.Step} of run {parent.Run}, which did not schedule it");
     }
 
     // ---- I1 ----
@@ -127,6 +168,8 @@ public sealed class HistoryChecker(CheckerOptions options)
         RunPaused paused => paused.Key,
         RunResumed resumed => resumed.Key,
         RunTerminated terminated => terminated.Key,
+        RunReset reset => reset.Key,
+        RunMigrated migrated => migrated.Key,
         _ => null,
     };
 
@@ -134,11 +177,11 @@ public sealed class HistoryChecker(CheckerOptions options)
 
     private void CheckEffects(RunKey run, StepGrammar grammar, Action<string, string> report)
     {
-        foreach (var (number, step) in grammar.Steps)
+        foreach (var (number, step) in grammar.Steps.Select(step => (step.Key, step.Value)).Concat(grammar.Dead))
         {
-            if (step.Opened is not StepScheduled { Effect: not Effect.Pure } scheduled) continue;
+            if (step.Opened is not StepScheduled { Effect: not Effect.Pure } scheduled || step.IsCopied) continue;
             var sum = 0;
-            for (var epoch = 0; epoch <= step.Epoch; epoch++)
+            for (var epoch = step.FirstEpoch; epoch <= step.Epoch; epoch++)
             {
                 var reference = IdempotencyKey.Of(run.Tenant, run.Id, number, epoch).Value;
                 known.Add(reference);
@@ -180,20 +223,26 @@ public sealed class HistoryChecker(CheckerOptions options)
         }
         else
         {
-            state = new RunState(facts.Run);
-            foreach (var (e, at) in events) state.Apply(e, at);
+            state = RunState.Of(facts.Run, events);
         }
 
         if (run is { LoadFault: null } && state.Checkpoint is not null) CheckFolded(facts, state, report);
         CheckCertificates(facts.Run, events, report);
 
-        var busy = !state.IsClosed && state.Open.Any(step => step.UnderWay);
+        var busy = state.IsBusy;
         if (row.CodeVersion != state.CodeVersion) report("I5", $"the row says version {row.CodeVersion}, the history {state.CodeVersion}");
         if (row.Checkpoint != state.Checkpoint) report("I5", $"the row says checkpoint {row.Checkpoint}, the history {state.Checkpoint}");
         if (row.Status != state.Status) report("I5", $"the row says {row.Status}, the history {state.Status}");
         if (row.Busy != busy) report("I5", $"the row says busy: {row.Busy}, the history {busy}");
         if (row.Host != state.Host) report("I5", $"the row says host {row.Host}, the history {state.Host}");
+        if (state.Imported is not null)
+        {
+            if (facts.WakeUp is not null || row.Busy) report("I8", "it was imported and is inert, and yet the engine would look at it");
+            return;
+        }
         if (state.IsClosed != row.ClosedAt is not null) report("I5", $"the row says closed at {row.ClosedAt:u}, the history says {state.Status}");
+        if (options.AllHaveEnded && state.Unsettled is not null) report("I12", "it has ended, and what follows from that is not done: its parent or its children were not told");
+        if (busy && state.IsClosed && options.LivingHosts?.Contains(state.Host!) is false) report("I8", $"it ended on host {state.Host}, which is dead, and nobody has told its kin");
         if (state.IsClosed) return;
 
         if (state.Due is { } due && !(facts.WakeUp <= due))
@@ -203,7 +252,7 @@ public sealed class HistoryChecker(CheckerOptions options)
                 report("I5", $"approval {step.Number} is awaited, and the row does not list it");
         if (!busy && facts.WakeUp is null && row.Waits.Count == 0 && !state.IsHeld) report("I8", "it is open, and neither busy nor due nor waiting for anything");
         if (busy && !state.IsHeld && options.LivingHosts is { } living)
-            foreach (var step in state.Open.OfType<ActivityStep>().Where(step => step.UnderWay && !living.Contains(step.Owner)))
+            foreach (var step in state.Open.Where(step => step.UnderWay && !living.Contains(step.Owner)))
                 report("I8", $"step {step.Number} is under way on host {step.Owner}, which is dead, and nobody has taken it over");
         if (options.AllHaveEnded) report("I12", $"it has not ended: {state.Status}, waits for {string.Join("; ", row.Waits)}");
     }

@@ -29,7 +29,7 @@ internal sealed class SimClient(SimWorld world, SimDisk disk, SimHost[] hosts, S
             return 1;
         });
         if (workflow is "sim-waits" or "sim-loop") foreach (var signal in new[] { "go-1", "go-2" }) await SignalAsync(signal);
-        var cancelled = world.Random.Below(workflow == "sim-saga" ? 2 : 8) == 0;
+        var cancelled = world.Random.Below(workflow is "sim-saga" or "sim-family" ? 2 : 8) == 0;
         if (cancelled)
         {
             await PauseAsync(world.Random.UpTo(TimeSpan.FromSeconds(12)));

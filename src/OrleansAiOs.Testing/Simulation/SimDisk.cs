@@ -14,8 +14,12 @@ internal sealed class SimDisk(SimWorld world, TimeProvider time)
 
     public InMemoryStore Store { get; } = new(time);
 
-    /// <summary>Runs that were closed.</summary>
-    public int Closed { get; private set; }
+    private readonly HashSet<RunKey> unfinished = [];
+
+    /// <summary>Runs that were started, and are open or have kin to tell of their end.</summary>
+    public IReadOnlyCollection<RunKey> Unfinished => unfinished;
+
+    public int Started => committedAt.Count;
 
     /// <summary>When each event was committed, by the store's clock.</summary>
     public IReadOnlyList<DateTimeOffset> CommittedAt(RunKey run) => committedAt[run];
@@ -31,7 +35,8 @@ internal sealed class SimDisk(SimWorld world, TimeProvider time)
         if (!committedAt.TryGetValue(append.Run, out var times)) committedAt.Add(append.Run, times = []);
         var now = time.GetUtcNow();
         for (var i = 0; i < append.Events.Count; i++) times.Add(now);
-        if (append.Row is { ClosedAt: not null }) Closed++;
+        if (append.Row is { ClosedAt: not null, Busy: false }) unfinished.Remove(append.Run);
+        else if (append.Row is not null) unfinished.Add(append.Run);
         return result;
     }
 

@@ -9,7 +9,11 @@ internal static class SimTools
 
     public static readonly Activity<int, int> Read = Activity.Pure<SimOutside, int, int>("sim.read", (outside, value, _) => outside.ReadAsync(value), Soon);
 
-    public static readonly Activity<int, int> WorkLong = Activity.Pure<SimOutside, int, int>("sim.work-long", (outside, seconds, _) => outside.WorkLongAsync(seconds),
+    public static readonly Activity<int, int> WorkLong = Activity.Pure<SimOutside, int, int>("sim.work-long", (outside, seconds, call) =>
+        {
+            call.Heartbeat(call.HeartbeatDetails<int>() + 1);
+            return outside.WorkLongAsync(seconds);
+        },
         new ActivityOptions { StartToClose = TimeSpan.FromMinutes(5) });
 
     public static readonly Activity<int, int> Put = Activity.Idempotent<SimOutside, int, int>("sim.put", (outside, value, call) => outside.PutAsync(call, value), Soon);
@@ -153,5 +157,61 @@ internal sealed class SimPerson : Workflow<int, int>
         value = await Call(SimTools.Read, value);
         value = await Call(SimTools.Book, value);
         return await Call(SimTools.Wire, value);
+    }
+}
+
+/// <summary>Children of every policy, awaited and not, and a parent that may end, fail or be cancelled before them.</summary>
+[Workflow("sim-family")]
+internal sealed class SimFamily : Workflow<int, int>
+{
+    private static readonly Child<int, int> Child = Child<int, int>.Of<SimChild>();
+    private static readonly Child<int, int> Nested = Child<int, int>.Of<SimNested>();
+
+    protected override async Task<int> RunAsync(int value)
+    {
+        var first = Call(Child, value, new ChildOptions { OnParentClose = ParentClose.Terminate });
+        _ = Call(Child, value + 1, new ChildOptions { OnParentClose = ParentClose.Abandon });
+        var nested = Try(Call(Nested, value));
+        var claimed = Try(Call(Child, value, new ChildOptions { Id = $"{RunId}.1" })); // is the first one's already
+        if (value % 5 == 0) return value;
+        await Sleep(TimeSpan.FromSeconds(value % 3));
+        var sum = await nested + await claimed;
+        if (value % 7 == 0) throw new WorkflowFailedException("Thought better of it.");
+        return await Call(SimTools.Post, sum + await Try(first));
+
+        async Task<int> Try(Task<int> child)
+        {
+            try
+            {
+                return await child;
+            }
+            catch (ChildFailedException)
+            {
+                return 0;
+            }
+        }
+    }
+}
+
+/// <summary>A child with a child.</summary>
+[Workflow("sim-nested")]
+internal sealed class SimNested : Workflow<int, int>
+{
+    private static readonly Child<int, int> Child = Child<int, int>.Of<SimChild>();
+
+    protected override async Task<int> RunAsync(int value) => await Call(Child, value + 2) + await Call(SimTools.Put, value);
+}
+
+[Workflow("sim-child")]
+internal sealed class SimChild : Workflow<int, int>
+{
+    protected override async Task<int> RunAsync(int value)
+    {
+        if (value % 4 == 0) return value; // it may have ended before its parent hears that it began
+        await using var saga = Saga();
+        var posted = await saga.Call(SimTools.Post, value, SimTools.Reverse);
+        await Sleep(TimeSpan.FromSeconds(value % 6));
+        if (value % 3 == 0) throw new WorkflowFailedException("Not today.");
+        return saga.Complete(await Call(SimTools.Pay, posted));
     }
 }

@@ -20,10 +20,10 @@ internal sealed class Simulation
     private static readonly TimeSpan Punctual = TimeSpan.FromSeconds(1);
     private static readonly TimeSpan Slack = TimeSpan.FromMilliseconds(200);
 
-    private static readonly WorkflowRegistry Registry = new WorkflowRegistry()
-        .Add<SimSequence>().Add<SimFanOut>().Add<SimWaits>().Add<SimSaga>().Add<SimMeanwhile>().Add<SimPerson>().Add<SimLoopWorkflow>();
+    internal static WorkflowRegistry Registry { get; } = new WorkflowRegistry()
+        .Add<SimFamily>().Add<SimNested>().Add<SimChild>().Add<SimSequence>().Add<SimFanOut>().Add<SimWaits>().Add<SimSaga>().Add<SimMeanwhile>().Add<SimPerson>().Add<SimLoopWorkflow>();
 
-    private static readonly string[] Shapes = ["sim-sequence", "sim-fan-out", "sim-waits", "sim-saga", "sim-meanwhile", "sim-person", "sim-loop"];
+    private static readonly string[] Shapes = ["sim-sequence", "sim-fan-out", "sim-waits", "sim-saga", "sim-meanwhile", "sim-person", "sim-loop", "sim-family"];
 
     private readonly SimWorld world;
     private readonly SimDisk disk;
@@ -57,6 +57,9 @@ internal sealed class Simulation
 
     public SimCount Count => world.Count;
 
+    /// <summary>The histories as they stand.</summary>
+    public IEnumerable<(RunKey Run, IReadOnlyList<StoredEvent> History)> Histories => disk.Store.Snapshot().Select(stored => (stored.Run, stored.History));
+
     public ulong Hash => world.Loop.Hash;
 
     public IReadOnlyList<string> Story => world.Story ?? [];
@@ -73,7 +76,7 @@ internal sealed class Simulation
     }
 
     // Also what a paused host still has in hand must have come out.
-    private bool IsOver() => disk.Closed == Runs && world.UnderWay == 0 && world.Loop.IsIdle && !Array.Exists(hosts, host => host.IsPaused);
+    private bool IsOver() => disk.Started >= Runs && disk.Unfinished.Count == 0 && world.UnderWay == 0 && world.Loop.IsIdle && !Array.Exists(hosts, host => host.IsPaused);
 
     private void DoHarmLater()
     {
@@ -121,11 +124,11 @@ internal sealed class Simulation
         {
             foreach (var violation in checker.Check(new RunFacts(run, history, row, wakeUp))) yield return violation;
             foreach (var violation in JudgeTimes(run, history)) yield return violation;
-            if (!ended && row is { ClosedAt: null })
+            if (!ended && (row is { ClosedAt: null } || row is { Busy: true }))
                 yield return new Violation("I12", run, $"has not ended: {row.Status}, busy {row.Busy} on {row.Host}, wake-up {wakeUp:u}, waits {string.Join("; ", row.Waits)}");
         }
         foreach (var violation in checker.CheckRest()) yield return violation;
-        if (!ended && disk.Closed == Runs) yield return new Violation("I12", null, "something is still under way");
+        if (!ended && disk.Unfinished.Count == 0) yield return new Violation("I12", null, "something is still under way");
         world.Count.EffectsExpected = checker.EffectsExpected;
         world.Count.EffectsApplied = checker.EffectsApplied;
     }

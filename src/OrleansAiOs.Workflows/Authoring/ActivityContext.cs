@@ -1,11 +1,15 @@
+using OrleansAiOs.Workflows.History;
+
 namespace OrleansAiOs.Workflows;
 
 /// <summary>What an activity may know of the attempt it serves.</summary>
 public sealed class ActivityContext
 {
-    private readonly Action heartbeat;
+    private const int DetailsBytesMax = 64 * 1024;
 
-    internal ActivityContext(string tenant, string run, int step, int attempt, IdempotencyKey key, Action heartbeat, CancellationToken cancellation)
+    private readonly Action<JsonText?> heartbeat;
+
+    internal ActivityContext(string tenant, string run, int step, int attempt, IdempotencyKey key, Action<JsonText?> heartbeat, CancellationToken cancellation)
     {
         (Tenant, Run, Step, Attempt, Key, Cancellation) = (tenant, run, step, attempt, key, cancellation);
         this.heartbeat = heartbeat;
@@ -30,5 +34,23 @@ public sealed class ActivityContext
     public CancellationToken Cancellation { get; }
 
     /// <summary>Says the attempt still lives, for calls with <see cref="CallOptions.Heartbeat"/>.</summary>
-    public void Heartbeat() => heartbeat();
+    public void Heartbeat() => heartbeat(null);
+
+    /// <summary>
+    /// Says the attempt still lives, and how far it has come. The next attempt is handed the last details of one that failed; of one whose
+    /// host died, details that were kept a few seconds before. So it must not mind doing the last stretch again.
+    /// </summary>
+    /// <param name="details">At most 64 KiB as JSON.</param>
+    public void Heartbeat<T>(T details)
+    {
+        var text = JsonText.From(details);
+        if (text.Utf8.Length > DetailsBytesMax)
+            throw new ArgumentException($"Heartbeat details have at most {DetailsBytesMax:N0} bytes as JSON; these have {text.Utf8.Length:N0}. Store them elsewhere and pass a reference.", nameof(details));
+        heartbeat(text);
+    }
+
+    /// <summary>The details of an earlier attempt's last heartbeat; the default if none gave any.</summary>
+    public T? HeartbeatDetails<T>() => Details is { } details ? details.To<T>() : default;
+
+    internal JsonText? Details { get; init; }
 }

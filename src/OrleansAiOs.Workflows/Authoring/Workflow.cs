@@ -64,6 +64,15 @@ public abstract class Workflow
     protected Task<TOut> Call<TIn, TOut>(Activity<TIn, TOut> activity, TIn input, CallOptions? options = null, CancellationToken? cancellation = null) =>
         ActivityStep.Call(Execution, activity, input, options, cancellation ?? Cancellation);
 
+    /// <summary>
+    /// Starts a child run and waits, however long it takes, for its result. Need not be awaited at once, or at all: then see
+    /// <see cref="ChildOptions.OnParentClose"/>.
+    /// </summary>
+    /// <exception cref="ChildFailedException">It failed, was cancelled or terminated, or could not be started.</exception>
+    /// <exception cref="OperationCanceledException">This run was cancelled, and the child has ended for it, or was abandoned.</exception>
+    protected Task<TOut> Call<TIn, TOut>(Child<TIn, TOut> child, TIn input, ChildOptions? options = null, CancellationToken? cancellation = null) =>
+        ChildStep.Call(Execution, child, input, options ?? new ChildOptions(), cancellation ?? Cancellation);
+
     /// <summary>Waits until a moment; past ones return at once. Free while it waits, whether a second or a year.</summary>
     protected Task Until(DateTimeOffset moment, CancellationToken? cancellation = null) => TimerStep.Until(Execution, moment, cancellation ?? Cancellation);
 

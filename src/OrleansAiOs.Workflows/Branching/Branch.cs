@@ -73,13 +73,43 @@ internal static class Branch
         // A held input and the parking that says so belong together.
         foreach (var i in own)
             if (events[i].Event is RunParked { Holds: > 0 and var holds }) cuts.RemoveAll(cut => cut > i - holds && cut <= i);
+        // What was copied is the other run's past: its effects bear that run's keys.
+        if (Forked(events) is { Index: var forked }) cuts.RemoveAll(cut => cut <= forked);
         return cuts;
+    }
+
+    private static (int Index, RunForked Event)? Forked(IReadOnlyList<(WorkflowEvent Event, DateTimeOffset At)> events)
+    {
+        for (var i = events.Count - 1; i > 0; i--)
+            if (events[i].Event is RunForked forked) return (i, forked);
+        return null;
+    }
+
+    /// <summary>
+    /// Why a tree cannot be cut here; null if it can. A child that was scheduled behind the cut, or is awaited at it, has a history of its own, and
+    /// tells its end once: a parent cut away from it could wait for what will not come, so it is not cut while such a child is in it.
+    /// </summary>
+    public static string? KinObjection(IReadOnlyList<(WorkflowEvent Event, DateTimeOffset At)> events, long cut)
+    {
+        var live = Live(events);
+        var open = new SortedDictionary<int, ChildScheduled>();
+        for (var i = 0; i < events.Count; i++)
+        {
+            if (live?[i] is false) continue;
+            if (events[i].Event is ChildScheduled child) open[child.Step] = child;
+            if (i < cut && events[i].Event is ChildCompleted or ChildFailed) open.Remove(((StepEvent)events[i].Event).Step);
+        }
+        return open.Count == 0 ? null
+            : $"Behind event {cut}, or open at it, {(open.Count == 1 ? "is a child" : "are children")}: {string.Join(", ", open.Values.Select(child => $"step {child.Step} (run {child.Run} of '{child.Workflow}')"))}. "
+                + "A parent is cut only where no child is beyond the cut: cut behind the end of the last of them, or reset or fork the child itself.";
     }
 
     public static string? Objection(IReadOnlyList<(WorkflowEvent Event, DateTimeOffset At)> events, long cut, bool startOver)
     {
         var cuts = Cuts(events, startOver);
         if (cuts.BinarySearch(cut) >= 0) return null;
+        if (Forked(events) is { Index: var index, Event: var forked } && cut >= 0 && cut <= index)
+            return $"Event {cut} was copied from run {forked.From}; this run has events of its own from {index + 1} on. Fork run {forked.From} at event {cut} instead.";
         if (cut < 0 || cut > events.Count) return $"The history has {events.Count} events; there is no event {cut}.";
         var (before, after) = (cuts.FindLast(c => c < cut), cuts.Find(c => c > cut));
         var why = cut > 0 && Live(events)?[(int)cut - 1] is false ? "is of a branch that an earlier reset left" : "is not the end of what followed an input: the code was in the middle of a turn";

@@ -49,6 +49,7 @@ internal sealed class Brancher(WorkflowHost host)
     private static RunReset Plan(WorkflowRun old, List<(WorkflowEvent Event, DateTimeOffset At)> events, ResetRun command, IReadOnlyDictionary<int, EffectAction> choices)
     {
         if (Branch.Objection(events, command.To, startOver: true) is { } objection) throw new CommandRefusedException(Refusal.Invalid, objection);
+        if (Branch.KinObjection(events, command.To) is { } kin) throw new CommandRefusedException(Refusal.Conflict, kin);
         if (old.State.Resets >= Branch.ResetsMax) throw new CommandRefusedException(Refusal.Conflict, $"Run {command.Run} was reset {old.State.Resets} times, the most one run takes. Fork it instead.");
         DemandNoUndoing(old);
         var effects = EffectsBeyond.Choose(old, EffectsBeyond.Of(old, events, command.To), choices);
@@ -61,6 +62,7 @@ internal sealed class Brancher(WorkflowHost host)
     {
         var (old, events) = await ReadAsync(command.Run);
         if (Branch.Objection(events, command.At, startOver: false) is { } objection) throw new CommandRefusedException(Refusal.Invalid, objection);
+        if (Branch.KinObjection(events, command.At) is { } kin) throw new CommandRefusedException(Refusal.Conflict, kin);
         DemandNoUndoing(old);
         var id = command.Id ?? host.Context.Ids.NextId(host.Now).ToString();
         if (!RunKey.TryParse(command.Run.Tenant, id, out var run, out var error)) throw new CommandRefusedException(Refusal.Invalid, error!);
@@ -88,7 +90,7 @@ internal sealed class Brancher(WorkflowHost host)
 
     private static List<(WorkflowEvent Event, DateTimeOffset At)> Changed(List<(WorkflowEvent Event, DateTimeOffset At)> prefix, ForkRun command, List<KeyValuePair<int, JsonText>> outcomes)
     {
-        prefix[0] = ((RunStarted)prefix[0].Event with { Input = command.Input ?? ((RunStarted)prefix[0].Event).Input, ForkedFrom = command.Run.Id }, prefix[0].At);
+        prefix[0] = ((RunStarted)prefix[0].Event with { Input = command.Input ?? ((RunStarted)prefix[0].Event).Input, ForkedFrom = command.Run.Id, Parent = null }, prefix[0].At);
         var live = Branch.Live(prefix);
         foreach (var (step, result) in outcomes)
         {

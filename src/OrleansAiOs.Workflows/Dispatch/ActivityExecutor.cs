@@ -46,7 +46,7 @@ internal sealed class ActivityExecutor(IServiceProvider services, IRunStore stor
 
     /// <summary>What is in hand of a step; null if nothing is.</summary>
     public AttemptView? ViewOf(RunKey run, int step) =>
-        underWay.TryGetValue((run, step), out var attempt) && gates.TryGetValue(attempt.Inquiry > 0 ? attempt.Activity.Name + "?" : attempt.Activity.Name, out var gate) ? gate.View(attempt.IsClaimed) : null;
+        underWay.TryGetValue((run, step), out var attempt) && gates.TryGetValue(attempt.Inquiry > 0 ? attempt.Activity.Name + "?" : attempt.Activity.Name, out var gate) ? gate.View(attempt.IsClaimed, run.Tenant) : null;
 
     /// <summary>Whether activities ask for a service of this type that nobody has registered.</summary>
     public bool Lacks(Type service) => services.GetService<IServiceProviderIsService>() is { } known && !known.IsService(service);
@@ -116,7 +116,8 @@ internal sealed class ActivityExecutor(IServiceProvider services, IRunStore stor
         }
         using var span = Telemetry.StartAttempt(attempt);
         var started = Time.GetTimestamp();
-        using var watch = new AttemptWatch(attempt, Time, halt.Token);
+        var progress = new HeartbeatDetails(Time, options.KeepHeartbeatsEvery, details => post(attempt.Run, new HeartbeatInput(attempt.Step, attempt.Number, details)));
+        using var watch = new AttemptWatch(attempt, Time, halt.Token, progress);
         var work = InvokeAsync(attempt, watch);
         if (!work.IsCompleted) await Task.WhenAny(work, watch.Expired);
         if (halt.IsCancellationRequested) return;
@@ -124,6 +125,8 @@ internal sealed class ActivityExecutor(IServiceProvider services, IRunStore stor
         var outcome = work.IsCompleted ? Outcome(attempt, work) : watch.Expiry;
         Telemetry.Attempted(attempt, outcome, Time.GetElapsedTime(started));
         if (outcome is AttemptOutcome.Failed failed) span?.SetStatus(System.Diagnostics.ActivityStatusCode.Error, failed.Failure.Message);
+        // Before the outcome, so that whoever tries again after it knows.
+        if (outcome is AttemptOutcome.Failed && progress.End() is { } last) post(attempt.Run, new HeartbeatInput(attempt.Step, attempt.Number, last));
         Report(attempt, outcome);
         if (!work.IsCompleted) await AwaitLateAnswer(attempt, work);
     }
@@ -131,11 +134,12 @@ internal sealed class ActivityExecutor(IServiceProvider services, IRunStore stor
     private async Task<JsonText> InvokeAsync(Attempt attempt, AttemptWatch watch)
     {
         var key = IdempotencyKey.Of(attempt.Run.Tenant, attempt.Run.Id, attempt.Step, attempt.Epoch);
-        var context = new ActivityContext(attempt.Run.Tenant, attempt.Run.Id, attempt.Step, attempt.Number, key, watch.Heartbeat, watch.Token);
+        var context = new ActivityContext(attempt.Run.Tenant, attempt.Run.Id, attempt.Step, attempt.Number, key, watch.Heartbeat, watch.Token) { Details = attempt.Details };
+        var tool = options.InPlaceOf(attempt.Activity);
         await using var scope = services.CreateAsyncScope();
-        if (attempt.Activity.Effect is not Effect.Transactional) return await attempt.Activity.RunAsync(scope.ServiceProvider, attempt.Input, context, null);
+        if (attempt.Activity.Effect is not Effect.Transactional) return await tool.RunAsync(scope.ServiceProvider, attempt.Input, context, null);
         return await store.TransactAsync(attempt.Run, key.Value,
-            transaction => attempt.Activity.RunAsync(scope.ServiceProvider, attempt.Input, context, transaction), watch.Token);
+            transaction => tool.RunAsync(scope.ServiceProvider, attempt.Input, context, transaction), watch.Token);
     }
 
     private static AttemptOutcome Outcome(Attempt attempt, Task<JsonText> work)
@@ -165,12 +169,12 @@ internal sealed class ActivityExecutor(IServiceProvider services, IRunStore stor
     {
         using var watch = new AttemptWatch(attempt, Time, halt.Token);
         var key = IdempotencyKey.Of(attempt.Run.Tenant, attempt.Run.Id, attempt.Step, attempt.Epoch);
-        var context = new ActivityContext(attempt.Run.Tenant, attempt.Run.Id, attempt.Step, attempt.Number, key, watch.Heartbeat, watch.Token);
+        var context = new ActivityContext(attempt.Run.Tenant, attempt.Run.Id, attempt.Step, attempt.Number, key, watch.Heartbeat, watch.Token) { Details = attempt.Details };
         Reconciled<JsonText> verdict;
         try
         {
             await using var scope = services.CreateAsyncScope();
-            var work = attempt.Activity.ReconcileAsync(scope.ServiceProvider, attempt.Input, context);
+            var work = options.InPlaceOf(attempt.Activity).ReconcileAsync(scope.ServiceProvider, attempt.Input, context);
             if (!work.IsCompleted) await Task.WhenAny(work, watch.Expired);
             verdict = work.IsCompleted ? await work : Reconciled<JsonText>.StillUnknown($"The receiver did not answer the inquiry within {watch.Limit}.");
         }

@@ -33,10 +33,11 @@ internal sealed class ActivityGate(ActivityOptions options, TimeProvider time, A
         Admit();
     }
 
-    public AttemptView View(bool isStarted)
+    public AttemptView View(bool isStarted, string tenant)
     {
         lock (sync)
-            return new AttemptView(isStarted, running, shares.Values.Sum(share => share.Waiting.Count), options.Concurrency, options.PerSecond, pause is null ? null : pausedUntil);
+            return new AttemptView(isStarted, running, shares.Values.Sum(share => share.Waiting.Count), options.Concurrency, options.PerSecond, pause is null ? null : pausedUntil,
+                running < options.Concurrency && shares.GetValueOrDefault(tenant)?.Running >= options.ConcurrencyPerTenant ? options.ConcurrencyPerTenant : null);
     }
 
     public void Leave(Attempt attempt)

@@ -26,6 +26,9 @@ internal sealed class Attempt(RunKey run, ActivityStep step, ActivityStep.Declar
 
     public CallOptions Options => declared.Options;
 
+    /// <summary>What an earlier attempt had come to.</summary>
+    public JsonText? Details { get; } = step.Details;
+
     public JsonText Input { get; } = step.Scheduled.Input;
 
     /// <summary>Whether its append was sent so long ago that somebody else may have taken the run over since.</summary>

@@ -11,8 +11,11 @@ internal sealed class AttemptWatch : IDisposable
     private readonly ITimer close;
     private readonly ITimer? heartbeat;
 
-    public AttemptWatch(Attempt attempt, TimeProvider time, CancellationToken halt)
+    private readonly HeartbeatDetails? progress;
+
+    public AttemptWatch(Attempt attempt, TimeProvider time, CancellationToken halt, HeartbeatDetails? progress = null)
     {
+        this.progress = progress;
         this.attempt = attempt;
         onHalt = halt.UnsafeRegister(static watch => ((AttemptWatch)watch!).Halted(), this);
         Limit = attempt.Options.StartToClose ?? CallOptions.StartToCloseDefault;
@@ -31,8 +34,9 @@ internal sealed class AttemptWatch : IDisposable
 
     public AttemptOutcome Expiry { get; private set; } = new AttemptOutcome.NotSent();
 
-    public void Heartbeat()
+    public void Heartbeat(JsonText? details)
     {
+        if (details is { } given) progress?.Note(given);
         if (attempt.Options.Heartbeat is { } silence) heartbeat!.Change(silence, Timeout.InfiniteTimeSpan);
     }
 
@@ -40,6 +44,7 @@ internal sealed class AttemptWatch : IDisposable
     {
         close.Dispose();
         heartbeat?.Dispose();
+        progress?.End();
         onHalt.Dispose(); // the halt's token lives as long as the host: what stays registered on it would too
         // The attempt's own source is left to the activity, which may still hold its token, and to a stop that comes this very moment.
     }

@@ -7,6 +7,8 @@ public static class CauseCodes
     public const string Completed = "completed";
     public const string Failed = "failed";
     public const string Cancelled = "cancelled";
+    public const string Terminated = "terminated";
+    public const string Imported = "imported";
     public const string NoSuchRun = "no-such-run";
 
     // ---- the host and its database ----
@@ -30,6 +32,8 @@ public static class CauseCodes
     public const string VersionMissing = "version-missing";
     public const string HistoryDiffers = "history-differs";
     public const string HistoryUnreadable = "history-unreadable";
+    public const string Paused = "paused";
+    public const string UpdateUnanswered = "update-unanswered";
     public const string Cancelling = "cancelling";
 
     // ---- an activity ----
@@ -37,6 +41,7 @@ public static class CauseCodes
     public const string AttemptElsewhere = "attempt-elsewhere";
     public const string AttemptSlow = "attempt-slow";
     public const string GateFull = "gate-full";
+    public const string TenantShareFull = "tenant-share-full";
     public const string RateLimited = "rate-limited";
     public const string RetryPause = "retry-pause";
     public const string BreakerOpen = "breaker-open";

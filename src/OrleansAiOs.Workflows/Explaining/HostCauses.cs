@@ -61,7 +61,7 @@ internal static class HostCauses
             };
         if (around.StoreTook > Slow)
             yield return new Cause(CauseCodes.DatabaseSlow, $"The database took {Words.Span(around.StoreTook)} to answer a short question.", Urgency.Limited) { Unblockers = ["the database: aios doctor"] };
-        if (subject.State.Parked is null)
+        if (!subject.State.IsHeld)
             foreach (var step in subject.State.InOrder<OpenStep>().Where(step => step.Due < subject.Now - Late))
                 yield return new Cause(CauseCodes.Overdue, $"Step {step.Number} was due at {Words.Until(step.Due!.Value, subject.Now)}, and host {around.HostId} has not got to it.", Urgency.Host, step.Due, step.Number)
                 {

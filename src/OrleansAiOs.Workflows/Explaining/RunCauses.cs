@@ -15,11 +15,26 @@ internal static class RunCauses
             {
                 RunCompleted => new Cause(CauseCodes.Completed, $"The run is over: it completed at {Words.Time(state.Now)}, {Words.Span(state.Now - state.StartedAt)} after its start.", Urgency.Note, state.Now),
                 RunFailed failed => new Cause(CauseCodes.Failed, $"The run is over: it failed. {failed.Failure.Type}: {failed.Failure.Message}", Urgency.Note, state.Now),
+                RunTerminated ended => new Cause(CauseCodes.Terminated, $"The run is over: {ended.By ?? "somebody"} terminated it ({ended.Reason}). Nothing was undone.", Urgency.Note, state.Now),
                 _ => new Cause(CauseCodes.Cancelled, $"The run is over: it was cancelled ({state.CancelReason}), and what it had done is undone as far as its code says so.", Urgency.Note, state.Now),
             };
             yield break;
         }
+        if (state.Imported is { } imported)
+        {
+            yield return new Cause(CauseCodes.Imported, $"The run was imported from another installation (exported at {Words.Time(imported.ExportedAt)}) and is kept as evidence: it does not go on here.", Urgency.Note, subject.LastOf<RunImported>())
+            {
+                Unblockers = ["nobody here: it goes on, if at all, in the installation it was exported from"],
+            };
+            yield break;
+        }
         if (Stopped(subject) is { } stopped) yield return stopped;
+        if (state.Paused is { } paused)
+            yield return new Cause(CauseCodes.Paused, $"{paused.By ?? "Somebody"} paused the run ({paused.Reason}): what reaches it is kept, and no attempt begins.", Urgency.Stopped, subject.LastOf<RunPaused>())
+            {
+                Unblockers = ["anybody with a key"],
+                Repairs = [new("let it go on", $"aios resume {subject.Id}")],
+            };
         if (state.CancelReason is { } reason)
         {
             var at = subject.Events.First(e => e.Event is CancelRequested).At;
@@ -29,7 +44,12 @@ internal static class RunCauses
                 Unblockers = ["the steps below: when the last is over, the run is cancelled"],
             };
         }
-        if (state.Parked is null && state.Open.Count == 0 && subject.Loaded?.Execution is { IsUnderWay: true } code && !code.AwaitedSignals.Any())
+        foreach (var update in state.Updates.Values.Where(update => update.Outcome is null))
+            yield return new Cause(CauseCodes.UpdateUnanswered, $"The update '{update.Name}' was accepted at {Words.Until(update.At, subject.Now)}, and the code has not answered it.", Urgency.Note, update.At)
+            {
+                Unblockers = ["the code that handles it, when what it waits for has come"],
+            };
+        if (!state.IsHeld && state.Open.Count == 0 && subject.Loaded?.Execution is { IsUnderWay: true } code && !code.AwaitedSignals.Any())
             yield return new Cause(CauseCodes.CodeStuck, "The code awaits something the engine does not know: no step, timer, approval or signal of the run is open, and no input can end such a wait.", Urgency.Stopped, state.Now)
             {
                 Detail = "Usual reasons: a TaskCompletionSource nobody completes, a Channel nobody writes to, Task.Delay without Time, two branches that await each other.",

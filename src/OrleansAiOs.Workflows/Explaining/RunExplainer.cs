@@ -1,8 +1,8 @@
 using System.Diagnostics;
 using OrleansAiOs.Workflows.History;
 using OrleansAiOs.Workflows.Hosting;
+using OrleansAiOs.Workflows.Replay;
 using OrleansAiOs.Workflows.Steps;
-using OrleansAiOs.Workflows.Timers;
 using OrleansAiOs.Workflows.Turns;
 
 namespace OrleansAiOs.Workflows.Explaining;
@@ -38,7 +38,7 @@ internal static class RunExplainer
         IReadOnlyList<StoredEvent> history;
         try
         {
-            history = await host.Store.ReadAsync(run, 1, cancellation).AsTask().WaitAsync(Patience, cancellation);
+            history = await host.Store.LoadAsync(run, cancellation).AsTask().WaitAsync(Patience, cancellation);
         }
         catch (Exception e) when (e is not OperationCanceledException || !cancellation.IsCancellationRequested)
         {
@@ -49,20 +49,19 @@ internal static class RunExplainer
         around = around with { StoreTook = Stopwatch.GetElapsedTime(asked) };
         if (history.Count == 0) return new Explanation(run.Id, null, null, around.Now, [.. HostCauses.WithoutHistory(run, around).OrderBy(cause => cause.Urgency)]);
 
-        var events = new List<(WorkflowEvent Event, DateTimeOffset At)>(history.Count);
-        var state = new RunState(run);
+        List<(WorkflowEvent Event, DateTimeOffset At)> events;
         try
         {
-            foreach (var stored in history) events.Add((stored.Read(), stored.At));
+            events = FoldedHistory.Events(history);
         }
         catch (UnreadableHistoryException e)
         {
-            return new Explanation(run.Id, events.Count > 0 ? ((RunStarted)events[0].Event).Workflow : null, null, around.Now,
+            return new Explanation(run.Id, null, null, around.Now,
             [
                 new Cause(CauseCodes.HistoryUnreadable, $"Its history cannot be read by this build. {e.Message}", Urgency.Stopped) { Unblockers = ["the build that wrote it, or a later one"] },
             ]);
         }
-        foreach (var (e, at) in events) state.Apply(e, at);
+        var state = RunState.Of(run, events);
 
         WorkflowRun? loaded = null;
         bool? goesOn = null;
@@ -113,9 +112,9 @@ internal static class RunExplainer
             // On a thread of its own: code that never awaits must not take the answer with it.
             return await Task.Factory.StartNew(() =>
             {
-                var code = WorkflowRun.Load(run, history, InMemory(host));
+                var code = WorkflowRun.Load(run, history, Replayer.Sealed(host.Registry));
                 bool? goesOn = code.State.Parked is { } parked && code.LoadFault is null && !parked.Reason.StartsWith(Parking.LeftTheEngine, StringComparison.Ordinal)
-                    ? GoesOn(WorkflowRun.Load(run, history, InMemory(host)))
+                    ? GoesOn(WorkflowRun.Load(run, history, Replayer.Sealed(host.Registry)))
                     : null;
                 return ((WorkflowRun?)code, goesOn);
             }, CancellationToken.None, TaskCreationOptions.LongRunning | TaskCreationOptions.DenyChildAttach, TaskScheduler.Default).WaitAsync(Patience, cancellation);
@@ -128,14 +127,4 @@ internal static class RunExplainer
 
     // What unparking would do, up to the append: which is not made.
     private static bool GoesOn(WorkflowRun parked) => parked.Take([new UnparkInput("explain", null)], null).MustPark is null;
-
-    private static RunContext InMemory(WorkflowHost host) => new()
-    {
-        Registry = host.Registry,
-        HostId = host.Options.HostId,
-        Clock = new StoreClock(host.Options.Time),
-        Ids = new IdSource(0),
-        IsLiving = _ => true,
-        OnForeignWork = _ => _ => { },
-    };
 }

@@ -8,7 +8,7 @@ internal static class SignalCauses
 {
     public static IEnumerable<Cause> Of(Subject subject)
     {
-        if (subject.Loaded?.Execution is not { } code || subject.State.IsClosed || subject.State.Parked is not null) yield break;
+        if (subject.Loaded?.Execution is not { } code || subject.State.IsClosed || subject.State.IsHeld) yield break;
         var stray = code.Signals.Where(signal => !signal.IsAwaited && signal.Arrived.Count > 0).OrderBy(signal => signal.Name, StringComparer.Ordinal).ToList();
         foreach (var awaited in code.Signals.Where(signal => signal.IsAwaited).OrderBy(signal => signal.AwaitedSince).ThenBy(signal => signal.Name, StringComparer.Ordinal).ToList())
             yield return Awaited(subject, awaited, stray);

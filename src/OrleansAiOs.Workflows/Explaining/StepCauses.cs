@@ -23,8 +23,8 @@ internal static class StepCauses
 
     private static Cause Activity(Subject subject, ActivityStep step)
     {
-        var (name, parked) = ($"{step.Scheduled.Activity} (step {step.Number})", subject.State.Parked is not null);
-        Repair[] once = parked ? [] : [new("retry now", $"aios retry-now {subject.Id} {step.Number}")];
+        var (name, held) = ($"{step.Scheduled.Activity} (step {step.Number})", subject.State.IsHeld);
+        Repair[] once = held ? [] : [new("retry now", $"aios retry-now {subject.Id} {step.Number}")];
         Repair[] skip = [new("go on without it, with a result you give", $"aios skip {subject.Id} {step.Number} --value JSON --why TEXT")];
         Repair[] resolve =
         [
@@ -32,7 +32,7 @@ internal static class StepCauses
             new("say that it did not and never will: it is tried again under a new key", $"aios resolve {subject.Id} {step.Number} --never"),
         ];
         Cause Make(string code, string says, Urgency urgency, IReadOnlyList<string> unblockers, params Repair[] repairs) =>
-            new(code, says, parked && urgency > Urgency.Person ? Urgency.Note : urgency, step.At, step.Number) { Detail = step.LastFailure is { } f ? $"{f.Type}: {f.Message}" : null, Unblockers = unblockers, Repairs = repairs };
+            new(code, says, held && urgency > Urgency.Person ? Urgency.Note : urgency, step.At, step.Number) { Detail = step.LastFailure is { } f ? $"{f.Type}: {f.Message}" : null, Unblockers = unblockers, Repairs = repairs };
 
         if (step.UnderWay && step.Owner != subject.Around.HostId) return OfAnotherHost(subject, step, name, Make);
         switch (step.Now)
@@ -67,8 +67,8 @@ internal static class StepCauses
         return subject.Around.IsLiving(step.Owner)
             ? make(CauseCodes.AttemptElsewhere, $"{what} of {name} is under way on host {step.Owner} since {Words.Until(step.At, subject.Now)}.", Urgency.Working,
                 [$"host {step.Owner}; if it is not heard of for {Words.Span(subject.Around.DeadAfter)} it is declared dead, and {then}"])
-            : make(CauseCodes.HostLost, $"{what} of {name} was under way on host {step.Owner}, which is dead. {(subject.State.Parked is null ? "Nobody has taken it over yet" : "It is taken over when the run is unparked")}: then {then}.", Urgency.Host,
-                [subject.State.Parked is null ? $"host {subject.Around.HostId}, at its next look for what dead hosts left" : "whoever unparks the run"]);
+            : make(CauseCodes.HostLost, $"{what} of {name} was under way on host {step.Owner}, which is dead. {(subject.State.IsHeld ? "It is taken over when the run goes on" : "Nobody has taken it over yet")}: then {then}.", Urgency.Host,
+                [subject.State.IsHeld ? "whoever lets the run go on" : $"host {subject.Around.HostId}, at its next look for what dead hosts left"]);
     }
 
     private static Cause UnderWay(Subject subject, ActivityStep step, string name, Maker make)
@@ -79,6 +79,8 @@ internal static class StepCauses
         {
             { IsStarted: false, PausedUntil: { } until } gate => make(CauseCodes.RateLimited, $"{name} waits its turn: the activity begins at most {gate.PerSecond:0.###} attempts a second on a host, and {Words.Count(gate.Waiting, "wait", "wait")}.", Urgency.Limited,
                 [$"time: the next one is let through {Words.Until(until, subject.Now)}", "a higher PerSecond in its ActivityOptions"]),
+            { IsStarted: false, TenantsShare: { } share } gate => make(CauseCodes.TenantShareFull, $"{name} waits its turn: the tenant '{subject.Run.Tenant}' has its share of {Words.Count(share, "slot")} of the activity on host {subject.Around.HostId} under way, and {Words.Count(gate.Waiting, "attempt")} wait.", Urgency.Limited,
+                [$"the tenant's attempts before it, as they end (each has at most {Words.Span(limit)})", "a higher ConcurrencyPerTenant in its ActivityOptions"]),
             { IsStarted: false } gate => make(CauseCodes.GateFull, $"{name} waits its turn: all {gate.Concurrency} slots of the activity on host {subject.Around.HostId} are taken, and {Words.Count(gate.Waiting, "attempt")} wait.", Urgency.Limited,
                 [$"the attempts before it, as they end (each has at most {Words.Span(limit)})", "a higher Concurrency in its ActivityOptions"]),
             _ when took > limit / 2 && took > TimeSpan.FromSeconds(10) => make(CauseCodes.AttemptSlow, $"Attempt {step.Attempt} of {name} is under way since {Words.Until(step.At, subject.Now)}, and has no more than {Words.Span(limit)}.", Urgency.Working,
@@ -98,7 +100,7 @@ internal static class StepCauses
 
     private static string Attempts(ActivityStep step) => step.Failures <= 1 ? $"Attempt {step.Attempt}" : Words.Count(step.Failures, "attempt");
 
-    private static string Next(Subject subject, ActivityStep step) => subject.State.Parked is not null ? "when the run is unparked" : Words.Until(step.PauseEnds!.Value, subject.Now);
+    private static string Next(Subject subject, ActivityStep step) => subject.State.IsHeld ? "when the run goes on" : Words.Until(step.PauseEnds!.Value, subject.Now);
 
     private static string Deadline(Subject subject, ActivityStep step) =>
         Declared(subject, step)?.Options.ScheduleToClose is { } limit && limit < TimeSpan.FromDays(3650) ? $", and none after {Words.Time(step.ScheduledAt + limit)}" : "";

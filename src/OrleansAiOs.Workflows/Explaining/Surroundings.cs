@@ -91,4 +91,5 @@ internal enum MailboxActivity
 /// <param name="Running">Attempts of the activity past the gate.</param>
 /// <param name="Waiting">Attempts before it.</param>
 /// <param name="PausedUntil">The activity's rate lets the next one through only then.</param>
-internal readonly record struct AttemptView(bool IsStarted, int Running, int Waiting, int Concurrency, double? PerSecond, DateTimeOffset? PausedUntil);
+/// <param name="TenantsShare">The tenant's share of the slots, if it is that which is taken and not all of them.</param>
+internal readonly record struct AttemptView(bool IsStarted, int Running, int Waiting, int Concurrency, double? PerSecond, DateTimeOffset? PausedUntil, int? TenantsShare);

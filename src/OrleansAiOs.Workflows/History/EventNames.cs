@@ -16,6 +16,7 @@ public static class EventNames
         ("cancel-requested", typeof(CancelRequested)),
         ("run-parked", typeof(RunParked)),
         ("run-unparked", typeof(RunUnparked)),
+        ("run-imported", typeof(RunImported)),
         ("run-paused", typeof(RunPaused)),
         ("run-resumed", typeof(RunResumed)),
         ("run-reset", typeof(RunReset)),
@@ -29,11 +30,13 @@ public static class EventNames
         ("run-failed", typeof(RunFailed)),
         ("run-cancelled", typeof(RunCancelled)),
         ("run-terminated", typeof(RunTerminated)),
+        ("run-settled", typeof(RunSettled)),
         ("update-accepted", typeof(UpdateAccepted)),
         ("update-completed", typeof(UpdateCompleted)),
         ("update-failed", typeof(UpdateFailed)),
         ("step-scheduled", typeof(StepScheduled)),
         ("attempt-started", typeof(AttemptStarted)),
+        ("attempt-heartbeat", typeof(AttemptHeartbeat)),
         ("attempt-failed", typeof(AttemptFailed)),
         ("step-completed", typeof(StepCompleted)),
         ("step-failed", typeof(StepFailed)),
@@ -47,6 +50,11 @@ public static class EventNames
         ("retry-asked", typeof(RetryAsked)),
         ("step-skipped", typeof(StepSkipped)),
         ("outcome-reused", typeof(OutcomeReused)),
+        ("child-scheduled", typeof(ChildScheduled)),
+        ("child-cancel-asked", typeof(ChildCancelAsked)),
+        ("child-reached", typeof(ChildReached)),
+        ("child-completed", typeof(ChildCompleted)),
+        ("child-failed", typeof(ChildFailed)),
         ("timer-set", typeof(TimerSet)),
         ("timer-fired", typeof(TimerFired)),
         ("timer-cancelled", typeof(TimerCancelled)),
@@ -120,6 +128,7 @@ public sealed class UnreadableHistoryException(string message) : Exception(messa
 [JsonSerializable(typeof(CancelRequested))]
 [JsonSerializable(typeof(RunParked))]
 [JsonSerializable(typeof(RunUnparked))]
+[JsonSerializable(typeof(RunImported))]
 [JsonSerializable(typeof(RunPaused))]
 [JsonSerializable(typeof(RunResumed))]
 [JsonSerializable(typeof(RunReset))]
@@ -133,11 +142,13 @@ public sealed class UnreadableHistoryException(string message) : Exception(messa
 [JsonSerializable(typeof(RunFailed))]
 [JsonSerializable(typeof(RunCancelled))]
 [JsonSerializable(typeof(RunTerminated))]
+[JsonSerializable(typeof(RunSettled))]
 [JsonSerializable(typeof(UpdateAccepted))]
 [JsonSerializable(typeof(UpdateCompleted))]
 [JsonSerializable(typeof(UpdateFailed))]
 [JsonSerializable(typeof(StepScheduled))]
 [JsonSerializable(typeof(AttemptStarted))]
+[JsonSerializable(typeof(AttemptHeartbeat))]
 [JsonSerializable(typeof(AttemptFailed))]
 [JsonSerializable(typeof(StepCompleted))]
 [JsonSerializable(typeof(StepFailed))]
@@ -151,6 +162,11 @@ public sealed class UnreadableHistoryException(string message) : Exception(messa
 [JsonSerializable(typeof(RetryAsked))]
 [JsonSerializable(typeof(StepSkipped))]
 [JsonSerializable(typeof(OutcomeReused))]
+[JsonSerializable(typeof(ChildScheduled))]
+[JsonSerializable(typeof(ChildCancelAsked))]
+[JsonSerializable(typeof(ChildReached))]
+[JsonSerializable(typeof(ChildCompleted))]
+[JsonSerializable(typeof(ChildFailed))]
 [JsonSerializable(typeof(TimerSet))]
 [JsonSerializable(typeof(TimerFired))]
 [JsonSerializable(typeof(TimerCancelled))]

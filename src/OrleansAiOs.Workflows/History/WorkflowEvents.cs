@@ -26,7 +26,10 @@ public abstract record StepCommand(int Step) : StepEvent(Step)
 // ---- the run ----
 
 public sealed record RunStarted(string Workflow, JsonText Input, string Host, string? Version = null, string? BusinessKey = null,
-    string? By = null, IReadOnlyDictionary<string, string>? Attributes = null, int? Priority = null, string? ForkedFrom = null) : WorkflowEvent;
+    string? By = null, IReadOnlyDictionary<string, string>? Attributes = null, int? Priority = null, ParentRun? Parent = null, string? ForkedFrom = null) : WorkflowEvent;
+
+/// <summary>The run and the step that started a run.</summary>
+public sealed record ParentRun(string Run, int Step);
 
 /// <summary>Another host incarnation goes on with the run. Attempts scheduled behind this event are its own.</summary>
 public sealed record HostChanged(string Host) : WorkflowEvent;
@@ -42,6 +45,15 @@ public sealed record CancelRequested(string Reason, string? By = null, string? K
 public sealed record RunParked(string Reason, string Detail, int Holds = 0) : WorkflowEvent;
 
 public sealed record RunUnparked(string? By = null, string? Key = null, string? Body = null) : WorkflowEvent;
+
+/// <summary>The run came from another installation and is kept as evidence: nothing of it goes on here. Always the last event.</summary>
+/// <param name="ExportedAt">When it left the other one.</param>
+/// <param name="Engine">The version that exported it.</param>
+public sealed record RunImported(DateTimeOffset ExportedAt, string Engine, string? By = null) : WorkflowEvent
+{
+    /// <summary>What stands in place of the host in the row of an imported run.</summary>
+    internal const string HostName = "imported";
+}
 
 /// <summary>A person halted the run: inputs are recorded, code does not run and no new attempt starts, until it is resumed.</summary>
 public sealed record RunPaused(string Reason, string? By = null, string? Key = null, string? Body = null) : WorkflowEvent;
@@ -155,6 +167,9 @@ public sealed record RunTerminated(string Reason, string? By = null, string? Key
     public override bool IsCommand => false;
 }
 
+/// <summary>What follows from the end of a run that has kin is done: its parent knows of it, and its children have got what their policies say. Stands behind the end.</summary>
+public sealed record RunSettled : WorkflowEvent;
+
 // ---- an update ----
 
 /// <summary>A command that the code answers; the n-th of the run.</summary>
@@ -179,6 +194,9 @@ public sealed record StepScheduled(int Step, string Activity, Effect Effect, Jso
 
 /// <summary>A further attempt: after a failure that allows one, or taken over from a host that died.</summary>
 public sealed record AttemptStarted(int Step, int Attempt) : StepEvent(Step);
+
+/// <summary>How far an attempt said it had come; the next one is told.</summary>
+public sealed record AttemptHeartbeat(int Step, int Attempt, JsonText Details) : StepEvent(Step);
 
 /// <param name="Definite">It is certain that this attempt had no effect.</param>
 public sealed record AttemptFailed(int Step, int Attempt, Failure Failure, DateTimeOffset RetryAt, bool Definite = false) : StepEvent(Step);
@@ -216,6 +234,21 @@ public sealed record StepSkipped(int Step, JsonText Result, string Why, string? 
 /// <summary>The outcome is the one that an effect of a dead branch had; nothing was sent.</summary>
 /// <param name="Key">The idempotency key the effect had.</param>
 public sealed record OutcomeReused(int Step, string Key, JsonText Result = default, Failure? Failure = null) : StepEvent(Step);
+
+// ---- a child ----
+
+/// <summary>The intent to start another run, and to await its end. Nothing is sent before this is durable.</summary>
+public sealed record ChildScheduled(int Step, string Workflow, string Run, JsonText Input, ParentClose OnParentClose, string? BusinessKey = null) : StepCommand(Step);
+
+/// <summary>The child is to cancel, or to be terminated, as its policy says; its end is still awaited.</summary>
+public sealed record ChildCancelAsked(int Step) : StepCommand(Step);
+
+/// <summary>The child has been started, and has been asked to end if it was to be.</summary>
+public sealed record ChildReached(int Step, bool Cancelled = false) : StepEvent(Step);
+
+public sealed record ChildCompleted(int Step, JsonText Result) : StepEvent(Step);
+
+public sealed record ChildFailed(int Step, Failure Failure) : StepEvent(Step);
 
 // ---- a timer ----
 

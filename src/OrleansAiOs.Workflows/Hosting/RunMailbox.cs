@@ -90,7 +90,7 @@ internal sealed class RunMailbox(RunKey key, WorkflowHost host)
                 {
                     serving = false;
                     // Asked here: from now on another turn may be under way.
-                    (isSpent, isIdle) = (run is null or { State.IsClosed: true }, run is { IsIdle: true });
+                    (isSpent, isIdle) = (run is null or { State: { IsClosed: true, IsBusy: false } }, run is { IsIdle: true });
                     IdleSince = host.Options.Time.GetUtcNow();
                     break;
                 }
@@ -329,6 +329,9 @@ internal sealed class RunMailbox(RunKey key, WorkflowHost host)
             if (active.State.Find<ActivityStep>(turn.ToDispatch[i]) is { UnderWay: true } step && active.Execution?.Declaration(step.Number) is { } declared)
                 host.Executor.Dispatch(new Attempt(key, step, declared, turn.SentAt, turn.SentStamp, active.State.Started?.Priority ?? 0));
         }
+        foreach (var number in turn.ToReach)
+            if (active.State.Find<ChildStep>(number) is { UnderWay: true } child) host.Kinship.Reach(key, active.State.Started!, child.Scheduled, child.CancelAsked);
+        if (turn.Settles && active.State.Unsettled is { } unsettled) host.Kinship.Settle(key, active.State.Started!, unsettled);
         // The row may be early, and what it was early for is not in memory yet.
         if (turn.Due is { } due && (due != noted || taken.Exists(static input => input is DueInput))) host.WakeUps.Note(key, due);
         noted = turn.Due;

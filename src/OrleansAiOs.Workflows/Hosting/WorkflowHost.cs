@@ -46,6 +46,7 @@ public sealed class WorkflowHost : IAsyncDisposable
             IsLiving = owner => !IsDead(owner),
             OnForeignWork = run => what => Post(run, new ForeignWorkInput(what)),
         };
+        Kinship = new Kinship(this);
         Executor = new ActivityExecutor(services, store, Context.Clock, options, Post);
         WakeUps = new WakeUps(store, Context.Clock, options.Time, options.Scheduler, run => Post(run, new DueInput()), e => log.WakeUpTrouble(e));
     }
@@ -71,6 +72,8 @@ public sealed class WorkflowHost : IAsyncDisposable
     internal RunContext Context { get; }
 
     internal ActivityExecutor Executor { get; }
+
+    internal Kinship Kinship { get; }
 
     internal WakeUps WakeUps { get; }
 
@@ -487,14 +490,15 @@ public sealed class WorkflowHost : IAsyncDisposable
     /// <summary>Another host has an attempt of this run under way: if it is dead, or should it die, nobody else might know.</summary>
     internal void WatchOwners(WorkflowRun run)
     {
-        foreach (var step in run.State.Open.OfType<ActivityStep>().Where(step => step.UnderWay && step.Owner != Options.HostId))
+        var owners = run.State.IsClosed ? run.State.IsBusy ? [run.State.Host!] : [] : run.State.Open.Where(step => step.UnderWay).Select(step => step.Owner);
+        foreach (var owner in owners.Where(owner => owner != Options.HostId).Distinct(StringComparer.Ordinal))
         {
-            if (IsDead(step.Owner)) Post(run.State.Run, new OwnerLostInput());
+            if (IsDead(owner)) Post(run.State.Run, new OwnerLostInput());
             else
                 lock (sync)
                 {
-                    known.Add(step.Owner);
-                    if (!foreignOwners.TryGetValue(step.Owner, out var runs)) foreignOwners.Add(step.Owner, runs = []);
+                    known.Add(owner);
+                    if (!foreignOwners.TryGetValue(owner, out var runs)) foreignOwners.Add(owner, runs = []);
                     runs.Add(run.State.Run);
                 }
         }

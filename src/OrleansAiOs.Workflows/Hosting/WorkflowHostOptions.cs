@@ -15,6 +15,9 @@ public sealed record WorkflowHostOptions
     /// <summary>Where turns and activities run. A simulation puts its own here.</summary>
     public TaskScheduler Scheduler { get; init; } = TaskScheduler.Default;
 
+    /// <summary>In a test: what is called in an activity's place.</summary>
+    internal Func<Activity, Activity> InPlaceOf { get; init; } = static activity => activity;
+
     /// <summary>Other hosts may serve the same store. Then this one reports every <see cref="HeartbeatEvery"/>.</summary>
     public bool Shared { get; init; }
 
@@ -28,6 +31,9 @@ public sealed record WorkflowHostOptions
 
     /// <summary>An attempt leaves the host only this long after its append; later it is appended again first.</summary>
     public TimeSpan DispatchWindow { get; init; } = TimeSpan.FromSeconds(10);
+
+    /// <summary>Details of an attempt's heartbeats are appended at most this often; the last are when it fails.</summary>
+    public TimeSpan KeepHeartbeatsEvery { get; init; } = TimeSpan.FromSeconds(5);
 
     /// <summary>An idle run leaves memory after this time; its next input brings it back.</summary>
     public TimeSpan PassivateAfter { get; init; } = TimeSpan.FromSeconds(2);

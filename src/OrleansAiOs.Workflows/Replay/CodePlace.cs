@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using System.Diagnostics.CodeAnalysis;
+using System.Runtime.CompilerServices;
 
 namespace OrleansAiOs.Workflows.Replay;
 
@@ -16,7 +17,11 @@ public sealed record CodePlace(string? File, int Line, string Method)
 
     /// <summary>The innermost frame of the caller that is neither the engine's nor the base library's: the line that asks.</summary>
     [UnconditionalSuppressMessage("Trimming", "IL2026", Justification = "Without the method's metadata there is no place, and nothing else depends on one.")]
+    [MethodImpl(MethodImplOptions.NoInlining)]
     internal static CodePlace? OfCaller() => Of(new StackTrace(1, fNeedFileInfo: true));
+
+    /// <summary>The name of the method whose state machine this is.</summary>
+    internal static string Named(Type machine) => Name(machine, "MoveNext");
 
     internal static CodePlace? Of(Exception thrown) => Of(new StackTrace(thrown, fNeedFileInfo: true));
 
@@ -25,6 +30,8 @@ public sealed record CodePlace(string? File, int Line, string Method)
         foreach (var frame in stack.GetFrames())
         {
             if (frame.GetMethod() is not { DeclaringType: { } type } method) continue;
+            // What lies below called the engine, and not the engine the code.
+            if (type == typeof(Turns.WorkflowRun) || type == typeof(DeterministicScheduler)) return null;
             if (type.Assembly == typeof(CodePlace).Assembly || type.Assembly == typeof(object).Assembly) continue;
             var file = frame.GetFileName();
             return new CodePlace(file, file is null ? 0 : frame.GetFileLineNumber(), Name(type, method.Name));

@@ -13,6 +13,7 @@ internal static class CommandIdentity
     public static string? Subject(WorkflowEvent command) => command switch
     {
         StepScheduled scheduled => scheduled.Activity,
+        ChildScheduled scheduled => scheduled.Workflow,
         PatchMarked marked => marked.Patch,
         UpdateCompleted completed => $"of update {completed.Update}",
         UpdateFailed failed => $"of update {failed.Update}",

@@ -62,11 +62,13 @@ internal static class Diagnosis
     {
         private readonly HashSet<string> taken = [.. replay.Recorded.Select(r => (r.Event as PatchMarked)?.Patch).OfType<string>()];
         private readonly Dictionary<object, string> patchNames = [];
+        private readonly HashSet<RecordedCommand> movedFrom = [];
 
         public IReadOnlyList<CommandChange> Write(FirstDifference first)
         {
             var changes = new List<CommandChange>();
             var moved = Moved();
+            movedFrom.UnionWith(moved.Values);
             var last = replay.Fault is null ? pairs.Count : pairs.FindLastIndex(pair => pair.Asked is not null) + 1; // behind a throw nothing is known
             for (var i = 0; i < last; i++)
             {
@@ -84,7 +86,7 @@ internal static class Diagnosis
                         else changes.Add(Inserted(asked, i));
                         break;
                     case ({ } recorded, null):
-                        if (!moved.ContainsValue(recorded)) changes.Add(Removed(recorded, i));
+                        if (!movedFrom.Contains(recorded)) changes.Add(Removed(recorded, i));
                         break;
                 }
             }
@@ -119,6 +121,9 @@ internal static class Diagnosis
 
         private SuggestedPatch? Guard(AskedCommand asked, int at)
         {
+            if (asked.Signal is { } awaited && events.Select(e => (e.Event as SignalReceived)?.Signal).OfType<string>().FirstOrDefault(came => !replay.Asked.Any(a => a.Signal == came)) is { } untaken)
+                return new SuggestedPatch(untaken, PatchForm.KeepName, asked.Place,
+                    $"Nobody takes the signal '{untaken}' that came. Was it only renamed to '{awaited}'? Give the signal its name '{untaken}' back: callers and histories know it by that.", awaited);
             if (asked.Command is RunClosed or PatchMarked) return null;
             var before = pairs.Take(at).Count(pair => pair.Asked is { } other && pair.Recorded is not null && asked.Place is not null && asked.Place.IsSameLine(other.Place) && SameCall(other, asked));
             var name = NameOf("added", Subject(asked), asked.Place ?? (object)asked);
@@ -134,41 +139,70 @@ internal static class Diagnosis
 
         private CommandChange Removed(RecordedCommand recorded, int at)
         {
-            var previous = Neighbour(at, -1);
+            var previous = Previous(at);
             return new CommandChange(ChangeKind.Removed, recorded.Version, (recorded.Event as StepEvent)?.Step, CommandIdentity.Name(recorded.Event), null, previous?.Place,
                 $"event {recorded.Version} is {CommandIdentity.Name(recorded.Event)}, and the code no longer asks for it{(previous?.Place is { } place ? $" (it came behind {place})" : "")}",
-                IsOpening(recorded) ? Keep(recorded, at, previous) : null);
+                IsOpening(recorded) ? Keep(recorded, at) : null);
         }
 
-        private SuggestedPatch Keep(RecordedCommand recorded, int at, AskedCommand? previous)
+        // What was removed together is kept together, in one place and under one name.
+        private SuggestedPatch? Keep(RecordedCommand recorded, int at)
         {
-            var subject = CommandIdentity.Subject(recorded.Event) ?? EventNames.Of(recorded.Event);
+            var (from, to) = (at, at);
+            while (from > 0 && IsGone(from - 1)) from--;
+            while (to + 1 < pairs.Count && IsGone(to + 1)) to++;
+            var (previous, next) = (Previous(from), Next(to));
             if (recorded.Event is PatchMarked marked)
                 return new SuggestedPatch(marked.Patch, previous?.Place is null ? PatchForm.ByHand : PatchForm.KeepBehind, previous?.Place,
                     $"This run recorded the patch '{marked.Patch}': leave its Patched(\"{marked.Patch}\") in the code until no history holds it.", $"_ = Patched(\"{marked.Patch}\");");
-            var next = Neighbour(at, +1);
-            // One more of the same was a loop that went round more often: the place behind it is not inside the loop.
-            var isRepeat = previous?.Command is not null && CommandIdentity.IsAlike(previous.Command, recorded.Event);
-            var (form, place) = (previous?.Place, next?.Place) switch
+
+            var gone = pairs.GetRange(from, to - from + 1).Select(pair => pair.Recorded!).Where(IsOpening).ToList();
+            if (gone[0] != recorded) return null; // told with the first of them
+            var calls = gone.ConvertAll(r => names.Call(r.Event, events[r.Input].At));
+            var subject = CommandIdentity.Subject(recorded.Event) ?? EventNames.Of(recorded.Event);
+            var (form, place, second) = (previous?.Place, next?.Place) switch
             {
-                ({ Line: > 0 } behind, _) when !isRepeat => (PatchForm.KeepBehind, behind),
-                (_, { Line: > 0 } front) when !front.IsSameLine(previous?.Place) => (PatchForm.KeepInFront, front),
-                _ when isRepeat && previous!.Place is { Line: > 0 } inside => (PatchForm.KeepAtEnd, inside),
-                (_, null) when previous is null => (PatchForm.KeepAtEnd, null),
-                _ => (PatchForm.ByHand, previous?.Place),
+                ({ Line: > 0 } behind, { Line: > 0 } front) when !front.IsSameLine(behind) && !IsInsideLoop(previous!, recorded) => (PatchForm.KeepBetween, behind, front),
+                ({ Line: > 0 } behind, _) when !IsRepeated(behind) || IsInsideLoop(previous!, recorded) => (PatchForm.KeepBehind, behind, null),
+                (_, { Line: > 0 } front) when previous is null => (PatchForm.KeepInFront, front, null),
+                ({ Line: > 0 } inside, _) => (PatchForm.KeepAtEnd, inside, null),
+                _ => (PatchForm.ByHand, previous?.Place ?? next?.Place, (CodePlace?)null),
             };
-            var name = NameOf("removed", subject, (object?)place ?? recorded.Version);
-            var call = names.Call(recorded.Event, events[recorded.Input].At);
-            if (call is null) return new SuggestedPatch(name, PatchForm.ByHand, place, $"Ask for {subject} again where Patched(\"{name}\") is false.");
-            var statement = $"if (!Patched(\"{name}\")) {call};";
+            var name = NameOf("removed", subject, (place, string.Join(';', calls)));
+            if (calls.Contains(null)) return new SuggestedPatch(name, PatchForm.ByHand, place, $"Ask for {string.Join(", ", gone.Select(r => CommandIdentity.Name(r.Event)))} again where Patched(\"{name}\") is false.");
+            var statement = $"if (!Patched(\"{name}\")) {Statements(calls!)}";
             var where = form switch
             {
                 PatchForm.KeepBehind => $"behind {place}",
                 PatchForm.KeepInFront => $"in front of {place}",
-                PatchForm.KeepAtEnd => $"at the end of {place?.Method ?? "the workflow"}, in front of its return",
+                PatchForm.KeepBetween => $"between {place} and {second}",
+                PatchForm.KeepAtEnd => $"at the end of {place?.Method}, in front of its return",
                 _ => "where it stood",
             };
-            return new SuggestedPatch(name, form, place, $"Keep the call for the runs that made it; {where}:  {statement}", statement);
+            return new SuggestedPatch(name, form, place, $"Keep the call for the runs that made it; {where}:  {statement}", statement, second);
+        }
+
+        private bool IsGone(int at) => pairs[at] is ({ Event: not (PatchMarked or RunClosed) } recorded, null) && !movedFrom.Contains(recorded);
+
+        private static string Statements(List<string> calls)
+        {
+            var text = new List<string>();
+            for (var i = 0; i < calls.Count;)
+            {
+                var times = calls.Skip(i).TakeWhile(call => call == calls[i]).Count();
+                text.Add(times == 1 ? $"{calls[i]};" : $"for (var kept = 0; kept < {times}; kept++) {calls[i]};");
+                i += times;
+            }
+            return text.Count == 1 ? text[0] : $"{{ {string.Join(' ', text)} }}";
+        }
+
+        private bool IsRepeated(CodePlace place) => replay.Asked.Count(asked => place.IsSameLine(asked.Place)) > 1;
+
+        // Gone behind every round, not only behind the last.
+        private bool IsInsideLoop(AskedCommand previous, RecordedCommand gone)
+        {
+            var rounds = Enumerable.Range(0, pairs.Count).Where(i => pairs[i].Asked is { } asked && asked.Place is { } place && place.IsSameLine(previous.Place)).ToList();
+            return rounds.Count > 1 && rounds.TrueForAll(i => i + 1 < pairs.Count && pairs[i + 1] is ({ } behind, null) && CommandIdentity.IsAlike(behind.Event, gone.Event));
         }
 
         private CommandChange Replaced(RecordedCommand recorded, AskedCommand asked)
@@ -181,7 +215,7 @@ internal static class Diagnosis
         private SuggestedPatch? Choose(RecordedCommand recorded, AskedCommand asked)
         {
             var (then, now) = (CommandIdentity.Subject(recorded.Event), CommandIdentity.Subject(asked.Command!));
-            if (then is null || now is null) return null; // the run ends otherwise: a consequence
+            if (recorded.Event is not StepScheduled || then is null || now is null) return null; // the run, or an update, ends otherwise: a consequence
             if (names.Call(recorded.Event, events[recorded.Input].At) is { } call && names.IsKnown(then))
             {
                 var name = NameOf("replaced", then, (object?)asked.Place ?? asked);
@@ -195,7 +229,7 @@ internal static class Diagnosis
         {
             var i = pairs.FindIndex(pair => pair.Recorded == recorded);
             var earlier = pairs.FindIndex(pair => pair.Asked == asked) < i;
-            var (previous, next) = (Neighbour(i, -1), Neighbour(i, +1));
+            var (previous, next) = (Previous(i), Next(i));
             var name = NameOf("moved", Subject(asked), (object?)asked.Place ?? asked);
             var old = previous?.Place is { Line: > 0 } behind && previous != asked ? behind : null;
             var front = old is null && next?.Place is { Line: > 0 } ahead && next != asked ? ahead : null;
@@ -215,16 +249,13 @@ internal static class Diagnosis
             foreach (var (recorded, asked) in pairs)
             {
                 if (recorded is null || asked is null || recorded.Input == asked.Input) continue;
-                var i = pairs.FindIndex(pair => pair.Recorded == recorded);
-                var previous = Neighbour(i, -1);
                 var earlier = asked.Input < recorded.Input;
                 SuggestedPatch? patch = null;
                 if (earlier && events[recorded.Input].Event is SignalReceived signal)
                 {
                     var name = NameOf("removed", signal.Signal, signal.Signal);
                     var statement = names.Receive(signal.Signal) is { } receive ? $"if (!Patched(\"{name}\")) {receive};" : null;
-                    patch = new SuggestedPatch(name, statement is null ? PatchForm.ByHand : previous?.Place is { Line: > 0 } ? PatchForm.KeepBehind : PatchForm.KeepInFront,
-                        previous?.Place is { Line: > 0 } ? previous.Place : asked.Place, $"The code no longer waits for the signal '{signal.Signal}'. Keep the wait for the runs that did:  {statement}", statement);
+                    patch = new SuggestedPatch(name, statement is null || asked.Place is not { Line: > 0 } ? PatchForm.ByHand : PatchForm.KeepInFront, asked.Place, $"The code no longer waits for the signal '{signal.Signal}'. Keep the wait for the runs that did, in front of {asked.Place}:  {statement}", statement);
                 }
                 else
                 {
@@ -246,11 +277,29 @@ internal static class Diagnosis
 
         // ---- parts ----
 
-        private AskedCommand? Neighbour(int at, int direction)
+        // The nearest line in front of a place and behind it, waits for signals that came included: of those that lie between two commands,
+        // the ones begun before the input of the command that is missing stood in front of it.
+        private AskedCommand? Previous(int at) => Around(at).Front.LastOrDefault(asked => asked.Place is not null);
+
+        private AskedCommand? Next(int at) => Around(at).Behind.FirstOrDefault(asked => asked.Place is not null);
+
+        private (IEnumerable<AskedCommand> Front, IEnumerable<AskedCommand> Behind) Around(int at)
         {
-            for (var i = at + direction; i >= 0 && i < pairs.Count; i += direction)
-                if (pairs[i].Asked is { Place: not null } found) return found;
-            return null;
+            var front = pairs.Take(at).LastOrDefault(pair => pair.Asked is not null).Asked;
+            var behind = pairs.Skip(at + 1).FirstOrDefault(pair => pair.Asked is not null).Asked;
+            var all = replay.Asked;
+            var from = front is null ? 0 : IndexOf(front) + 1;
+            var to = behind is null ? all.Count : IndexOf(behind);
+            var cut = from;
+            while (cut < to && pairs[at].Recorded is { } missing && all[cut].Input < missing.Input) cut++;
+            return (all.Take(cut), all.Skip(cut).Where(asked => asked != pairs[at].Asked));
+
+            int IndexOf(AskedCommand asked)
+            {
+                for (var i = 0; i < all.Count; i++)
+                    if (all[i] == asked) return i;
+                return all.Count;
+            }
         }
 
         private bool IsOpening(AskedCommand asked) => asked.Command is not StepEvent step || replay.Asked.First(a => a.Command is StepEvent s && s.Step == step.Step) == asked;

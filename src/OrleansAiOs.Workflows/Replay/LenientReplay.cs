@@ -12,6 +12,8 @@ namespace OrleansAiOs.Workflows.Replay;
 /// <param name="renamed">A hypothesis: operations by these names stand where others were recorded, and get their outcomes.</param>
 internal sealed class LenientReplay(IReadOnlyList<(WorkflowEvent Event, DateTimeOffset At)> history, IReadOnlySet<string> renamed)
 {
+    private const int SignalsMadeUpMax = 3;
+
     private readonly List<RecordedCommand> recorded = Commands(history);
     private readonly List<AskedCommand> asked = [];
     private readonly Dictionary<int, int> nowOf = [];
@@ -62,9 +64,9 @@ internal sealed class LenientReplay(IReadOnlyList<(WorkflowEvent Event, DateTime
     /// <summary>The history is at its end, and the run it tells of had ended too: whatever the code still waits for is made up.</summary>
     public void End()
     {
-        while (!IsOver && (execution!.AwaitedSignals.Order(StringComparer.Ordinal).FirstOrDefault() is { } signal))
+        for (var made = 0; made < SignalsMadeUpMax && !IsOver && execution!.AwaitedSignals.Order(StringComparer.Ordinal).FirstOrDefault() is { } signal; made++)
         {
-            if (asked.FindIndex(a => a.Signal == signal && !a.IsReal) is >= 0 and var at) asked[at].IsReal = true;
+            if (asked.FindLastIndex(a => a.Signal == signal && !a.IsReal) is >= 0 and var at) asked[at].IsReal = true;
             execution.ImagineSignal(signal, Take);
             Settle();
         }
@@ -106,7 +108,7 @@ internal sealed class LenientReplay(IReadOnlyList<(WorkflowEvent Event, DateTime
     private void Take(WorkflowEvent command)
     {
         if (IsOver) return;
-        var ask = new AskedCommand(command, null, CodePlace.OfCaller(), input);
+        var ask = new AskedCommand(command, null, command is RunClosed ? null : CodePlace.OfCaller(), input);
         asked.Add(ask);
         var match = command is StepEvent of && thenOf.TryGetValue(of.Step, out var then)
             ? recorded.Find(r => r.By is null && r.Event is StepEvent known && known.Step == then && known.GetType() == command.GetType()) // about a step that is known by now

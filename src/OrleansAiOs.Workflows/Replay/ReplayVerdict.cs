@@ -65,8 +65,8 @@ public sealed record CommandChange(ChangeKind Kind, long? Version, int? Step, st
 /// <param name="Name">What to hand to <c>Patched</c>.</param>
 /// <param name="At">The line to change.</param>
 /// <param name="Text">What to write, for people.</param>
-/// <param name="Old">The call that was recorded, as C#, where it has to be kept.</param>
-/// <param name="OldAt">Where the call has to be kept; null if that is the line to change.</param>
+/// <param name="Old">What was recorded, as C#: the call for <see cref="PatchForm.Choose"/>, whole statements where it has to be kept; the present name for <see cref="PatchForm.KeepName"/>.</param>
+/// <param name="OldAt">The second line of <see cref="PatchForm.Move"/> and <see cref="PatchForm.KeepBetween"/>.</param>
 /// <param name="Times">For <see cref="PatchForm.GuardRepeats"/>: so often the call was made before.</param>
 public sealed record SuggestedPatch(string Name, PatchForm Form, CodePlace? At, string Text, string? Old = null, CodePlace? OldAt = null, int Times = 0);
 
@@ -84,6 +84,9 @@ public enum PatchForm
     /// <summary>The same, in front of the statement at the line.</summary>
     KeepInFront,
 
+    /// <summary>The same, between the line and <see cref="SuggestedPatch.OldAt"/>, and outside of a loop that holds only one of them.</summary>
+    KeepBetween,
+
     /// <summary>The same, in front of the workflow's return.</summary>
     KeepAtEnd,
 
@@ -93,7 +96,7 @@ public enum PatchForm
     /// <summary>The statement at the line under <c>if (Patched("name"))</c>, and once more where it stood, under <c>if (!Patched("name"))</c>.</summary>
     Move,
 
-    /// <summary>Give the activity its old name back.</summary>
+    /// <summary>Give the activity or the signal its old name back.</summary>
     KeepName,
 
     /// <summary>A person has to find the place.</summary>

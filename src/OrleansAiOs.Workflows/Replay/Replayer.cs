@@ -1,6 +1,7 @@
 using System.Diagnostics.CodeAnalysis;
 using OrleansAiOs.Workflows.History;
 using OrleansAiOs.Workflows.Hosting;
+using OrleansAiOs.Workflows.Steps;
 using OrleansAiOs.Workflows.Timers;
 using OrleansAiOs.Workflows.Turns;
 
@@ -36,7 +37,7 @@ public sealed class Replayer
         List<(WorkflowEvent Event, DateTimeOffset At)> events;
         try
         {
-            events = [.. history.Select(stored => (stored.Read(), stored.At))];
+            events = FoldedHistory.Events(history);
         }
         catch (UnreadableHistoryException e)
         {
@@ -78,7 +79,8 @@ public sealed class Replayer
                 BreaksAtStep = ((first.Recorded ?? first.Asked) as StepEvent)?.Step,
             };
         }
-        return Explain ? Diagnosis.Of(verdict, run, events, type, registry, loaded.FirstDifference) : verdict;
+        // A diagnosis goes on behind the difference, where a reset could cut anywhere: the first difference has to do.
+        return Explain && !events.Exists(e => e.Event is RunReset) ? Diagnosis.Of(verdict, run, events, type, registry, loaded.FirstDifference) : verdict;
     }
 
     private static ReplayVerdict Threw(ReplayVerdict verdict, Exception thrown, long version)

@@ -39,6 +39,15 @@ internal sealed class WorkflowExecution
 
     public CheckpointedLoop Loops { get; }
 
+    /// <summary>The workflow's object, for who looks at it.</summary>
+    public Workflow Code => code;
+
+    /// <summary>The code's ends of what it waits for.</summary>
+    public IEnumerable<object> Waiting => [.. waiting.OrderBy(pair => pair.Key).Select(pair => pair.Value), .. signals is null ? [] : signals.Values.SelectMany(signal => signal.Receivers)];
+
+    /// <summary>The code's task; null before its first await.</summary>
+    public Task? Main => main;
+
     public RunState State { get; }
 
     public RunKey Run => State.Run;
@@ -199,7 +208,7 @@ internal sealed class WorkflowExecution
                 break;
             case StepEvent step when waiting.TryGetValue(step.Step, out var waiter):
                 // Removed first: a periodic timer sets its next step from within.
-                if (step is StepCompleted or StepFailed or StepSkipped or OutcomeHappened or OutcomeReused or TimerFired or ApprovalDecided or ApprovalExpired) Take(step.Step);
+                if (step is StepCompleted or StepFailed or StepSkipped or OutcomeHappened or OutcomeReused or TimerFired or ApprovalDecided or ApprovalExpired or ChildCompleted or ChildFailed) Take(step.Step);
                 waiter.Deliver(e);
                 break;
         }
@@ -266,13 +275,13 @@ internal sealed class WorkflowExecution
         }
         if (commands >= recorded.Count)
         {
-            Difference = new FirstDifference(State.Version, null, command, CodePlace.OfCaller());
+            Difference = new FirstDifference(State.Version, null, command, command is RunClosed ? null : CodePlace.OfCaller());
             return;
         }
         var (e, at) = recorded[commands];
         if (!CommandIdentity.IsSame(e, command))
         {
-            Difference = new FirstDifference(State.Version + 1, e, command, CodePlace.OfCaller());
+            Difference = new FirstDifference(State.Version + 1, e, command, command is RunClosed ? null : CodePlace.OfCaller());
             return;
         }
         commands++;

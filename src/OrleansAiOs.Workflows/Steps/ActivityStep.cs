@@ -65,9 +65,6 @@ internal sealed class ActivityStep : OpenStep
 
     public int Epoch { get; private set; }
 
-    /// <summary>The host incarnation whose attempt or inquiry is under way.</summary>
-    public string Owner { get; private set; }
-
     public bool CancelAsked { get; private set; }
 
     /// <summary>Some attempt under the present key may have had its effect.</summary>
@@ -79,6 +76,9 @@ internal sealed class ActivityStep : OpenStep
     public int Failures => failures;
 
     /// <summary>When the engine itself goes on; a person can end the pause before.</summary>
+    /// <summary>What the last attempt that said so had come to.</summary>
+    public JsonText? Details { get; private set; }
+
     public DateTimeOffset? PauseEnds { get; private set; }
 
     // What pauses grow with. Numbers of attempts and inquiries also count those that died with their host, which says nothing of the receiver.
@@ -244,6 +244,9 @@ internal sealed class ActivityStep : OpenStep
                 Attempt = started.Attempt;
                 Owner = state.Host!;
                 break;
+            case AttemptHeartbeat beat:
+                Details = beat.Details;
+                break;
             case AttemptFailed failed:
                 MayHaveHappened |= !failed.Definite;
                 failures++;
@@ -271,6 +274,7 @@ internal sealed class ActivityStep : OpenStep
                 break;
             case OutcomeNeverWill never:
                 MayHaveHappened = false;
+                Details = null; // of what never happened
                 Epoch++;
                 state.Keep(never.Key, never.Body);
                 Enter(Phase.Pausing, state, state.Now);
@@ -307,6 +311,7 @@ internal sealed class ActivityStep : OpenStep
     {
         Epoch = state.Resets * Branch.EpochsPerReset;
         (MayHaveHappened, failures, unanswered, ScheduledAt) = (false, 0, 0, state.Now);
+        Details = null; // of what the dead branch did
         LastFailure ??= new Failure("Reset", "The run was reset before this attempt.");
         Enter(Phase.Pausing, state, state.Now);
     }

@@ -22,6 +22,9 @@ internal sealed class SignalWait(string name)
     /// <summary>What the receiver that waits longest wants to read.</summary>
     public Type? Awaited => receivers.First?.Value.Type;
 
+    /// <summary>Those that wait.</summary>
+    public IEnumerable<object> Receivers => receivers;
+
     /// <summary>What came and nobody has asked for yet, in order.</summary>
     public IReadOnlyCollection<JsonText> Arrived => arrived;
 

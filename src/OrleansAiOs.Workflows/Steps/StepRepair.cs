@@ -19,7 +19,7 @@ internal sealed class RetryNowInput(int step, string by, string? key) : RunComma
         if (run.State.Find<ActivityStep>(step) is not { } paused)
             Refuse(turn, Refusal.Conflict, $"Step {step} of run {run.State.Run} is no activity that is open. `aios explain {run.State.Run.Id}` says what the run waits for.");
         else if (run.State.IsHeld || run.Execution?.Declaration(step) is not { } declared)
-            Refuse(turn, Refusal.Conflict, $"Run {run.State.Run} is {run.State.Status.ToString().ToLowerInvariant()}: let it go on before its step {step} is tried again.");
+            Refuse(turn, Refusal.Conflict, $"Run {run.State.Run} is {run.State.Status.ToString().ToLowerInvariant()}: {(run.State.Parked is null ? "resume" : "unpark")} it before its step {step} is tried again.");
         else if (paused.Now is ActivityStep.Phase.AwaitingPerson)
             Refuse(turn, Refusal.Conflict, $"What became of step {step} of run {run.State.Run} is unknown, and nobody can be asked: it is not tried again until a person resolves it.");
         else if (paused.UnderWay)

@@ -45,7 +45,7 @@ internal abstract class Command<TReply> : Input
     protected void Refuse(Turn turn, Exception refusal) => turn.Replies.Add(() => reply.TrySetException(refusal));
 }
 
-internal sealed class StartInput(StartRun command, string by, WorkflowType type) : Command<Started>
+internal sealed class StartInput(StartRun command, string? by, WorkflowType type, ParentRun? parent = null) : Command<Started>
 {
     public override bool Begins => true;
 
@@ -53,8 +53,12 @@ internal sealed class StartInput(StartRun command, string by, WorkflowType type)
     {
         if (run.State.Started is not { } first)
         {
-            run.Record(turn, new RunStarted(type.Name, command.Input, run.Context.HostId, type.Version, command.BusinessKey, by, command.Attributes, command.Priority is 0 ? null : command.Priority));
+            run.Record(turn, new RunStarted(type.Name, command.Input, run.Context.HostId, type.Version, command.BusinessKey, by, command.Attributes, command.Priority is 0 ? null : command.Priority, parent));
             Answer(turn, new Started(run.State.Run, IsNew: true));
+        }
+        else if (run.State.Imported is not null)
+        {
+            Refuse(turn, Refusal.Conflict, $"Run {run.State.Run} exists already: it was imported from another installation, and does not go on here. Choose another id.");
         }
         else if (Difference(first) is { } difference)
         {
@@ -70,6 +74,7 @@ internal sealed class StartInput(StartRun command, string by, WorkflowType type)
     private string? Difference(RunStarted first) =>
         first.Workflow != type.Name ? $"as a '{first.Workflow}'"
         : command.Version is not null && command.Version != first.Version ? $"on {(first.Version is null ? "no version" : $"version '{first.Version}'")} of the code"
+        : parent is not null && first.Parent != parent ? first.Parent is { } other ? $"as the child of step {other.Step} of run {other.Run}" : "without a parent"
         : !CanonicalJson.Write(first.Input).AsSpan().SequenceEqual(CanonicalJson.Write(command.Input)) ? "with another input"
         : command.BusinessKey is not null && command.BusinessKey != first.BusinessKey ? $"with {(first.BusinessKey is null ? "no business key" : $"the business key '{first.BusinessKey}'")}"
         : command.Attributes?.FirstOrDefault(a => first.Attributes?.GetValueOrDefault(a.Key) != a.Value) is { Key: { } name } ? $"with another attribute '{name}'"
@@ -91,6 +96,11 @@ internal abstract class RunCommand(string? key, string body) : Command<long>
         {
             if (receipt.Body == digest) Answer(turn, receipt.Version);
             else Refuse(turn, Refusal.Conflict, $"The idempotency key '{key}' was used before on run {run.State.Run}, for another command. Use a new key for a new command.");
+            return;
+        }
+        if (run.State.Imported is { } imported)
+        {
+            Refuse(turn, Refusal.Conflict, $"Run {run.State.Run} was imported (exported at {imported.ExportedAt:u}) and is kept as evidence: it can be shown, replayed and exported, not steered. Start a run of its workflow instead.");
             return;
         }
         if (run.State.IsClosed && this is not UnparkInput && !OpensAgain)
@@ -274,7 +284,11 @@ internal sealed class OwnerLostInput : InnerInput
 
     public static void TakeOver(WorkflowRun run, Turn turn, Func<string, bool> isDead)
     {
-        if (run.State.IsClosed || run.State.IsHeld) return;
+        // What passes between a run and its kin is idempotent, and needs no append to be sent by another.
+        if (run.State.Unsettled is not null && run.State.Host is { } host && isDead(host)) turn.Settles = true;
+        if (run.State.IsClosed) return;
+        foreach (var step in run.State.InOrder<ChildStep>().Where(step => step.UnderWay && isDead(step.Owner))) turn.ToReach.Add(step.Number);
+        if (run.State.IsHeld) return;
         foreach (var step in run.State.InOrder<ActivityStep>().Where(step => step.UnderWay && isDead(step.Owner)).ToList())
             if (run.Execution?.Declaration(step.Number) is { } declared)
                 foreach (var e in step.OnOwnerLost(declared.Activity).ToList()) run.Record(turn, e);

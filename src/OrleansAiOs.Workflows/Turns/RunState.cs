@@ -1,3 +1,4 @@
+using OrleansAiOs.Workflows.Branching;
 using OrleansAiOs.Workflows.History;
 using OrleansAiOs.Workflows.Steps;
 
@@ -72,6 +73,14 @@ internal sealed class RunState(RunKey run)
 
     public RunClosed? Outcome { get; private set; }
 
+    /// <summary>What follows from the run's end and is not known to be done.</summary>
+    public Unsettled? Unsettled { get; private set; }
+
+    public DateTimeOffset? ClosedAt { get; private set; }
+
+    /// <summary>It has effects under way, its end's among them.</summary>
+    public bool IsBusy => IsClosed ? Unsettled is not null : Open.Any(step => step.UnderWay);
+
     /// <summary>Signals received since the last checkpoint, and those it found that nobody had taken.</summary>
     public int Signals { get; private set; }
 
@@ -90,7 +99,10 @@ internal sealed class RunState(RunKey run)
 
     public IReadOnlyCollection<OpenStep> Open => open.Values;
 
-    public bool IsClosed => Outcome is not null;
+    /// <summary>It came from another installation: nothing of it goes on here.</summary>
+    public RunImported? Imported { get; private set; }
+
+    public bool IsClosed => Imported is not null || Outcome is not null;
 
     public T? Find<T>(int step) where T : OpenStep => open.GetValueOrDefault(step) as T;
 
@@ -120,6 +132,17 @@ internal sealed class RunState(RunKey run)
         return choice;
     }
 
+    /// <summary>What a history folds to, branches that a reset left passed over.</summary>
+    public static RunState Of(RunKey run, IReadOnlyList<(WorkflowEvent Event, DateTimeOffset At)> events)
+    {
+        var state = new RunState(run);
+        var live = Branch.Live(events);
+        for (var i = 0; i < events.Count; i++)
+            if (live?[i] is false) state.Skip(events[i].Event, events[i].At);
+            else state.Apply(events[i].Event, events[i].At);
+        return state;
+    }
+
     /// <summary>An event of a dead branch: it says who appended last and which commands were answered, and nothing else any more.</summary>
     public void Skip(WorkflowEvent e, DateTimeOffset at)
     {
@@ -133,7 +156,7 @@ internal sealed class RunState(RunKey run)
             case RunMigrated migrated:
                 CodeVersion = migrated.To;
                 break;
-            case RunReset:
+            case RunReset or RunForked:
                 Resets++;
                 break;
             case SignalReceived:
@@ -211,6 +234,11 @@ internal sealed class RunState(RunKey run)
                 Status = OpenStatus;
                 Keep(unparked.Key, unparked.Body);
                 break;
+            case RunImported imported:
+                Imported = imported;
+                Host = RunImported.HostName;
+                open.Clear();
+                break;
             case RunPaused paused:
                 Paused = paused;
                 Status = OpenStatus;
@@ -233,6 +261,8 @@ internal sealed class RunState(RunKey run)
                 break;
             case RunClosed closed:
                 Outcome = closed;
+                ClosedAt = Now;
+                Unsettled = Unsettled.After(this, closed);
                 Status = closed switch
                 {
                     RunCompleted => RunStatus.Completed,
@@ -244,11 +274,14 @@ internal sealed class RunState(RunKey run)
                 open.Clear();
                 undoing = 0;
                 break;
+            case RunSettled:
+                Unsettled = null;
+                break;
             case UpdateAccepted or UpdateCompleted or UpdateFailed:
                 UpdateState.Fold(this, e);
                 break;
             case StepEvent step:
-                if (!ActivityStep.Fold(this, step) && !TimerStep.Fold(this, step)) ApprovalStep.Fold(this, step);
+                if (!ActivityStep.Fold(this, step) && !TimerStep.Fold(this, step) && !ChildStep.Fold(this, step)) ApprovalStep.Fold(this, step);
                 break;
         }
     }
@@ -303,6 +336,9 @@ internal abstract class OpenStep(int number)
 
     /// <summary>An effect may be on its way: the run belongs to a host until its outcome is appended.</summary>
     public virtual bool UnderWay => false;
+
+    /// <summary>The host incarnation that has it under way, or had it last.</summary>
+    public string Owner { get; protected set; } = "";
 
     public abstract RunWait Describe();
 }

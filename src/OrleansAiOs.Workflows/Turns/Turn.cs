@@ -27,6 +27,12 @@ internal sealed class Turn(long expected)
     /// <summary>Steps with an attempt or inquiry to dispatch after the append.</summary>
     public List<int> ToDispatch { get; } = [];
 
+    /// <summary>Steps whose children are to be started, or asked to end, after the append.</summary>
+    public HashSet<int> ToReach { get; } = [];
+
+    /// <summary>What follows from the run's end is to be done after the append.</summary>
+    public bool Settles { get; set; }
+
     /// <summary>Steps whose attempts are to be stopped after the append.</summary>
     public List<int> ToStop { get; } = [];
 

@@ -36,8 +36,12 @@ internal sealed class WorkflowRun
     private bool keepFromCode;
     private string? versionAtEnd;
     private bool startsOver;
+    private bool[]? live;
     private readonly List<(long Version, WorkflowEvent Input)> deadSignals = [];
     private Dictionary<int, (Activity Activity, Func<JsonText> Input)>? undos;
+    private List<(WorkflowEvent Event, DateTimeOffset At)> past = [];
+    private HashSet<int>? notShown;
+    private int replayed;
 
     private WorkflowRun(RunKey key, RunContext context) => (State, this.context) = (new RunState(key), context);
 
@@ -56,64 +60,78 @@ internal sealed class WorkflowRun
     /// <summary>What the code threw while its history was replayed.</summary>
     public Exception? ReplayFault { get; private set; }
 
-    public bool IsIdle => State.IsClosed || !State.Open.Any(step => step.UnderWay);
+    public bool IsIdle => !State.IsBusy;
 
     public static WorkflowRun New(RunKey key, RunContext context) => new(key, context) { storedKnown = true };
 
     /// <summary>Rebuilds a run by folding its history and running its code over it again. A history may have gaps, each with a checkpoint behind it.</summary>
-    public static WorkflowRun Load(RunKey key, IReadOnlyList<StoredEvent> history, RunContext context)
-    {
-        var run = new WorkflowRun(key, context);
-        run.Replay(FoldedHistory.Events(history));
-        return run;
-    }
+    public static WorkflowRun Load(RunKey key, IReadOnlyList<StoredEvent> history, RunContext context) => Load(key, FoldedHistory.Events(history), context);
 
     /// <summary>The same, of events that were read already.</summary>
     public static WorkflowRun Load(RunKey key, List<(WorkflowEvent Event, DateTimeOffset At)> history, RunContext context)
     {
-        var run = new WorkflowRun(key, context);
-        run.Replay(history);
+        var run = Begin(key, history, context);
+        run.ReplayAll();
         return run;
     }
 
-    private void Replay(List<(WorkflowEvent Event, DateTimeOffset At)> events)
+    /// <summary>A run at the beginning of its history: <see cref="ReplayNext"/> takes it on, an input at a time.</summary>
+    public static WorkflowRun Begin(RunKey key, List<(WorkflowEvent Event, DateTimeOffset At)> history, RunContext context)
     {
-        var notShown = new HashSet<int>();
-        for (var i = 0; i < events.Count; i++)
-            if (events[i].Event is RunParked { Holds: > 0 } parked)
-                for (var k = 1; k <= parked.Holds; k++) notShown.Add(i - k);
+        var run = new WorkflowRun(key, context) { past = history };
+        for (var i = 0; i < history.Count; i++)
+            if (history[i].Event is RunParked { Holds: > 0 } parked)
+                for (var k = 1; k <= parked.Holds; k++) (run.notShown ??= []).Add(i - k);
+        run.versionAtEnd = VersionAtEnd(history);
+        run.live = Branch.Live(history);
+        run.startsOver = run.live is { } live && Enumerable.Range(0, history.Count).Any(i => live[i] && history[i].Event is RunReset { To: 0 });
+        return run;
+    }
 
-        versionAtEnd = VersionAtEnd(events);
-        var live = Branch.Live(events);
-        startsOver = live is not null && Enumerable.Range(0, events.Count).Any(i => live[i] && events[i].Event is RunReset { To: 0 });
-        for (var i = 0; i < events.Count;)
+    private void ReplayAll()
+    {
+        while (ReplayNext())
         {
-            var (input, at) = events[i];
-            if (live?[i] is false)
-            {
-                if (input is SignalReceived) deadSignals.Add((State.Version + 1, input));
-                if (input is RunReset { DropSignals: true } dropped) deadSignals.RemoveAll(signal => signal.Version > dropped.To);
-                State.Skip(input, at);
-                i++;
-                continue;
-            }
-            var behind = i + 1;
-            while (behind < events.Count && events[behind].Event.IsCommand && live?[behind] is not false) behind++;
-            var commands = events.GetRange(i + 1, behind - i - 1);
-            if (context.Lenient is { } lenient)
-            {
-                ShowLeniently(lenient, input, at, i, notShown.Contains(i));
-                i = behind;
-                continue;
-            }
-            State.Apply(input, at);
-            if (input is RunStarted started) RecreateCode(started, versionAtEnd);
-            if (input is RunReset or RunForked) DeclareUndoing();
-            var show = WhatToShow(input, notShown.Contains(i));
-            if (execution is null || show.Count == 0) foreach (var (command, when) in commands) State.Apply(command, when);
-            else ShowRecorded(show, commands, State.Version);
-            i = behind;
         }
+        (past, notShown) = ([], null);
+    }
+
+    /// <summary>Replays the next input of the history, with the commands behind it.</summary>
+    /// <returns>False at the end of the history.</returns>
+    public bool ReplayNext()
+    {
+        if (replayed >= past.Count) return false;
+        var i = replayed;
+        var (input, at) = past[i];
+        if (live?[i] is false)
+        {
+            if (input is SignalReceived) deadSignals.Add((State.Version + 1, input));
+            if (input is RunReset { DropSignals: true } dropped) deadSignals.RemoveAll(signal => signal.Version > dropped.To);
+            do
+            {
+                State.Skip(past[replayed].Event, past[replayed].At);
+                replayed++;
+            }
+            while (replayed < past.Count && past[replayed].Event.IsCommand);
+            return true;
+        }
+        var behind = i + 1;
+        while (behind < past.Count && past[behind].Event.IsCommand && live?[behind] is not false) behind++;
+        var commands = past.GetRange(i + 1, behind - i - 1);
+        replayed = behind;
+        var keep = notShown?.Contains(i) is true;
+        if (context.Lenient is { } lenient)
+        {
+            ShowLeniently(lenient, input, at, i, keep);
+            return true;
+        }
+        State.Apply(input, at);
+        if (input is RunStarted started) RecreateCode(started, versionAtEnd);
+        if (input is RunReset or RunForked) DeclareUndoing();
+        var show = WhatToShow(input, keep);
+        if (execution is null || show.Count == 0) foreach (var (command, when) in commands) State.Apply(command, when);
+        else ShowRecorded(show, commands, State.Version);
+        return true;
     }
 
     private void ShowRecorded(IReadOnlyList<WorkflowEvent> inputs, List<(WorkflowEvent Event, DateTimeOffset At)> commands, long version)
@@ -144,7 +162,7 @@ internal sealed class WorkflowRun
     {
         switch (input)
         {
-            case RunParked or RunPaused or HostChanged or RunMigrated:
+            case RunParked or RunPaused or HostChanged or RunImported or RunMigrated:
                 return [];
             case RunStarted when startsOver:
                 return [];
@@ -347,6 +365,12 @@ internal sealed class WorkflowRun
         State.Apply(e, at);
         switch (e)
         {
+            case ChildScheduled or ChildCancelAsked:
+                turn.ToReach.Add(((StepEvent)e).Step);
+                break;
+            case RunClosed:
+                turn.Settles = true;
+                break;
             case StepScheduled or AttemptStarted or OutcomeUnknown or InquiryStarted:
                 turn.ToDispatch.Add(((StepEvent)e).Step);
                 break;
@@ -378,7 +402,7 @@ internal sealed class WorkflowRun
     {
         var started = State.Started;
         return new RunRow(State.Run, started?.Workflow ?? "", State.CodeVersion, State.Status, State.Host ?? context.HostId, busy, started?.BusinessKey,
-            State.Attributes, Waits(busy), State.StartedAt, State.Now, State.IsClosed ? State.Now : null, State.Checkpoint);
+            State.Attributes, Waits(busy), State.StartedAt, State.Now, State.ClosedAt, State.Checkpoint);
     }
 
     // A busy run's row lists only what a person must act on; the rest changes with every turn.

@@ -39,7 +39,6 @@ public sealed class ExplainTests(AbuseServer server)
     public async Task What_cannot_be_explained_or_skipped_is_refused_with_the_field_and_the_cure()
     {
         (await server.Get("/api/v1/runs/no-such-run/explain")).ShouldBeProblem(404);
-        (await server.Get("/api/v1/runs/a%00b/explain")).ShouldBeProblem(400);
         (await server.Get("/api/v1/runs/x/explain", "")).ShouldBeProblem(401);
         var id = await server.Start("abuse-lost", "gone");
         await server.Until(id, run => run.GetProperty("waits").GetArrayLength() > 0);

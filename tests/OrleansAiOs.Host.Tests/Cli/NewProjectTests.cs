@@ -19,7 +19,15 @@ public sealed class NewProjectTests : IDisposable
 
         var tested = await RunAsync(project, "test", "--nologo", "-nodeReuse:false");
         tested.Code.Should().Be(0, tested.Output + tested.Error);
-        tested.Output.Should().MatchRegex(@"Passed:\s+3|succeeded: 3");
+        tested.Output.Should().MatchRegex(@"Passed:\s+6|succeeded: 6");
+
+        // The analyzers came with the package.
+        var workflow = Path.Combine(project, "src", "Acme.Shop", "Purchase.cs");
+        var code = await File.ReadAllTextAsync(workflow);
+        await File.WriteAllTextAsync(workflow, code.Replace("if (order.Total() > Limit)", "if (order.Total() > Limit && System.DateTime.Now.Hour > 8)", StringComparison.Ordinal));
+        var refused = await RunAsync(project, "build", "src/Acme.Shop", "--no-restore", "--nologo", "-nodeReuse:false");
+        refused.Code.Should().Be(1);
+        refused.Output.Should().Contain("error AIOS001: DateTime.Now is another time on every replay. Use Now");
 
         // The other door: a program of one's own, with the engine on PostgreSQL in it.
         var added = await RunAsync(project, "add", "src/Acme.Shop", "package", "OrleansAiOs.Postgres");

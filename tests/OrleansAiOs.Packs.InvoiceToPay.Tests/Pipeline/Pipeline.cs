@@ -44,6 +44,13 @@ internal sealed class Pipeline
     /// <summary>Brings a sample in, as anna does; the same bytes are the same run.</summary>
     public Task<RunKey> BringInAsync(string sample) => BringInAsync(Samples[Samples.Keys.Single(name => name.StartsWith(sample, StringComparison.Ordinal))]);
 
+    /// <summary>A sample under a number of its own: another document, another run.</summary>
+    public Task<RunKey> BringInAsync(string sample, string number, string asNumber)
+    {
+        var document = System.Text.Encoding.UTF8.GetString(Samples[Samples.Keys.Single(name => name.StartsWith(sample, StringComparison.Ordinal))]);
+        return BringInAsync(System.Text.Encoding.UTF8.GetBytes(document.Replace(number, asNumber, StringComparison.Ordinal)));
+    }
+
     public async Task<RunKey> BringInAsync(byte[] document)
     {
         var payload = payloads.Put(RunKey.DefaultTenant, document);

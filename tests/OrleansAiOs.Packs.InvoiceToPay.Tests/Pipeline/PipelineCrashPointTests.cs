@@ -16,7 +16,7 @@ public sealed class PipelineCrashPointTests(ITestOutputHelper output)
     /// <param name="Steer">What people do meanwhile.</param>
     internal sealed record Story(string Sample, SettlementOutcome? Outcome, int Postings, int Reversals, int Payments, int Notices, Func<Pipeline, RunKey, Task>? Steer = null);
 
-    private static readonly Dictionary<string, Story> Stories = new()
+    internal static readonly Dictionary<string, Story> Stories = new()
     {
         ["paid at once"] = new("01", SettlementOutcome.Paid, 1, 0, 1, 1),
         ["paid after a person accepted that there is no order"] = new("03", SettlementOutcome.Paid, 1, 0, 1, 1, (pipeline, run) => pipeline.DecideAsync(run, Roles.Buyer, true)),

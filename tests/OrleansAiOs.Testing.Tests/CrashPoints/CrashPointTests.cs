@@ -116,13 +116,38 @@ public sealed class CrashPointTests(ITestOutputHelper output)
         }
     }
 
+    [Workflow("crash-family")]
+    private sealed class Family : Workflow<int, int>
+    {
+        private static readonly Child<int, int> Young = Child<int, int>.Of<Youngster>();
+
+        protected override async Task<int> RunAsync(int value)
+        {
+            _ = Call(Young, value, new ChildOptions { OnParentClose = ParentClose.Abandon });
+            value += await Call(Young, value);
+            _ = Call(Young, -1); // is to end with its parent
+            return value + await Call(Post, value);
+        }
+    }
+
+    [Workflow("crash-child")]
+    private sealed class Youngster : Workflow<int, int>
+    {
+        protected override async Task<int> RunAsync(int value)
+        {
+            if (value > 0) await Call(Post, value);
+            await Sleep(value > 0 ? TimeSpan.FromHours(value) : TimeSpan.FromDays(1000));
+            return value;
+        }
+    }
+
     [Workflow("crash-wire")]
     private sealed class Desk : Workflow<int, int>
     {
         protected override async Task<int> RunAsync(int value) => await Call(Wire, await Call(Post, value));
     }
 
-    private static readonly WorkflowRegistry Registry = new WorkflowRegistry().Add<Sequence>().Add<FanOut>().Add<People>().Add<Undone>().Add<Desk>().Add<Repeats>();
+    private static readonly WorkflowRegistry Registry = new WorkflowRegistry().Add<Sequence>().Add<FanOut>().Add<People>().Add<Undone>().Add<Desk>().Add<Repeats>().Add<Family>().Add<Youngster>();
 
     [Theory]
     [InlineData("crash-sequence", RunStatus.Completed, 5)]
@@ -191,6 +216,8 @@ public sealed class CrashPointTests(ITestOutputHelper output)
             }
             while ((await world.UntilAsync(run, row => row.ClosedAt is not null || row.Waits.Any(wait => wait is { Kind: "outcome-unknown", Until: null }))).ClosedAt is null)
                 await ResolveAsync(world, outside, run);
+            if (workflow == "crash-family")
+                foreach (var id in new[] { "r", "r.1", "r.2", "r.3" }) await world.UntilAsync(new RunKey(run.Tenant, id), row => row is { ClosedAt: not null, Busy: false });
         }, within: TimeSpan.FromDays(2));
 
         var checker = new HistoryChecker(new CheckerOptions
@@ -201,7 +228,7 @@ public sealed class CrashPointTests(ITestOutputHelper output)
         });
         var violations = world.Facts().SelectMany(checker.Check).Concat(checker.CheckRest()).ToList();
         violations.Should().BeEmpty();
-        world.Facts().Single().Row!.Status.Should().Be(end);
+        world.Facts().Single(facts => facts.Run == run).Row!.Status.Should().Be(end);
         outside.Ledger.Values.Concat(outside.Bank.Values).Concat(Booked.Values).Sum().Should().Be(effects);
     }
 

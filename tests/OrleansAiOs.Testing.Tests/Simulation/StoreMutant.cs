@@ -123,6 +123,17 @@ internal sealed class OrphansForgotten(IRunStore inner) : StoreMutant(inner)
     public override ValueTask<IReadOnlyList<RunKey>> OrphansAsync(IReadOnlyCollection<string> livingHosts, CancellationToken cancellation) => new([]);
 }
 
+internal sealed class EndedOrphansForgotten(IRunStore inner) : StoreMutant(inner)
+{
+    public override async ValueTask<IReadOnlyList<RunKey>> OrphansAsync(IReadOnlyCollection<string> livingHosts, CancellationToken cancellation)
+    {
+        var open = new List<RunKey>();
+        foreach (var run in await Inner.OrphansAsync(livingHosts, cancellation))
+            if (await Inner.FindAsync(run, cancellation) is { ClosedAt: null }) open.Add(run);
+        return open;
+    }
+}
+
 internal sealed class TheLivingCalledDead(IRunStore inner) : StoreMutant(inner)
 {
     private int beats;

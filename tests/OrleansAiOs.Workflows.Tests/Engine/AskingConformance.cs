@@ -77,6 +77,25 @@ public abstract class AskingConformance(IStoreFixture stores) : EngineConformanc
         }
     }
 
+    [Workflow("rounds")]
+    private sealed class Rounds : Workflow<int, int>
+    {
+        private static readonly Update<int, int> Add = new("add");
+
+        protected override async Task<int> RunAsync(int rounds)
+        {
+            var state = await Loop((Left: rounds, Sum: 0).ToTuple(), async s =>
+            {
+                var added = 0;
+                Handles(Add, n => s.Item2 + (added += n));
+                await Receive(Go);
+                var next = Tuple.Create(s.Item1 - 1, s.Item2 + added);
+                return next.Item1 == 0 ? Iteration.Done(next) : Iteration.Next(next);
+            }, checkpointAfter: 1);
+            return state.Item2;
+        }
+    }
+
     private Task<T> Ask<T>(RunKey run, string query) => Host.QueryAsync(run, query).ContinueWith(asked => asked.GetAwaiter().GetResult().To<T>()!, TaskScheduler.Default);
 
     private Task<UpdateOutcome> Tell(RunKey run, string update, object? input, string? key = null) =>
@@ -198,6 +217,24 @@ public abstract class AskingConformance(IStoreFixture stores) : EngineConformanc
         await Refused(() => never.WaitAsync(TimeSpan.FromSeconds(60)), Refusal.Conflict, "*completed*before it answered*'never'*");
         await Refused(() => Tell(run, "never", "x", "k"), Refusal.Conflict, "*before it answered*");
         await Refused(() => Tell(run, "add", 1), Refusal.Conflict, "*no more commands*");
+    }
+
+    [Fact]
+    public async Task Answers_outlive_the_checkpoint_of_a_loop()
+    {
+        var run = await Start("rounds", 4);
+        (await Answer(run, "add", 5, "k")).Should().Be(5);
+        for (var i = 0; i < 2; i++)
+        {
+            await Signal(run, "go", "on");
+            await KillAndRestart();
+            (await Answer(run, "add", 5, "k")).Should().Be(5);
+        }
+        (await Events<LoopCheckpoint>(run)).Should().HaveCount(2);
+        (await Answer(run, "add", 2, "k2")).Should().Be(7);
+        (await Events<UpdateAccepted>(run)).Select(u => u.Update).Should().Equal(1, 2);
+        for (var i = 0; i < 2; i++) await Signal(run, "go", "on");
+        (await Result<int>(run)).Should().Be(7);
     }
 
     [Fact]

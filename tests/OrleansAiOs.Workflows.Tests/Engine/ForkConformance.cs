@@ -76,6 +76,7 @@ public abstract class ForkConformance(IStoreFixture stores) : EngineConformance(
         await PassTimeUntilEnd(fork, 600);
         (await Result<string>(fork)).Should().Be("x look a-right");
         (await Result<string>(old)).Should().Be("x look a-left");
+        await Check(old, fork);
     }
 
     [Fact]
@@ -96,6 +97,7 @@ public abstract class ForkConformance(IStoreFixture stores) : EngineConformance(
         var early = (await Fork(old, 2, "h", other, (2, EffectAction.Redo))).Run;
         (await Result<string>(early)).Should().Be("found nothing", "given to a step that is open at the cut, another outcome may lead another way");
         Outside.Names.Should().HaveCount(2);
+        await Check(fork);
     }
 
     [Fact]
@@ -119,6 +121,7 @@ public abstract class ForkConformance(IStoreFixture stores) : EngineConformance(
         await Eventually(async () => (await Events<BranchBegun>(undone)).Count > 0, () => "it was not undone");
         Outside.Names.Should().Equal("look", "a-left", "undo a-left");
         await Refused(() => Fork(old, BehindLook, "twice", null, (3, EffectAction.Compensate)), Refusal.Invalid, "*Step 3*");
+        await Check(old, reused, later, undone);
     }
 
     [Fact]
@@ -147,24 +150,69 @@ public abstract class ForkConformance(IStoreFixture stores) : EngineConformance(
         await Refused(() => Fork(old, 4, "g"), Refusal.Invalid, "*middle of a turn*3 (step-completed) and 5*");
     }
 
+    [Workflow("forky-parent")]
+    private sealed class Parent : Workflow<string, string>
+    {
+        protected override async Task<string> RunAsync(string input)
+        {
+            await Call(Tools.Pure, "before");                                           // step 1
+            var child = await Call(Kid, "k");                                           // step 2
+            await Receive(Go);
+            return child;
+        }
+    }
+
+    [Workflow("forky-kid")]
+    private sealed class Kid_ : Workflow<string, string>
+    {
+        protected override async Task<string> RunAsync(string input) => $"{input} {await Receive(Go)}";
+    }
+
+    private static readonly Child<string, string> Kid = new("forky-kid");
+
+    [Fact]
+    public async Task A_tree_is_cut_only_where_no_child_is_beyond_the_cut_and_a_forked_child_has_no_parent()
+    {
+        await KillAndRestart(new WorkflowRegistry().Add<Parent>().Add<Kid_>());
+        var parent = await Start("forky-parent", "x", "p");
+        var kid = new RunKey(parent.Tenant, (await UntilWaits(parent, "child")).Run.Id + ".2");
+        await UntilWaits(kid, "signal");
+        await Refused(() => Fork(parent, 2, "f"), Refusal.Conflict, $"*step 2 (run {kid.Id} of 'forky-kid')*");
+        await Refused(() => Host.ResetAsync(new ResetRun(parent, 0, "over"), "olga"), Refusal.Conflict, "*child*");
+        var orphan = (await Fork(kid, 1, "o")).Run;
+        ((RunStarted)(await History(orphan))[0]).Parent.Should().BeNull();
+        await Signal(orphan, "go", "alone");
+        (await Result<string>(orphan)).Should().Be("k alone");
+        await Signal(kid, "go", "home");
+        await UntilWaits(parent, "signal");
+        var end = (await History(parent)).FindIndex(e => e is ChildCompleted) + 1;
+        await Host.ResetAsync(new ResetRun(parent, end, "behind the child"), "olga");
+        await Eventually(async () => (await Events<BranchBegun>(parent)).Count > 0, () => "it has not begun");
+        await Signal(parent, "go", "on");
+        (await Result<string>(parent)).Should().Be("k home");
+        await Check(parent, kid, orphan);
+    }
+
     [Fact]
     public async Task A_fork_can_be_forked_and_reset()
     {
         var old = await Done();
         var fork = (await Fork(old, BehindA, "f")).Run;
-        await Until(fork, row => row.Waits.Any(w => w.Kind == "timer"));
+        await Eventually(async () => (await Events<BranchBegun>(fork)).Count > 0, () => "the fork has not begun");
         var count = (await History(fork)).Count;
         var second = (await Fork(fork, count, "s")).Run;
-        await Until(second, row => row.Waits.Any(w => w.Kind == "timer"));
-        await Host.ResetAsync(new ResetRun(fork, BehindSignal, "once more", new Dictionary<int, EffectAction> { [2] = EffectAction.Redo }), "olga");
-        await Until(fork, row => row.Waits.Any(w => w.Kind == "timer"));
-        Outside.Calls.Where(c => c.Name == "a-left").Select(c => c.Key).Should().OnlyHaveUniqueItems().And.HaveCount(2);
+        await Eventually(async () => (await Events<BranchBegun>(second)).Count > 0, () => "the second has not begun");
+        await Refused(() => Host.ResetAsync(new ResetRun(fork, BehindSignal, "before it was born"), "olga"), Refusal.Invalid, $"*copied from run {old.Id}*Fork run {old.Id}*");
+        await Host.ResetAsync(new ResetRun(fork, count, "once more"), "olga");
+        await Eventually(async () => (await Events<BranchBegun>(fork)).Count > 1, () => "the fork has not begun again");
+        Outside.Calls.Where(c => c.Name == "a-left").Should().HaveCount(1);
         await KillAndRestart();
         foreach (var run in new[] { old, fork, second })
         {
             await PassTimeUntilEnd(run, 600);
             (await Result<string>(run)).Should().Be("x look a-left");
         }
+        await Check(old, fork, second);
     }
 }
 

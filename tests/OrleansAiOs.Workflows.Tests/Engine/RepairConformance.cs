@@ -144,7 +144,7 @@ public abstract class RepairConformance(IStoreFixture stores) : EngineConformanc
         await UntilPauses(run);
         await Signal(run, "go", 1);
         await UntilParked(run);
-        await Refused(() => Host.RetryNowAsync(run, 1, "olga"), Refusal.Conflict, "*unpark*");
+        await Refused(() => Host.RetryNowAsync(run, 1, "olga"), Refusal.Conflict, "*parked*");
         await Host.SkipAsync(run, 1, JsonText.From("by hand"), "posted by hand", "olga");
         await KillAndRestart(CodeOf(typeof(Mended)));
         await Host.UnparkAsync(run, "olga");

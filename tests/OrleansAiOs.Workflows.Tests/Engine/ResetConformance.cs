@@ -85,6 +85,7 @@ public abstract class ResetConformance(IStoreFixture stores) : EngineConformance
         history[(int)version - 1].Should().BeOfType<RunReset>().Which.By.Should().Be("olga");
         history.OfType<StepScheduled>().Select(e => e.Step).Should().Equal(1, 2, 3, 2, 3);
         Outside.Names.Count(n => n == "look").Should().Be(1);
+        await Check(run);
     }
 
     [Fact]
@@ -98,6 +99,7 @@ public abstract class ResetConformance(IStoreFixture stores) : EngineConformance
         (await Result<string>(run)).Should().Be("a-left b-left end");
         Outside.Names.Should().Equal("look", "a-left", "b-left");
         (await Events<OutcomeReused>(run)).Select(e => (e.Step, e.Key)).Should().Equal((2, Outside.Calls[1].Key), (3, Outside.Calls[2].Key));
+        await Check(run);
     }
 
     [Fact]
@@ -118,6 +120,7 @@ public abstract class ResetConformance(IStoreFixture stores) : EngineConformance
         await Until(run, row => Outside.Names.Contains("b-right") && row.Waits.Any(w => w.Kind == "signal"));
         await Signal(run, "go", "end");
         (await Result<string>(run)).Should().Be("a-right b-right end");
+        await Check(run);
     }
 
     [Fact]
@@ -138,6 +141,7 @@ public abstract class ResetConformance(IStoreFixture stores) : EngineConformance
         await Until(run, row => Outside.Names.Contains("b-right") && row.Waits.Any(w => w.Kind == "signal"));
         await Signal(run, "go", "end");
         (await Result<string>(run)).Should().Be("a-right b-right end");
+        await Check(run);
     }
 
     [Fact]
@@ -166,6 +170,7 @@ public abstract class ResetConformance(IStoreFixture stores) : EngineConformance
         (await Result<string>(run)).Should().Be("a-left b-left end");
         Outside.Calls.Where(c => c.Name == "a-left").Select(c => c.Key).Should().OnlyHaveUniqueItems().And.HaveCount(calls);
         Outside.Calls.Where(c => c.Name == "b-left").Should().HaveCount(1);
+        await Check(run);
     }
 
     [Fact]
@@ -181,6 +186,7 @@ public abstract class ResetConformance(IStoreFixture stores) : EngineConformance
         (await Result<string>(run)).Should().Be("a-left b-left good end");
         Outside.Names.Should().Equal("look", "a-left", "b-left");
         await Refused(() => Reset(run, (History(run).Result).Count), Refusal.Invalid, "*over*");
+        await Check(run);
     }
 
     [Fact]
@@ -197,6 +203,7 @@ public abstract class ResetConformance(IStoreFixture stores) : EngineConformance
         var version = await Signal(run, "go", "left", "k1");
         version.Should().Be(4, "receipts of the dead branch still answer");
         await Refused(() => Signal(run, "go", "other", "k1"), Refusal.Conflict);
+        await Check(run);
     }
 
     [Fact]
@@ -219,6 +226,7 @@ public abstract class ResetConformance(IStoreFixture stores) : EngineConformance
         await Refused(() => Reset(run, BehindA, (3, EffectAction.Redo)), Refusal.Conflict, "*does not run on this build*test.once*");
         await Host.ResetAsync(new ResetRun(run, BehindLook, "new code", new Dictionary<int, EffectAction> { [2] = EffectAction.Redo, [3] = EffectAction.Redo }), "olga");
         (await Result<string>(run)).Should().Be("changed-left");
+        await Check(run);
     }
 
     [Fact]
@@ -231,6 +239,7 @@ public abstract class ResetConformance(IStoreFixture stores) : EngineConformance
         await Signal(run, "go", "end");
         (await Result<string>(run)).Should().Be("a-left b-left end");
         Outside.Calls.Where(c => c.Name == "look").Select(c => c.Key).Should().OnlyHaveUniqueItems().And.HaveCount(2);
+        await Check(run);
     }
 
     [Fact]
@@ -253,6 +262,7 @@ public abstract class ResetConformance(IStoreFixture stores) : EngineConformance
         await Signal(run, "go", "end");
         (await Result<string>(run)).Should().Be("a-left paid end");
         Outside.Names.Count(n => n == "b-left").Should().Be(1);
+        await Check(run);
     }
 
     [Fact]
@@ -271,6 +281,7 @@ public abstract class ResetConformance(IStoreFixture stores) : EngineConformance
         await Signal(run, "go", "end");
         (await Result<string>(run)).Should().Be("second b-left end");
         (await Events<StepCompleted>(run)).Where(e => e.Step == 2).Should().HaveCount(1);
+        await Check(run);
     }
 
     [Fact]

@@ -173,6 +173,7 @@ public abstract class VersionConformance(IStoreFixture stores) : EngineConforman
         await Signal(fresh, "go", 1);
         (await Result<string>(fresh)).Should().Be("1.10");
         (await Migrate("1.10")).Should().OnlyContain(run => run.Run == far);
+        await Check(fresh);
     }
 
     [Fact]
@@ -191,6 +192,7 @@ public abstract class VersionConformance(IStoreFixture stores) : EngineConforman
         await Until(idle, row => Outside.Names.Contains("one") && row.Waits.Any(w => w.Kind == "signal"));
         await Signal(idle, "go", 1);
         (await Result<string>(idle)).Should().Be("1");
+        await Check(idle, gone);
     }
 
     [Fact]

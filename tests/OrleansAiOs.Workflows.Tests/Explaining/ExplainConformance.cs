@@ -16,7 +16,9 @@ namespace OrleansAiOs.Workflows.Tests.Explaining;
 public abstract class ExplainConformance(IStoreFixture stores) : EngineConformance(stores)
 {
     private static readonly Signal<int> Delivery = new("delivery");
+    private static readonly Update<string, string> Slowly = new("slowly");
     private static readonly Activity<string, string> OneAtATime = Activity.Pure<Outside, string, string>("test.narrow", (o, name, c) => o.Call(name, c), new ActivityOptions { Concurrency = 1 });
+    private static readonly Activity<string, string> Shared1 = Activity.Pure<Outside, string, string>("test.shared", (o, name, c) => o.Call(name, c), new ActivityOptions { ConcurrencyPerTenant = 1 });
     private static readonly Activity<string, string> Seldom = Activity.Pure<Outside, string, string>("test.seldom", (o, name, c) => o.Call(name, c), new ActivityOptions { PerSecond = 0.01 });
     private static readonly Activity<string, string> ByNobody = Activity.Keyed<AbsentDesk, string, string>("test.absent", (_, name, _, _) => Task.FromResult(name));
     private static readonly ConcurrentDictionary<string, bool> MayRest = new();
@@ -58,9 +60,12 @@ public abstract class ExplainConformance(IStoreFixture stores) : EngineConforman
                         await Receive(Delivery);
                     }
                     break;
+                case "update":
+                    Handles(Slowly, async text => $"{text} {await Receive(Delivery)}");
+                    return await Call(Tools.Keyed, what);
                 case "fail": throw new WorkflowFailedException("Out of stock.");
                 default:
-                    return await Call(what switch { "once" => Tools.Once, "once-no-hook" => Tools.OnceWithoutHook, "narrow" => OneAtATime, "seldom" => Seldom, "absent" => ByNobody, _ => Tools.Keyed }, what);
+                    return await Call(what switch { "once" => Tools.Once, "once-no-hook" => Tools.OnceWithoutHook, "narrow" => OneAtATime, "shared" => Shared1, "seldom" => Seldom, "absent" => ByNobody, _ => Tools.Keyed }, what);
             }
             return "done";
         }
@@ -147,10 +152,32 @@ public abstract class ExplainConformance(IStoreFixture stores) : EngineConforman
             await t.WhileItHangs("narrow", "first");
             return await t.Host.ExplainAsync(await t.Start("explained", "narrow"));
         },
+        [CauseCodes.TenantShareFull] = async t =>
+        {
+            await t.WhileItHangs("shared", "first");
+            return await t.Host.ExplainAsync(await t.Start("explained", "shared"));
+        },
+        [CauseCodes.Paused] = async t =>
+        {
+            var run = await t.Start("explained", "receive");
+            await t.Host.PauseAsync(run, "month's end", "paula");
+            await t.Signal(run, "delivery", 5);
+            return await t.Host.ExplainAsync(run);
+        },
+        [CauseCodes.UpdateUnanswered] = async t =>
+        {
+            var run = await t.Hanging("update");
+            _ = t.Host.UpdateAsync(run, Slowly.Name, JsonText.From("soon"), "paula", null, CancellationToken.None).ContinueWith(update => update.Exception);
+            await t.Eventually(async () => (await t.Events<UpdateAccepted>(run)).Count > 0, () => "the update was not accepted");
+            return await t.Host.ExplainAsync(run);
+        },
         [CauseCodes.RateLimited] = async t =>
         {
             await t.WhileItHangs("seldom", "first");
-            return await t.Host.ExplainAsync(await t.Start("explained", "seldom"));
+            var said = await t.Host.ExplainAsync(await t.Start("explained", "seldom"));
+            t.Outside.LetGo();
+            t.Time.Advance(TimeSpan.FromMinutes(5));
+            return said;
         },
         [CauseCodes.InquiryUnderWay] = async t =>
         {
@@ -181,6 +208,14 @@ public abstract class ExplainConformance(IStoreFixture stores) : EngineConforman
         {
             var run = await t.Start("explained", "leave");
             await t.UntilParked(run);
+            return await t.Host.ExplainAsync(run);
+        },
+        [CauseCodes.Imported] = async t =>
+        {
+            var run = await t.Start("explained", "stuck");
+            var (name, body) = EventNames.Write(new RunImported(t.Time.GetUtcNow(), "0.1.0", "paula"));
+            var history = await t.Store.ReadAsync(run, 1, default);
+            (await t.Store.AppendAsync(new RunAppend(run, history.Count, [new NewEvent(Guid.NewGuid(), name, body, history[^1].At)], null, null))).Should().Be(AppendResult.Appended);
             return await t.Host.ExplainAsync(run);
         },
         [CauseCodes.CodeStuck] = t => t.AtRest("stuck"),
@@ -277,6 +312,12 @@ public abstract class ExplainConformance(IStoreFixture stores) : EngineConforman
         [CauseCodes.NoSuchRun] = t => t.Host.ExplainAsync(t.Key("nobody")),
         [CauseCodes.Completed] = t => t.AtTheEnd("keyed"),
         [CauseCodes.Failed] = t => t.AtTheEnd("fail"),
+        [CauseCodes.Terminated] = async t =>
+        {
+            var run = await t.Start("explained", "receive");
+            await t.Host.TerminateAsync(run, "a mistake", "paula");
+            return await t.Host.ExplainAsync(run);
+        },
         [CauseCodes.Cancelled] = async t =>
         {
             var run = await t.Start("explained", "receive");
@@ -287,7 +328,7 @@ public abstract class ExplainConformance(IStoreFixture stores) : EngineConforman
     };
 
     // These are said besides what the run waits for.
-    private static readonly string[] Remarks = [CauseCodes.SignalNotAwaited, CauseCodes.ClockSkew, CauseCodes.QueueFull, CauseCodes.HostFull];
+    private static readonly string[] Remarks = [CauseCodes.SignalNotAwaited, CauseCodes.ClockSkew, CauseCodes.QueueFull, CauseCodes.HostFull, CauseCodes.UpdateUnanswered];
 
     public static TheoryData<string> Causes => [.. Seeds.Keys];
 
@@ -300,7 +341,7 @@ public abstract class ExplainConformance(IStoreFixture stores) : EngineConforman
         if (Remarks.Contains(code)) said.Causes.Select(cause => cause.Code).Should().Contain(code);
         else said.Causes.First(cause => cause.Code != CauseCodes.ClockSkew).Code.Should().Be(code);
         said.Causes.Should().OnlyContain(cause => cause.Says.Length > 20 && cause.Says.Length < 1000);
-        if (said.Causes[0].Code is not (CauseCodes.Completed or CauseCodes.Failed or CauseCodes.Cancelled))
+        if (said.Causes[0].Code is not (CauseCodes.Completed or CauseCodes.Failed or CauseCodes.Cancelled or CauseCodes.Terminated))
             said.Causes.Should().OnlyContain(cause => cause.Unblockers.Count > 0, "a person wants to know who or what can move it on");
     }
 
@@ -326,6 +367,7 @@ public abstract class ExplainConformance(IStoreFixture stores) : EngineConforman
     [InlineData(CauseCodes.OutcomeUnknown, "resolve --never", "once-no-hook #2")]
     [InlineData(CauseCodes.OutcomeUnknown, "skip", "by hand")]
     [InlineData(CauseCodes.CodeMended, "unpark", "got 1")]
+    [InlineData(CauseCodes.Paused, "resume", "got 5")]
     [InlineData(CauseCodes.SignalMisnamed, "signal", "got 17")]
     [InlineData(CauseCodes.SignalUnreadable, "signal", "got 5")]
     [InlineData(CauseCodes.SignalNeverSent, "signal", "got 5")]
@@ -373,6 +415,7 @@ public abstract class ExplainConformance(IStoreFixture stores) : EngineConforman
             "retry-now" => Host.RetryNowAsync(run, int.Parse(words[3]), "olga"),
             "skip" => Host.SkipAsync(run, int.Parse(words[3]), value, "by hand", "olga"),
             "resolve" => Host.ResolveAsync(run, int.Parse(words[3]), words[4] == "--happened", value, "seen", "olga"),
+            "resume" => Host.ResumeAsync(run, "olga"),
             "unpark" => Host.UnparkAsync(run, "olga"),
             "signal" => Host.SignalAsync(run, words[3], JsonText.Parse(words[4]), "olga"),
             "approve" => Host.DecideAsync(run, int.Parse(words[3]), true, carl),
@@ -506,7 +549,7 @@ public abstract class ExplainConformance(IStoreFixture stores) : EngineConforman
 
         protected override object? Invoke(MethodInfo? method, object?[]? arguments)
         {
-            if (FailReads && method!.Name is nameof(IRunStore.ReadAsync)) throw new IOException("connection refused");
+            if (FailReads && method!.Name is nameof(IRunStore.ReadAsync) or nameof(IRunStore.LoadAsync)) throw new IOException("connection refused");
             if (HoldAppends && method!.Name is nameof(IRunStore.AppendAsync)) return new ValueTask<AppendResult>(Held((RunAppend)arguments![0]!));
             return method!.Invoke(inner, arguments);
         }

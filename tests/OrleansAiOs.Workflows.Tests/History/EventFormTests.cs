@@ -16,14 +16,15 @@ public sealed class EventFormTests
 
     private static readonly WorkflowEvent[] Full =
     [
-        new RunStarted("w", Value, "host-1", "v1", "INV-1", "paula", Attributes, 7, "run-1"), new HostChanged("host-2"), new SignalReceived("go", Value, "paula", "key", "digest"),
-        new CancelRequested("why", "paula", "key", "digest"), new RunParked("reason", "detail", 2), new RunUnparked("paula", "key", "digest"), new RunPaused("why", "paula", "key", "digest"), new RunResumed("paula", "key", "digest"),
+        new RunStarted("w", Value, "host-1", "v1", "INV-1", "paula", Attributes, 7, new ParentRun("p", 3), "run-1"), new HostChanged("host-2"), new SignalReceived("go", Value, "paula", "key", "digest"),
+        new CancelRequested("why", "paula", "key", "digest"), new RunParked("reason", "detail", 2), new RunUnparked("paula", "key", "digest"), new RunImported(At, "0.1.0", "paula"), new RunPaused("why", "paula", "key", "digest"), new RunResumed("paula", "key", "digest"),
         new RunReset(4, "why", [Choice], true, "paula", "key", "digest"), new RunForked("run-1", 4, 9, [Choice], "2", "why", "paula"), new BranchBegun(), new OutcomeReused(1, "k", Value, Failed),
         new RunMigrated("1", "2", new MigrationCertificate(7, 3, "d1935"), true, "paula", "key", "digest"),
         new RunTerminated("why", "paula", "key", "digest"), new UpdateAccepted(1, "add", Value, "paula", "key", "digest"), new UpdateCompleted(1, Value), new UpdateFailed(1, Failed), new AttributesSet(Attributes), new PatchMarked("p"),
-        new RunCompleted(Value), new RunFailed(Failed), new RunCancelled("why"), new StepScheduled(1, "a.b", Effect.AtMostOnce, Value), new AttemptStarted(1, 2), new AttemptFailed(1, 2, Failed, At, true),
+        new RunCompleted(Value), new RunFailed(Failed), new RunCancelled("why"), new StepScheduled(1, "a.b", Effect.AtMostOnce, Value), new AttemptStarted(1, 2), new AttemptHeartbeat(1, 2, Value), new AttemptFailed(1, 2, Failed, At, true),
         new StepCompleted(1, 2, Value), new StepFailed(1, 2, Failed), new StepCancelled(1), new StepCancelAsked(1), new OutcomeUnknown(1, 2, Failed), new OutcomeStillUnknown(1, 2, "why", At),
-        new InquiryStarted(1, 2), new OutcomeNeverWill(1, "why", "paula", "key", "digest"), new OutcomeHappened(1, Value, "paula", "key", "digest"), new RetryAsked(1, "paula", "key", "digest"), new StepSkipped(1, Value, "why", "paula", "key", "digest"), new TimerSet(1, At), new TimerFired(1), new TimerCancelled(1),
+        new InquiryStarted(1, 2), new OutcomeNeverWill(1, "why", "paula", "key", "digest"), new OutcomeHappened(1, Value, "paula", "key", "digest"), new RetryAsked(1, "paula", "key", "digest"), new StepSkipped(1, Value, "why", "paula", "key", "digest"), new TimerSet(1, At), new RunSettled(), new ChildScheduled(1, "w", "r.1", Value, ParentClose.Terminate, "INV-1"),
+        new ChildCancelAsked(1), new ChildReached(1, true), new ChildCompleted(1, Value), new ChildFailed(1, Failed), new TimerFired(1), new TimerCancelled(1),
         new ApprovalRequested(1, "Pay", Value, "d1935", "controller", ["paula"], At), new ApprovalDecided(1, true, new Decider("carl", ["controller"], "key"), "fine", "key", "digest"),
         new ApprovalExpired(1), new ApprovalWithdrawn(1), new ValueRecorded(1, Value),
         new LoopCheckpoint(Value, [1, 4], 7, 3, 2, "host-1", Attributes, new Dictionary<string, bool> { ["p"] = true }, [new EarlySignals("go", [Value])], [new KeptReceipt("key", "digest", 3, At)],
@@ -32,7 +33,7 @@ public sealed class EventFormTests
 
     private static readonly WorkflowEvent[] Spare =
     [
-        new RunStarted("w", default, "host-1"), new SignalReceived("go", default), new CancelRequested("why"), new RunParked("reason", "detail"), new RunUnparked(), new RunPaused("why"), new RunResumed(), new RunTerminated("why"), new UpdateAccepted(1, "add", default),
+        new RunStarted("w", default, "host-1"), new SignalReceived("go", default), new CancelRequested("why"), new RunParked("reason", "detail"), new RunUnparked(), new RunImported(At, "0.1.0"), new RunPaused("why"), new RunResumed(), new RunTerminated("why"), new ChildScheduled(1, "w", "r.1", default, ParentClose.RequestCancel), new UpdateAccepted(1, "add", default),
         new RunMigrated(null, "2", new MigrationCertificate(7, 3, "d")), new RunReset(0, "why", []),
         new RunForked("run-1", 4, 9, [new EffectChoice(2, "a.b", Effect.Pure, EffectAction.Redo, "k")]), new OutcomeReused(1, "k"), new RunCompleted(default),
         new AttemptFailed(1, 1, new Failure("T", "m"), At), new OutcomeStillUnknown(1, 1, "why", null), new OutcomeNeverWill(1, "why"), new OutcomeHappened(1, default),
@@ -50,7 +51,8 @@ public sealed class EventFormTests
             var (name, body) = EventNames.Write(e);
             text.AppendLine($"{name} {Encoding.UTF8.GetString(body)}");
         }
-        Verified.Text("Events.verified.txt", text.ToString());
+        Verified.Text("Events.verified.txt", text.ToString(), "What is stored is read for ever. To version it: add an optional member (old lines stay as they are, a new one shows the member), "
+            + "or an event with a name of its own, and keep reading the old; never rename, retype or take away. A line that is new is well; a line that changed or went is a history nobody can read.");
     }
 
     [Fact]

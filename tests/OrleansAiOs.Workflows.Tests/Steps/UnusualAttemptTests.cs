@@ -90,7 +90,9 @@ public sealed class UnusualAttemptTests
     public async Task What_a_tool_hangs_on_its_token_and_throws_ends_neither_host_nor_step()
     {
         await using var test = await Host();
-        (await test.RunAsync("unusual", "quarrels")).Should().BeOfType<RunFailed>().Which.Failure.Message.Should().Contain("did not answer within");
+        var run = await test.StartRunAsync("unusual", "quarrels");
+        await test.AdvanceAsync(TimeSpan.FromSeconds(1));
+        (await test.EndOf(run)).Should().BeOfType<RunFailed>().Which.Failure.Message.Should().Contain("did not answer within");
     }
 
     [Theory]

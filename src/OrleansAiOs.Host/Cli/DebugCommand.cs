@@ -1,0 +1,107 @@
+using System.CommandLine;
+using System.Diagnostics;
+using System.Globalization;
+using System.Reflection;
+using System.Text;
+using System.Text.Json;
+using OrleansAiOs.Host.Serving;
+using OrleansAiOs.Workflows;
+using OrleansAiOs.Workflows.History;
+using OrleansAiOs.Workflows.Hosting;
+using OrleansAiOs.Workflows.Stepping;
+
+namespace OrleansAiOs.Host.Cli;
+
+/// <summary>aios debug: steps through a run's history, forward and back, with the workflow's code at each event. The world is not touched.</summary>
+internal static class DebugCommand
+{
+    public static Command Create(ClientOptions client)
+    {
+        var what = new Argument<string>("RUN|FILE") { Description = "A run of the host, or a file with what `aios history RUN --json` printed." };
+        var packs = new Option<string[]>("--pack") { Description = "A folder with the built pack that holds the workflow.", HelpName = "DIR", AllowMultipleArgumentsPerToken = true };
+        var commands = new Option<string?>("--commands") { Description = "What to do, separated by commas, as in 'n,n,b step-failed,c'; then end. Without it: keys on a screen, lines from a pipe.", HelpName = "LIST" };
+        var id = new Option<string?>("--run-id") { Description = "The id of the run in a file, which its code may have used. Default: the file's name.", HelpName = "ID" };
+        var attach = new Option<bool>("--attach") { Description = "Wait for an IDE's debugger, and stop it in the workflow's code at the event --at says." };
+        var at = new Option<int>("--at") { Description = "The event to begin at. Default: 1.", HelpName = "EVENT", DefaultValueFactory = _ => 1 };
+        return client.Query("debug", "Step through a run, forward and back, with the code's state at each event. Nothing is called, sent or changed.", what, packs, commands, id, attach, at).Does(async call =>
+        {
+            var registry = new WorkflowRegistry();
+            foreach (var assembly in ServeCommand.BuiltIn.Concat((call.Get(packs) ?? []).SelectMany(PackLoader.FromFolder)).Distinct<Assembly>()) registry.AddFrom(assembly);
+            var (run, history) = await ReadAsync(client, call, call.Get(what), call.Get(id));
+            var stepper = Open(registry, run, history);
+            if (call.Get(attach)) return await AttachAsync(call, stepper, call.Get(at));
+            stepper.GoTo(call.Get(at));
+            var session = new DebugSession(call.Terminal, stepper, async other => (await ReadAsync(client, call, other, null)).History);
+            if (call.Get(commands) is { } list)
+            {
+                foreach (var command in list.Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries))
+                    if (!await session.DoAsync(command)) break;
+            }
+            else if (call.Terminal.IsScreen && !Console.IsInputRedirected) await DebugScreen.RunAsync(session, call.Cancellation);
+            else
+            {
+                session.Tell();
+                while (await Console.In.ReadLineAsync(call.Cancellation) is { } line)
+                    if (!await session.DoAsync(line.Trim())) break;
+            }
+            return ExitCode.Done;
+        });
+    }
+
+    private static RunStepper Open(WorkflowRegistry registry, RunKey run, IReadOnlyList<StoredEvent> history)
+    {
+        try
+        {
+            return new RunStepper(registry, run, history);
+        }
+        catch (Exception e) when (e is ArgumentException or UnreadableHistoryException)
+        {
+            throw new CliException(ExitCode.Invalid, $"The history of {run} cannot be stepped through.", e.Message);
+        }
+    }
+
+    // The debugger stops on the code's own stack: its variables, its callers and "step over" are the IDE's from there on.
+    private static async Task<int> AttachAsync(Invocation call, RunStepper stepper, int version)
+    {
+        call.Terminal.Note($"Attach a debugger to process {Environment.ProcessId.ToString(CultureInfo.InvariantCulture)}; it will stop at event {version}: {stepper.Text(Math.Clamp(version, 1, stepper.Count))}");
+        while (!Debugger.IsAttached) await Task.Delay(100, call.Cancellation);
+        stepper.StopAt(version, Debugger.Break);
+        return ExitCode.Done;
+    }
+
+    private static async Task<(RunKey Run, IReadOnlyList<StoredEvent> History)> ReadAsync(ClientOptions client, Invocation call, string what, string? id)
+    {
+        if (File.Exists(what))
+        {
+            var name = id ?? Path.GetFileNameWithoutExtension(what);
+            if (!RunKey.TryParse(RunKey.DefaultTenant, name, out var run, out var error)) throw CliException.Usage($"'{name}' cannot be the id of the run in {what}: {error} Say which it is with --run-id.");
+            return (run, Lines(what, await File.ReadAllLinesAsync(what, call.Cancellation)));
+        }
+        using var api = client.Connect(call);
+        var page = await api.GetAsync<PageDocument<EventDocument>>($"{ApiPaths.Run(what)}/history", call.Cancellation);
+        return (new RunKey(RunKey.DefaultTenant, what), [.. page.Items.Select(Stored)]);
+    }
+
+    private static List<StoredEvent> Lines(string file, string[] lines)
+    {
+        var history = new List<StoredEvent>(lines.Length);
+        for (var i = 0; i < lines.Length; i++)
+        {
+            if (lines[i].Length == 0) continue;
+            try
+            {
+                history.Add(Stored(JsonSerializer.Deserialize<EventDocument>(lines[i], ApiClient.Json) ?? throw new JsonException("it is null")));
+                if (history[^1].Version != history.Count) throw new JsonException($"it is event {history[^1].Version}, and {history.Count} must stand here");
+            }
+            catch (JsonException e)
+            {
+                throw new CliException(ExitCode.Invalid, $"{file}, line {i + 1} is not an event as `aios history RUN --json` prints one: {e.Message}");
+            }
+        }
+        return history.Count > 0 ? history : throw new CliException(ExitCode.Invalid, $"{file} holds no event.");
+    }
+
+    private static StoredEvent Stored(EventDocument e) => e.Type is null || e.Data.ValueKind is JsonValueKind.Undefined
+        ? throw new JsonException("version, type, at and data are expected")
+        : new StoredEvent(e.Version, Guid.Empty, e.Type, Encoding.UTF8.GetBytes(e.Data.GetRawText()), e.At);
+}

@@ -1,0 +1,16 @@
+using OrleansAiOs.Tests.Shared;
+
+namespace OrleansAiOs.Workflows.Tests.Replay;
+
+/// <summary>The sample workflows' histories, for ever. (The engine's own, turn by turn, are in History/Histories.)</summary>
+public sealed class OldSampleTests
+{
+    [Fact]
+    public Task Histories_of_the_sample_workflows_replay_byte_for_byte()
+    {
+        var code = SampleCode.Build(SampleCode.Source);
+        return StoredHistories.ReplayAsync(Path.Combine(Folder(), "Histories", "samples.ndjson"), code, () => code.All.Select(type => (new RunKey("default", type.Name), SampleCode.Run(code, type.Name))));
+    }
+
+    private static string Folder([System.Runtime.CompilerServices.CallerFilePath] string here = "") => Path.GetDirectoryName(here)!;
+}
