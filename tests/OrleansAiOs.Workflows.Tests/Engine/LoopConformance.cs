@@ -144,9 +144,10 @@ public abstract class LoopConformance(IStoreFixture stores) : EngineConformance(
         (await Host.StartRunAsync(new StartRun("adds", JsonText.From(1), run.Id), "paula")).IsNew.Should().BeFalse();
         await Refused(() => Host.StartRunAsync(new StartRun("adds", JsonText.From(2), run.Id), "paula"), Refusal.Conflict);
         Time.Advance(TimeSpan.FromDays(31));
-        await Signal(run, "number", 6, "k6");
-        await Until(run, row => !row.Busy && row.Attributes!["sum"] == "21");
-        (await Checkpoints(run))[^1].Receipts!.Select(kept => kept.Key).Should().Equal(["k6"], "older ones are let go after thirty days");
+        // A checkpoint is not written before as many events as it would keep receipts: so several.
+        for (var i = 6; i <= 9; i++) await Signal(run, "number", i, $"k{i}");
+        await Until(run, row => !row.Busy && row.Attributes!["sum"] == "45");
+        (await Checkpoints(run))[^1].Receipts!.Select(kept => kept.Key).Should().BeSubsetOf(["k6", "k7", "k8", "k9"], "older ones are let go after thirty days").And.NotBeEmpty();
         await Sound(run);
     }
 
