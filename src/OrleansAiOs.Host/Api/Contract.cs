@@ -6,7 +6,8 @@ namespace OrleansAiOs.Host.Api;
 
 // What goes over the wire. Requests are read strictly: an unknown or doubled member is refused.
 
-internal sealed record StartRequest(string Workflow, JsonElement Input, string? Id = null, string? BusinessKey = null, Dictionary<string, string>? Attributes = null, int Priority = 0);
+internal sealed record StartRequest(string Workflow, JsonElement Input, string? Id = null, string? BusinessKey = null, Dictionary<string, string>? Attributes = null, int Priority = 0,
+    string? Version = null);
 
 internal sealed record ReasonRequest(string? Reason = null);
 

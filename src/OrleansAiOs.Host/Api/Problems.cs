@@ -1,6 +1,7 @@
 using System.Text.Json;
 using Microsoft.AspNetCore.Mvc;
 using OrleansAiOs.Workflows;
+using OrleansAiOs.Workflows.Branching;
 using OrleansAiOs.Workflows.Payloads;
 
 namespace OrleansAiOs.Host.Api;
@@ -33,14 +34,16 @@ internal static class Problems
             var (status, title, detail) = Describe(e);
             if (status == 500) ApiLog.Broke(log, e, context.Request.Method, context.Request.Path);
             if (e is CommandRefusedException { RetryAfter: { } after }) context.Response.Headers.RetryAfter = Math.Max(1, (int)Math.Ceiling(after.TotalSeconds)).ToString(null, null);
-            await WriteAsync(context, status, (title, detail));
+            await WriteAsync(context, status, (title, detail), e is EffectsToChooseException choose ? choose.Effects : null);
         }
     }
 
-    private static Task WriteAsync(HttpContext context, int status, (string Title, string Detail) problem)
+    private static Task WriteAsync(HttpContext context, int status, (string Title, string Detail) problem, IReadOnlyList<EffectBeyond>? effects = null)
     {
         context.Response.StatusCode = status;
-        return context.Response.WriteAsJsonAsync(new ProblemDetails { Status = status, Title = problem.Title, Detail = problem.Detail, Type = $"https://www.rfc-editor.org/rfc/rfc9110#name-{status}" },
+        var details = new ProblemDetails { Status = status, Title = problem.Title, Detail = problem.Detail, Type = $"https://www.rfc-editor.org/rfc/rfc9110#name-{status}" };
+        if (effects is not null) details.Extensions["effects"] = effects.Select(EffectView.Of).ToList();
+        return context.Response.WriteAsJsonAsync(details,
             (JsonSerializerOptions?)null, "application/problem+json", CancellationToken.None);
     }
 

@@ -41,7 +41,7 @@ internal static class RunsApi
         var input = JsonBody.From(request.Input);
         // The same key again is the same run: its id is made from the key, so the run's own stream is the receipt.
         var id = request.Id ?? (key is null ? null : "key-" + Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes($"{Caller.Of(context).Id}\n{key}"))[..16]));
-        var command = new StartRun(request.Workflow, input, id, request.BusinessKey, request.Attributes, Priority: request.Priority);
+        var command = new StartRun(request.Workflow, input, id, request.BusinessKey, request.Attributes, Priority: request.Priority, Version: NoNul("version", request.Version));
         var (started, end, row) = wait is null
             ? (await host.StartRunAsync(command, Caller.Of(context).Id), null, null)
             : await InTimeAsync(wait.Value, context.RequestAborted, limit => host.StartAndWaitAsync(command, Caller.Of(context).Id, limit));
@@ -208,8 +208,10 @@ internal static class RunsApi
     public static string? NoNul(string what, string? text) =>
         text is not null && (text.Contains('\0') || text.Length > 1000) ? throw new ProblemException(400, $"Bad {what}", $"{what} holds U+0000 or is longer than 1,000 characters.") : text;
 
-    public static string CursorOf(RunRow last) =>
-        Convert.ToBase64String(Encoding.UTF8.GetBytes(string.Create(CultureInfo.InvariantCulture, $"{last.StartedAt:O}~{last.Run.Id}"))).Replace('+', '-').Replace('/', '_');
+    public static string CursorOf(RunRow last) => Cursor(new RunCursor(last.StartedAt, last.Run.Id))!;
+
+    public static string? Cursor(RunCursor? cursor) => cursor is null ? null
+        : Convert.ToBase64String(Encoding.UTF8.GetBytes(string.Create(CultureInfo.InvariantCulture, $"{cursor.StartedAt:O}~{cursor.Id}"))).Replace('+', '-').Replace('/', '_');
 
     public static RunCursor? ParseCursor(string? cursor)
     {

@@ -15,9 +15,10 @@ internal static class StartCommand
         var businessKey = new Option<string?>("--business-key") { Description = "What people call the case: an invoice number, an order.", HelpName = "KEY" };
         var attributes = new Option<string[]>("--attribute") { Description = "A search attribute; may be repeated.", HelpName = "NAME=VALUE" };
         var priority = new Option<int?>("--priority") { Description = "-100 to 100: where attempts wait for an activity's limit, those of the highest are next. Default: 0.", HelpName = "N" };
+        var version = new Option<string?>("--code-version") { Description = "The version of its code; the newest the host holds if left out.", HelpName = "VERSION" };
         var wait = RunOutcome.Wait();
 
-        return client.Change("start", "Start a run of a workflow.", workflow, input, document, id, businessKey, attributes, priority, wait).Does(async call =>
+        return client.Change("start", "Start a run of a workflow.", workflow, input, document, id, businessKey, attributes, priority, version, wait).Does(async call =>
         {
             if (call.Get(input) is not null && call.Get(document) is not null) throw CliException.Usage("--input and --document exclude each other: the document's reference is the input.");
             var named = Attributes(call.Get(attributes) ?? []);
@@ -25,7 +26,7 @@ internal static class StartCommand
             var (value, runId) = call.Get(document) is { } file
                 ? await UploadAsync(api, file, call.Cancellation)
                 : (await JsonArgument.ReadAsync(call.Get(input) ?? "null", call.Cancellation), null);
-            var request = new StartBody(call.Get(workflow), value, call.Get(id) ?? runId, call.Get(businessKey), named, call.Get(priority));
+            var request = new StartBody(call.Get(workflow), value, call.Get(id) ?? runId, call.Get(businessKey), named, call.Get(priority), call.Get(version));
             var json = await api.CommandAsync(HttpMethod.Post, ApiPaths.Runs, request, call.Cancellation);
             return await TellAsync(client, call, api, json, call.Has(wait) ? RunOutcome.Limit(call, wait) : null);
         });
@@ -78,5 +79,5 @@ internal static class StartCommand
         return attributes;
     }
 
-    private sealed record StartBody(string Workflow, JsonElement Input, string? Id, string? BusinessKey, Dictionary<string, string>? Attributes, int? Priority);
+    private sealed record StartBody(string Workflow, JsonElement Input, string? Id, string? BusinessKey, Dictionary<string, string>? Attributes, int? Priority, string? Version);
 }

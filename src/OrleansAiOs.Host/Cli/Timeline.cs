@@ -51,6 +51,10 @@ internal sealed class Timeline
             case "update-accepted": Add(e, $"update {Text(e, "name")}", By(e), Raw(e, "input")); break;
             case "update-completed": Add(e, "update answered", "", Raw(e, "answer")); break;
             case "update-failed": Add(e, "update failed", "", Failure(e), bad: true); break;
+            case "run-reset": Add(e, $"reset to event {Raw(e, "to")}", By(e), Text(e, "why")); break;
+            case "run-forked": Add(e, $"forked from {Text(e, "from")} at event {Raw(e, "at")}", By(e), Text(e, "why")); break;
+            case "branch-begun": Add(e, "goes on from there"); break;
+            case "run-migrated": Add(e, $"moved from version {Text(e, "from")} to {Text(e, "to")}", By(e)); break;
             case "attributes-set": Add(e, "attributes", "", Raw(e, "attributes")); break;
             case "patch-marked": Add(e, $"patch {Text(e, "patch")}"); break;
             case "run-completed": Add(e, "completed"); break;
@@ -90,6 +94,7 @@ internal sealed class Timeline
                 Stand(step, e.Data.TryGetProperty("retryAt", out _) ? $"outcome unknown, asked again {Time(e, "retryAt")}" : "outcome unknown, a person has to say", Text(e, "why"), bad: true);
                 break;
             case "outcome-never-will": Stand(step, $"did not happen{Said(e)}", Text(e, "why")); break;
+            case "outcome-reused": End(step, e, "done before the reset, reused"); break;
             case "outcome-happened": End(step, e, $"had happened{Said(e)}"); break;
             case "retry-asked": Stand(step, $"retry asked{Said(e)}"); break;
             case "step-skipped": End(step, e, $"skipped{Said(e)}", Text(e, "why")); break;

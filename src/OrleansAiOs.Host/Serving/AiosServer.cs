@@ -154,11 +154,13 @@ internal sealed class AiosServer : IAsyncDisposable
         }).ExcludeFromDescription();
         var api = web.MapGroup("/api/v1");
         RunsApi.Map(api);
-        BulkApi.Map(api);
         ExportApi.Map(api);
+        BulkApi.Map(api);
         SchedulesApi.Map(api);
         ExplainApi.Map(api);
         ApprovalsApi.Map(api);
+        VersionsApi.Map(api);
+        BranchesApi.Map(api);
         PayloadsApi.Map(api);
         KeysApi.Map(api);
         EventsApi.Map(api);

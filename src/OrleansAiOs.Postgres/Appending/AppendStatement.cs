@@ -53,9 +53,9 @@ internal sealed class AppendStatement
                     from unnest($11::int[], $12::varchar[], $13::varchar[], $14::smallint[], $15::varchar[], $16::boolean[], $17::varchar[], $18::jsonb[], $19::jsonb[], $20::boolean[], $21::timestamptz[], $22::timestamptz[], $23::timestamptz[], $24::bigint[])
                         r(so, workflow, code, status, host, busy, bkey, attributes, waits, approval, started, updated, closed, checkpoint)
                     where r.so not in (select o from lose)
-                    on conflict (tenant_id, id) do update set status = excluded.status, host = excluded.host, busy = excluded.busy, attributes = excluded.attributes,
-                        waits = excluded.waits, awaits_approval = excluded.awaits_approval, updated_at = excluded.updated_at, closed_at = excluded.closed_at,
-                        checkpoint = excluded.checkpoint)
+                    on conflict (tenant_id, id) do update set code_version = excluded.code_version, status = excluded.status, host = excluded.host, busy = excluded.busy,
+                        attributes = excluded.attributes, waits = excluded.waits, awaits_approval = excluded.awaits_approval, updated_at = excluded.updated_at,
+                        closed_at = excluded.closed_at, checkpoint = excluded.checkpoint)
                 """;
             types.AddRange([NpgsqlDbType.Integer, Text, Text, NpgsqlDbType.Smallint, Text, NpgsqlDbType.Boolean, Text, NpgsqlDbType.Jsonb, NpgsqlDbType.Jsonb, NpgsqlDbType.Boolean,
                 NpgsqlDbType.TimestampTz, NpgsqlDbType.TimestampTz, NpgsqlDbType.TimestampTz, NpgsqlDbType.Bigint]);

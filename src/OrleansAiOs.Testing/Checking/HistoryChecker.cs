@@ -1,10 +1,12 @@
 using System.Runtime.CompilerServices;
 using OrleansAiOs.Workflows;
+using OrleansAiOs.Workflows.Branching;
 using OrleansAiOs.Workflows.History;
 using OrleansAiOs.Workflows.Hosting;
 using OrleansAiOs.Workflows.Steps;
 using OrleansAiOs.Workflows.Timers;
 using OrleansAiOs.Workflows.Turns;
+using OrleansAiOs.Workflows.Versions;
 
 namespace OrleansAiOs.Testing.Checking;
 
@@ -102,7 +104,8 @@ public sealed class HistoryChecker(CheckerOptions options)
     private void NoteKin(RunKey run, List<(WorkflowEvent Event, DateTimeOffset At)> events, StepGrammar grammar)
     {
         if (grammar.Steps.Values.Any(step => step.Opened is ChildScheduled)) parents.Add(run);
-        var end = events.Select(e => e.Event).OfType<RunClosed>().FirstOrDefault();
+        var live = Branch.Live(events);
+        var end = events.Where((_, i) => live?[i] is not false).Select(e => e.Event).OfType<RunClosed>().FirstOrDefault();
         var settled = events[^1].Event is RunSettled;
         if (events[0].Event is RunStarted { Parent: { } parent }) children[run] = (parent, end, settled);
         foreach (var (number, step) in grammar.Steps)
@@ -165,6 +168,8 @@ public sealed class HistoryChecker(CheckerOptions options)
         RunPaused paused => paused.Key,
         RunResumed resumed => resumed.Key,
         RunTerminated terminated => terminated.Key,
+        RunReset reset => reset.Key,
+        RunMigrated migrated => migrated.Key,
         _ => null,
     };
 
@@ -172,11 +177,11 @@ public sealed class HistoryChecker(CheckerOptions options)
 
     private void CheckEffects(RunKey run, StepGrammar grammar, Action<string, string> report)
     {
-        foreach (var (number, step) in grammar.Steps)
+        foreach (var (number, step) in grammar.Steps.Select(step => (step.Key, step.Value)).Concat(grammar.Dead))
         {
-            if (step.Opened is not StepScheduled { Effect: not Effect.Pure } scheduled) continue;
+            if (step.Opened is not StepScheduled { Effect: not Effect.Pure } scheduled || step.IsCopied) continue;
             var sum = 0;
-            for (var epoch = 0; epoch <= step.Epoch; epoch++)
+            for (var epoch = step.FirstEpoch; epoch <= step.Epoch; epoch++)
             {
                 var reference = IdempotencyKey.Of(run.Tenant, run.Id, number, epoch).Value;
                 known.Add(reference);
@@ -210,7 +215,7 @@ public sealed class HistoryChecker(CheckerOptions options)
         }
         RunState state;
         WorkflowRun? run = null;
-        if (registry.Find(((RunStarted)events[0].Event).Workflow) is not null)
+        if (registry.Find(((RunStarted)events[0].Event).Workflow, WorkflowRun.VersionAtEnd(events)) is not null)
         {
             run = WorkflowRun.Load(facts.Run, facts.History, Sealed(registry));
             state = run.State;
@@ -218,13 +223,14 @@ public sealed class HistoryChecker(CheckerOptions options)
         }
         else
         {
-            state = new RunState(facts.Run);
-            foreach (var (e, at) in events) state.Apply(e, at);
+            state = RunState.Of(facts.Run, events);
         }
 
         if (run is { LoadFault: null } && state.Checkpoint is not null) CheckFolded(facts, state, report);
+        CheckCertificates(facts.Run, events, report);
 
         var busy = state.IsBusy;
+        if (row.CodeVersion != state.CodeVersion) report("I5", $"the row says version {row.CodeVersion}, the history {state.CodeVersion}");
         if (row.Checkpoint != state.Checkpoint) report("I5", $"the row says checkpoint {row.Checkpoint}, the history {state.Checkpoint}");
         if (row.Status != state.Status) report("I5", $"the row says {row.Status}, the history {state.Status}");
         if (row.Busy != busy) report("I5", $"the row says busy: {row.Busy}, the history {busy}");
@@ -239,7 +245,7 @@ public sealed class HistoryChecker(CheckerOptions options)
         if (busy && state.IsClosed && options.LivingHosts?.Contains(state.Host!) is false) report("I8", $"it ended on host {state.Host}, which is dead, and nobody has told its kin");
         if (state.IsClosed) return;
 
-        if (!state.IsHeld && state.Open.Min(step => step.Due) is { } due && !(facts.WakeUp <= due))
+        if (state.Due is { } due && !(facts.WakeUp <= due))
             report("I5", $"something is due at {due:O}, and the wake-up row says {(facts.WakeUp is { } at ? at.ToString("O") : "nothing")}");
         foreach (var step in state.Open.OfType<ApprovalStep>())
             if (!row.Waits.Any(wait => wait.Kind == "approval" && wait.Step == step.Number && wait.Digest == step.Request.Digest))
@@ -259,11 +265,23 @@ public sealed class HistoryChecker(CheckerOptions options)
         if (folded.LoadFault is { } fault) report("I6", $"from the checkpoint at {whole.Checkpoint}: {fault.Reason}. {fault.Detail}");
         else if (Told(folded.State) is var told && Told(whole) is var expected && told != expected) report("I6", $"read from the checkpoint at {whole.Checkpoint} it is {told}, read as a whole {expected}");
 
-        static string Told(RunState state) => $"{state.Version} {state.Now:O} {state.Status} {state.Host} {state.CancelReason} {state.Parked?.Reason} signals {state.Signals} "
+        static string Told(RunState state) => $"{state.Version} {state.Now:O} {state.Status} {state.Host} {state.CancelReason} {state.Parked?.Reason} signals {state.Signals} on {state.CodeVersion} "
             + $"attributes {string.Join(',', state.Attributes?.OrderBy(a => a.Key, StringComparer.Ordinal).Select(a => $"{a.Key}={a.Value}") ?? [])} "
             + $"receipts {string.Join(',', state.Receipts.OrderBy(r => r.Key, StringComparer.Ordinal).Select(r => $"{r.Key}:{r.Value.Version}"))} "
             + $"updates {state.UpdatesAccepted} {string.Join(',', state.Updates.Values.Select(update => update.Keep()))} "
             + $"open {string.Join(',', state.InOrder<OpenStep>().Select(step => step.Describe()))}";
+    }
+
+    // A run was moved because the new version asked for what was recorded: it still does.
+    private void CheckCertificates(RunKey run, List<(WorkflowEvent Event, DateTimeOffset At)> events, Action<string, string> report)
+    {
+        foreach (var (e, _) in events)
+        {
+            if (e is not RunMigrated { Certificate: var certificate } moved || registry.Find(((RunStarted)events[0].Event).Workflow, moved.To) is null) continue;
+            var (again, fault) = Migration.Certify(run, events.GetRange(0, (int)certificate.UpTo), moved.From, moved.To, registry);
+            if (fault is not null) report("I6", $"it was moved to version {moved.To}, which does not replay it up to event {certificate.UpTo}: {fault.Detail}");
+            else if (again != certificate) report("I6", $"it was moved to version {moved.To}, which now asks for other commands up to event {certificate.UpTo} than its certificate says");
+        }
     }
 
     // Enough for a replay, which reads no clock and starts nothing.

@@ -15,10 +15,16 @@ internal sealed class StepGrammar
     private WorkflowEvent? before;
     private DateTimeOffset at;
     private bool closed;
+    private string? codeVersion;
     private bool settled;
     private bool paused;
     private readonly HashSet<int> openUpdates = [];
     private int updates;
+    private readonly List<(long Version, WorkflowEvent Event, DateTimeOffset At, int Resets)> branch = [];
+    private readonly Dictionary<int, EffectChoice> reuses = [];
+    private int resets;
+    private int undone;
+    private bool begun = true;
 
     public enum Phase
     {
@@ -45,6 +51,18 @@ internal sealed class StepGrammar
 
         public int Epoch { get; set; }
 
+        /// <summary>The epoch its keys begin with: that of the reset it was scheduled or redone behind.</summary>
+        public int FirstEpoch { get; set; }
+
+        /// <summary>The outcome it is to be given without a call.</summary>
+        public EffectChoice? Reuse { get; set; }
+
+        /// <summary>It was over in the run this one was forked from: its effects are that run's.</summary>
+        public bool IsCopied { get; set; }
+
+        /// <summary>The version of its last event.</summary>
+        public long Last { get; set; }
+
         public bool CancelAsked { get; set; }
 
         /// <summary>How a child's end was recorded.</summary>
@@ -57,30 +75,57 @@ internal sealed class StepGrammar
 
     public IReadOnlyDictionary<int, Step> Steps => steps;
 
+    /// <summary>Steps of branches that a reset left, as they were then.</summary>
+    public List<(int Number, Step Step)> Dead { get; } = [];
+
     public IReadOnlyList<(string Invariant, string What)> Faults => faults;
 
     /// <summary>Where one host went on with what another had under way.</summary>
     public List<(int Step, string Owner, DateTimeOffset At)> TakenOver { get; } = [];
 
-    public void Show(long version, WorkflowEvent e, DateTimeOffset when)
+    public void Show(long version, WorkflowEvent e, DateTimeOffset when) => Show(version, e, when, null);
+
+    private void Show(long version, WorkflowEvent e, DateTimeOffset when, int? resetsThen)
     {
         Demand(when >= at, version, "I4", $"its time {when:O} is before the one of the event before, {at:O}");
-        Demand(!closed || e is RunImported or RunSettled || e is HostChanged && !settled, version, "I4", $"a {EventNames.Of(e)} stands behind the end of the run");
+        Demand(!closed || e is RunImported or RunSettled or RunReset or HostChanged, version, "I4", $"a {EventNames.Of(e)} stands behind the end of the run");
         Demand(before is not RunImported, version, "I4", $"a {EventNames.Of(e)} stands behind the import of the run, which does not go on here");
         Demand(before is not null || e is RunStarted, version, "I4", $"the history begins with a {EventNames.Of(e)}");
         Demand(before is null || e is not RunStarted, version, "I4", "the run was started twice");
-        Demand(!e.IsCommand || before is not (null or HostChanged or RunParked), version, "I4", $"the command {EventNames.Of(e)} stands behind no input");
+        Demand(!e.IsCommand || before is not (null or HostChanged or RunParked or RunMigrated), version, "I4", $"the command {EventNames.Of(e)} stands behind no input");
         Demand(!e.IsCommand || when == at, version, "I4", $"the command {EventNames.Of(e)} bears another time than its input");
         at = when > at ? when : at;
         before = e;
+        if (e is RunReset cut) Leave(version, cut);
+        if (e is RunReset or RunForked) resets = resetsThen ?? resets + 1;
+        branch.Add((version, e, when, resets));
         switch (e)
         {
             case RunStarted started:
                 host = started.Host;
+                codeVersion = started.Version;
                 break;
             case HostChanged changed:
                 Demand(changed.Host != host, version, "I4", $"the host changes from {host} to itself");
                 host = changed.Host;
+                break;
+            case RunMigrated moved:
+                Demand(moved.From == codeVersion, version, "I4", $"it is moved from version {moved.From}, and was on {codeVersion}");
+                Demand(moved.Certificate.UpTo < version, version, "I4", $"its certificate reaches to event {moved.Certificate.UpTo}");
+                codeVersion = moved.To;
+                break;
+            case RunReset reset:
+                Cut(version, reset.Effects);
+                break;
+            case RunForked forked:
+                foreach (var copied in steps.Values) copied.IsCopied = copied.IsOver;
+                codeVersion = forked.Version ?? codeVersion;
+                Cut(version, forked.Effects);
+                break;
+            case BranchBegun:
+                Demand(!begun, version, "I4", "the branch begins twice");
+                foreach (var (number, undoing) in steps.Where(s => s.Key < 0)) Demand(undoing.IsOver, version, "I2", $"the branch begins while step {-number} is being undone");
+                begun = true;
                 break;
             case UpdateAccepted accepted:
                 Demand(accepted.Update == ++updates, version, "I4", $"update {accepted.Update} follows update {updates - 1}");
@@ -104,8 +149,10 @@ internal sealed class StepGrammar
                 break;
             case LoopCheckpoint checkpoint:
                 foreach (var (number, open) in steps) Demand(open.IsOver, version, "I4", $"a checkpoint, while step {number} is {open.Now}");
-                Demand(checkpoint.Steps == steps.Count, version, "I4", $"the checkpoint counts {checkpoint.Steps} steps, and there are {steps.Count}");
+                Demand(checkpoint.Steps == steps.Count - undone, version, "I4", $"the checkpoint counts {checkpoint.Steps} steps, and there are {steps.Count - undone}");
+                Demand((checkpoint.Resets ?? 0) == resets, version, "I4", $"the checkpoint counts {checkpoint.Resets} resets, and there are {resets}");
                 Demand(checkpoint.Host == host, version, "I4", $"the checkpoint is of host {checkpoint.Host}, and {host} appends");
+                Demand(checkpoint.CodeVersion == codeVersion, version, "I4", $"the checkpoint is of version {checkpoint.CodeVersion}, and the run is on {codeVersion}");
                 break;
             case RunClosed or RunImported:
                 closed = true;
@@ -115,6 +162,8 @@ internal sealed class StepGrammar
                 break;
             case StepEvent of:
                 if (!steps.TryGetValue(of.Step, out var step)) Fault(version, "I4", $"{EventNames.Of(e)} of step {of.Step}, which was never scheduled");
+                else if (!begun && of.Step > 0 && e is (AttemptStarted or OutcomeReused or TimerFired or ApprovalExpired))
+                    Fault(version, "I4", $"{EventNames.Of(e)} of step {of.Step} before the branch has begun");
                 else if (step.IsOver) Fault(version, "I2", $"{EventNames.Of(e)} of step {of.Step}, which is over: {step.Now}");
                 else if (step.Opened is StepScheduled scheduled) OfActivity(version, of, step, scheduled);
                 else if (step.Opened is TimerSet timer) OfTimer(version, of, step, timer);
@@ -127,14 +176,66 @@ internal sealed class StepGrammar
     private void Open(long version, StepEvent e)
     {
         if (steps.ContainsKey(e.Step)) Fault(version, "I2", $"step {e.Step} is scheduled a second time");
-        Demand(e.Step == steps.Count + 1, version, "I4", $"step {e.Step} follows step {steps.Count}");
+        Demand(e.Step == steps.Count - undone + 1, version, "I4", $"step {e.Step} follows step {steps.Count - undone}");
         steps[e.Step] = new Step(e)
         {
             Owner = host,
+            Last = version,
+            Epoch = resets << 16,
+            FirstEpoch = resets << 16,
             Now = e switch { StepScheduled or ChildScheduled => Phase.Attempting, ValueRecorded => Phase.Completed, _ => Phase.Waiting },
         };
+        if (reuses.Remove(e.Step, out var reuse))
+        {
+            Demand(e is StepScheduled same && same.Activity == reuse.Activity && CanonicalJson.Digest(same.Input) == CanonicalJson.Digest(reuse.Input), version, "I2",
+                $"step {e.Step} is not the {reuse.Activity} whose outcome was to be reused");
+            (steps[e.Step].Reuse, steps[e.Step].Now) = (reuse, Phase.Pausing);
+        }
         if (e is ApprovalRequested approval)
             Demand(approval.Digest == CanonicalJson.Digest(approval.Subject), version, "I10", "the digest of what is to be approved is not that of the subject");
+    }
+
+    // What a reset left: the steps are as they were at the cut, and those that went on behind it are looked at for their effects.
+    private void Leave(long version, RunReset reset)
+    {
+        foreach (var (number, step) in steps)
+        {
+            if (step.IsOver && step.Last <= reset.To) continue;
+            Dead.Add((number, step));
+            if (number < 0 || step.Opened is not StepScheduled { Effect: Effect.Keyed or Effect.Transactional or Effect.AtMostOnce } effect) continue;
+            Demand(step.Now is not Phase.Completed || reset.Effects.Any(choice => choice.Step == number), version, "I2", $"{effect.Activity} (step {number}) took effect, and the reset does not say what becomes of it");
+            Demand(closed || effect.Effect is not Effect.AtMostOnce || step.IsOver || step.Now is Phase.Pausing, version, "I2", $"step {number} may run at most once, and was left while its outcome was unknown");
+        }
+        Demand(begun, version, "I4", "it is reset before the branch has begun");
+        branch.RemoveAll(shown => shown.Version > Math.Max(reset.To, 1));
+        var kept = new StepGrammar();
+        foreach (var (shownVersion, shown, shownAt, shownResets) in branch) kept.Show(shownVersion, shown, shownAt, shownResets);
+        steps.Clear();
+        foreach (var (number, step) in kept.steps) steps.Add(number, step);
+        openUpdates.Clear();
+        openUpdates.UnionWith(kept.openUpdates);
+        (closed, settled, paused, updates, undone) = (kept.closed, kept.settled, kept.paused, kept.updates, kept.undone);
+    }
+
+    private void Cut(long version, IReadOnlyList<EffectChoice> effects)
+    {
+        begun = false;
+        reuses.Clear();
+        foreach (var (number, step) in steps.Where(step => !step.Value.IsOver && step.Value.Opened is StepScheduled).ToList())
+        {
+            (step.Now, step.Epoch, step.FirstEpoch, step.Last) = (Phase.Pausing, resets << 16, resets << 16, version);
+            step.Reuse = effects.FirstOrDefault(choice => choice.Step == number && choice.Action is EffectAction.Reuse);
+        }
+        foreach (var choice in effects)
+        {
+            if (choice.Action is EffectAction.Reuse && !(steps.TryGetValue(choice.Step, out var open) && !open.IsOver)) reuses[choice.Step] = choice;
+            if (choice.Action is not EffectAction.Compensate) continue;
+            undone++;
+            steps[-choice.Step] = new Step(new StepScheduled(-choice.Step, choice.Undo!, choice.UndoEffect, choice.UndoInput))
+            {
+                Now = Phase.Pausing, Owner = host, Last = version, Epoch = resets << 16, FirstEpoch = resets << 16,
+            };
+        }
     }
 
     private void OfActivity(long version, StepEvent e, Step step, StepScheduled scheduled)
@@ -142,10 +243,16 @@ internal sealed class StepGrammar
         var once = scheduled.Effect is Effect.AtMostOnce;
         if (step.Owner != host && (e is OutcomeUnknown || e is AttemptStarted && step.Now is Phase.Attempting || e is InquiryStarted && step.Now is Phase.Inquiring))
             TakenOver.Add((e.Step, step.Owner, at));
+        step.Last = version;
         switch (e)
         {
+            case OutcomeReused reused:
+                Demand(step.Reuse is { } chosen && chosen.Key == reused.Key, version, "I2", $"step {e.Step} takes an outcome that no reset chose to reuse");
+                step.Now = Phase.Withdrawn;
+                break;
             case AttemptStarted started:
                 Allow(step, Phase.Attempting, Phase.Pausing);
+                Demand(step.Reuse is null, version, "I2", $"step {e.Step} is attempted, and its outcome was to be reused");
                 Demand(!paused, version, "I4", $"attempt {started.Attempt} of step {e.Step} begins while the run is paused");
                 Demand(started.Attempt == step.Attempt + 1, version, "I4", $"attempt {started.Attempt} of step {e.Step} follows attempt {step.Attempt}");
                 Demand(!once || step.Now is not Phase.Attempting || step.Owner == host, version, "I2",

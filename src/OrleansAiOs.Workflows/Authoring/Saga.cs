@@ -1,3 +1,4 @@
+using OrleansAiOs.Workflows.History;
 using OrleansAiOs.Workflows.Replay;
 using OrleansAiOs.Workflows.Steps;
 
@@ -26,8 +27,14 @@ public sealed class Saga : IAsyncDisposable
 
         async Task<TOut> Remembered()
         {
-            var result = await ActivityStep.Call(execution, activity, input, options, cancellation);
-            this.undo.Push(() => ActivityStep.Call(execution, undo, result, null, CancellationToken.None));
+            var (outcome, step) = (ActivityStep.Call(execution, activity, input, options, cancellation), execution.StepsSoFar);
+            var result = await outcome;
+            execution.Undos[step] = (undo, () => JsonText.From(result)); // a reset may ask for it from outside
+            this.undo.Push(() =>
+            {
+                execution.Undos.Remove(step);
+                return ActivityStep.Call(execution, undo, result, null, CancellationToken.None);
+            });
             return result;
         }
     }

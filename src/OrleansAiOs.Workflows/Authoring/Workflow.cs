@@ -12,7 +12,10 @@ public sealed class WorkflowAttribute(string name) : Attribute
     /// <summary>The name.</summary>
     public string Name { get; } = name;
 
-    /// <summary>The version of the code, written into each run it starts.</summary>
+    /// <summary>
+    /// The version of the code, written into each run it starts. Classes of one name and several versions stand side by side: a start takes the
+    /// newest unless it names one, and a run stays on the version it began with until it is migrated.
+    /// </summary>
     public string? Version { get; init; }
 }
 

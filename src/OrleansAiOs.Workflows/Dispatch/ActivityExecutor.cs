@@ -98,7 +98,7 @@ internal sealed class ActivityExecutor(WorkflowHost host, IServiceProvider servi
         {
             // Not the tool's fault but ours; the run must hear of it all the same, or it would wait for ever.
             var failure = new Failure(e.GetType().Name, $"The attempt could not be carried out: {e.GetType().Name}", FailureKind.Error);
-            if (attempt.Inquiry > 0) Finish(attempt, new InquiryInput(attempt.Step, attempt.Inquiry, Reconciled<JsonText>.StillUnknown(failure.Message)));
+            if (attempt.Inquiry > 0) Finish(attempt, new InquiryInput(attempt.Step, attempt.Inquiry, attempt.Epoch, Reconciled<JsonText>.StillUnknown(failure.Message)));
             else Report(attempt, new AttemptOutcome.Failed(failure, e, Definite: false, Final: false, null));
         }
         finally
@@ -182,7 +182,7 @@ internal sealed class ActivityExecutor(WorkflowHost host, IServiceProvider servi
         {
             verdict = Reconciled<JsonText>.StillUnknown($"The inquiry failed: {e.Message}");
         }
-        if (!halt.IsCancellationRequested) Finish(attempt, new InquiryInput(attempt.Step, attempt.Inquiry, verdict));
+        if (!halt.IsCancellationRequested) Finish(attempt, new InquiryInput(attempt.Step, attempt.Inquiry, attempt.Epoch, verdict));
     }
 
     private void Report(Attempt attempt, AttemptOutcome outcome) => Finish(attempt, new OutcomeInput(attempt.Step, attempt.Number, attempt.Epoch, outcome));

@@ -50,7 +50,6 @@ internal static class RunExplainer
         if (history.Count == 0) return new Explanation(run.Id, null, null, around.Now, [.. HostCauses.WithoutHistory(run, around).OrderBy(cause => cause.Urgency)]);
 
         List<(WorkflowEvent Event, DateTimeOffset At)> events;
-        var state = new RunState(run);
         try
         {
             events = FoldedHistory.Events(history);
@@ -62,7 +61,7 @@ internal static class RunExplainer
                 new Cause(CauseCodes.HistoryUnreadable, $"Its history cannot be read by this build. {e.Message}", Urgency.Stopped) { Unblockers = ["the build that wrote it, or a later one"] },
             ]);
         }
-        foreach (var (e, at) in events) state.Apply(e, at);
+        var state = RunState.Of(run, events);
 
         WorkflowRun? loaded = null;
         bool? goesOn = null;

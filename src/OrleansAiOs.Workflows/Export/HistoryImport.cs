@@ -82,9 +82,8 @@ public static class HistoryImport
             var (name, body) = EventNames.Write(new RunImported(header.ExportedAt, header.Engine, by));
             events.Add(new NewEvent(new IdSource(BitConverter.ToUInt64(run.History[^1].Id.ToByteArray())).NextId(at), name, body, at));
         }
-        var state = new RunState(run.Run);
-        foreach (var e in events) state.Apply(EventNames.Read(state.Version + 1, e.Type, e.Body), e.At);
-        var row = new RunRow(run.Run, run.Workflow, state.Started!.Version, state.Status, state.Host!, Busy: false, state.Started.BusinessKey, state.Attributes,
+        var state = RunState.Of(run.Run, [.. events.Select((e, i) => (EventNames.Read(i + 1, e.Type, e.Body), e.At))]);
+        var row = new RunRow(run.Run, run.Workflow, state.CodeVersion, state.Status, state.Host!, Busy: false, state.Started!.BusinessKey, state.Attributes,
             state.Outcome is null ? [new RunWait("imported", "nothing: it is kept as evidence", Why: $"imported by {by}", Since: state.Now)] : [], state.StartedAt, state.Now,
             state.Outcome is null ? null : run.History.Last(e => e.Type is not "run-imported").At, state.Checkpoint);
         for (var attempt = 1; ; attempt++)
@@ -103,12 +102,16 @@ public static class HistoryImport
     // A body that cannot be read would be found only when somebody looks at the run.
     private static void Check(ExportedRun run)
     {
+        var events = new List<(WorkflowEvent Event, DateTimeOffset At)>();
         var state = new RunState(run.Run);
         foreach (var e in run.History)
         {
             try
             {
-                state.Apply(e.Read(), e.At);
+                events.Add((e.Read(), e.At));
+                // What a reset left is known only from the reset.
+                if (events[^1].Event is RunReset) state = RunState.Of(run.Run, events);
+                else state.Apply(events[^1].Event, e.At);
             }
             catch (Exception broken) when (broken is UnreadableHistoryException or ArgumentException or InvalidOperationException or NullReferenceException)
             {

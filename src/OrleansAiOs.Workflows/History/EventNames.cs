@@ -19,6 +19,10 @@ public static class EventNames
         ("run-imported", typeof(RunImported)),
         ("run-paused", typeof(RunPaused)),
         ("run-resumed", typeof(RunResumed)),
+        ("run-reset", typeof(RunReset)),
+        ("run-forked", typeof(RunForked)),
+        ("branch-begun", typeof(BranchBegun)),
+        ("run-migrated", typeof(RunMigrated)),
         ("attributes-set", typeof(AttributesSet)),
         ("patch-marked", typeof(PatchMarked)),
         ("loop-checkpoint", typeof(LoopCheckpoint)),
@@ -45,6 +49,7 @@ public static class EventNames
         ("outcome-happened", typeof(OutcomeHappened)),
         ("retry-asked", typeof(RetryAsked)),
         ("step-skipped", typeof(StepSkipped)),
+        ("outcome-reused", typeof(OutcomeReused)),
         ("child-scheduled", typeof(ChildScheduled)),
         ("child-cancel-asked", typeof(ChildCancelAsked)),
         ("child-reached", typeof(ChildReached)),
@@ -69,6 +74,26 @@ public static class EventNames
     public static IEnumerable<string> Names => All.Select(e => e.Name);
 
     public static string Of(WorkflowEvent e) => ByType[e.GetType()].Name;
+
+    /// <summary>The key of the command that an event records, if it had one, and the digest of what was asked.</summary>
+    internal static (string? Key, string? Body) ReceiptOf(WorkflowEvent e) => e switch
+    {
+        SignalReceived of => (of.Key, of.Body),
+        CancelRequested of => (of.Key, of.Body),
+        RunUnparked of => (of.Key, of.Body),
+        RunPaused of => (of.Key, of.Body),
+        RunResumed of => (of.Key, of.Body),
+        RunTerminated of => (of.Key, of.Body),
+        UpdateAccepted of => (of.Key, of.Body),
+        RunMigrated of => (of.Key, of.Body),
+        RunReset of => (of.Key, of.Body),
+        ApprovalDecided of => (of.Key, of.Body),
+        OutcomeHappened of => (of.Key, of.Body),
+        OutcomeNeverWill of => (of.Key, of.Body),
+        RetryAsked of => (of.Key, of.Body),
+        StepSkipped of => (of.Key, of.Body),
+        _ => default,
+    };
 
     internal static (string Name, byte[] Body) Write(WorkflowEvent e)
     {
@@ -106,6 +131,10 @@ public sealed class UnreadableHistoryException(string message) : Exception(messa
 [JsonSerializable(typeof(RunImported))]
 [JsonSerializable(typeof(RunPaused))]
 [JsonSerializable(typeof(RunResumed))]
+[JsonSerializable(typeof(RunReset))]
+[JsonSerializable(typeof(RunForked))]
+[JsonSerializable(typeof(BranchBegun))]
+[JsonSerializable(typeof(RunMigrated))]
 [JsonSerializable(typeof(AttributesSet))]
 [JsonSerializable(typeof(PatchMarked))]
 [JsonSerializable(typeof(LoopCheckpoint))]
@@ -132,6 +161,7 @@ public sealed class UnreadableHistoryException(string message) : Exception(messa
 [JsonSerializable(typeof(OutcomeHappened))]
 [JsonSerializable(typeof(RetryAsked))]
 [JsonSerializable(typeof(StepSkipped))]
+[JsonSerializable(typeof(OutcomeReused))]
 [JsonSerializable(typeof(ChildScheduled))]
 [JsonSerializable(typeof(ChildCancelAsked))]
 [JsonSerializable(typeof(ChildReached))]

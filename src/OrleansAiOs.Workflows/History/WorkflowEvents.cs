@@ -26,7 +26,7 @@ public abstract record StepCommand(int Step) : StepEvent(Step)
 // ---- the run ----
 
 public sealed record RunStarted(string Workflow, JsonText Input, string Host, string? Version = null, string? BusinessKey = null,
-    string? By = null, IReadOnlyDictionary<string, string>? Attributes = null, int? Priority = null, ParentRun? Parent = null) : WorkflowEvent;
+    string? By = null, IReadOnlyDictionary<string, string>? Attributes = null, int? Priority = null, ParentRun? Parent = null, string? ForkedFrom = null) : WorkflowEvent;
 
 /// <summary>The run and the step that started a run.</summary>
 public sealed record ParentRun(string Run, int Step);
@@ -60,6 +60,53 @@ public sealed record RunPaused(string Reason, string? By = null, string? Key = n
 
 public sealed record RunResumed(string? By = null, string? Key = null, string? Body = null) : WorkflowEvent;
 
+/// <summary>The run goes on from an earlier event: what stands between is a dead branch, kept as evidence and seen by nobody again.</summary>
+/// <param name="To">The last event before the dead branch; 0 starts the run over.</param>
+/// <param name="Effects">What becomes of each effect of the dead branch.</param>
+/// <param name="DropSignals">Signals of the dead branch are dead too; else the code is shown them again.</param>
+public sealed record RunReset(long To, string Why, IReadOnlyList<EffectChoice> Effects, bool DropSignals = false, string? By = null, string? Key = null, string? Body = null) : WorkflowEvent;
+
+/// <summary>The events before were copied from another run: from here on this one goes its own way.</summary>
+/// <param name="From">The other run's id.</param>
+/// <param name="At">The last of its events that was copied.</param>
+/// <param name="Seen">The last of its events when its effects were listed.</param>
+/// <param name="Version">The version of the code from here on; the other run's if left out.</param>
+public sealed record RunForked(string From, long At, long Seen, IReadOnlyList<EffectChoice> Effects, string? Version = null, string? Why = null, string? By = null) : WorkflowEvent;
+
+/// <summary>What was to be undone is: the code goes on from the cut, and is shown what was kept from it until now.</summary>
+public sealed record BranchBegun : WorkflowEvent;
+
+/// <summary>What becomes of an effect that lies beyond a cut.</summary>
+/// <param name="Step">Its step in the old branch.</param>
+/// <param name="Key">The idempotency key it had.</param>
+/// <param name="Input">To reuse: what it was called with, and its outcome.</param>
+/// <param name="Undo">To compensate: the activity that undoes it, and what that is called with.</param>
+public sealed record EffectChoice(int Step, string Activity, Effect Effect, EffectAction Action, string Key, JsonText Input = default, JsonText Result = default, Failure? Failure = null,
+    string? Undo = null, JsonText UndoInput = default, Effect UndoEffect = Effect.Pure);
+
+public enum EffectAction
+{
+    /// <summary>Its recorded outcome is taken, if the code asks for the same again.</summary>
+    Reuse,
+
+    /// <summary>It is done again if the code asks for it, under a new key.</summary>
+    Redo,
+
+    /// <summary>It is undone before the run goes on.</summary>
+    Compensate,
+}
+
+/// <summary>From here on the run is on another version of its code, which was shown the whole history before and asked for the same.</summary>
+/// <param name="From">The version it was on; null for code without one.</param>
+/// <param name="Undo">It was moved back to where it came from.</param>
+public sealed record RunMigrated(string? From, string? To, MigrationCertificate Certificate, bool Undo = false, string? By = null, string? Key = null, string? Body = null) : WorkflowEvent;
+
+/// <summary>What can be checked again of a move: the same version, shown the same history, asks for the same commands.</summary>
+/// <param name="UpTo">The version of the last event that was shown.</param>
+/// <param name="Commands">How many commands the code asked for.</param>
+/// <param name="Digest">SHA-256, in hexadecimal, over what it asked for: of each command its name, a line feed, its stored form, a line feed.</param>
+public sealed record MigrationCertificate(long UpTo, int Commands, string Digest);
+
 public sealed record AttributesSet(IReadOnlyDictionary<string, string> Attributes) : WorkflowEvent
 {
     [JsonIgnore]
@@ -80,9 +127,11 @@ public sealed record PatchMarked(string Patch) : WorkflowEvent
 /// <param name="Guids">Identifiers the code has drawn so far.</param>
 /// <param name="Host">The host incarnation of the append.</param>
 /// <param name="Signals">Signals that came and were not received yet.</param>
+/// <param name="CodeVersion">The version of its code the run is on.</param>
+/// <param name="Resets">How often the run was reset or forked.</param>
 public sealed record LoopCheckpoint(JsonText State, IReadOnlyList<long> Entry, long Iteration, int Steps, int Guids, string Host,
     IReadOnlyDictionary<string, string>? Attributes = null, IReadOnlyDictionary<string, bool>? Patches = null, IReadOnlyList<EarlySignals>? Signals = null,
-    IReadOnlyList<KeptReceipt>? Receipts = null, KeptUpdates? Updates = null) : WorkflowEvent
+    IReadOnlyList<KeptReceipt>? Receipts = null, KeptUpdates? Updates = null, string? CodeVersion = null, int? Resets = null) : WorkflowEvent
 {
     [JsonIgnore]
     public override bool IsCommand => true;
@@ -181,6 +230,10 @@ public sealed record RetryAsked(int Step, string? By = null, string? Key = null,
 
 /// <summary>A person gave a step that has no attempt under way its result; what its attempts did outside is theirs to know.</summary>
 public sealed record StepSkipped(int Step, JsonText Result, string Why, string? By = null, string? Key = null, string? Body = null) : StepEvent(Step);
+
+/// <summary>The outcome is the one that an effect of a dead branch had; nothing was sent.</summary>
+/// <param name="Key">The idempotency key the effect had.</param>
+public sealed record OutcomeReused(int Step, string Key, JsonText Result = default, Failure? Failure = null) : StepEvent(Step);
 
 // ---- a child ----
 

@@ -8,9 +8,10 @@ namespace OrleansAiOs.Workflows;
 /// <param name="Id">The run's id; a new one if left out. The same id and input again answers with the first run.</param>
 /// <param name="BusinessKey">What people call the case: an invoice number, an order; at most 200 characters.</param>
 /// <param name="Priority">Where attempts of the tenant wait for an activity's limit, those of the run with the highest are next; -100 to 100.</param>
+/// <param name="Version">The version of the code it runs on; the newest this host holds if left out.</param>
 public sealed record StartRun(string Workflow, JsonText Input, string? Id = null, string? BusinessKey = null,
     IReadOnlyDictionary<string, string>? Attributes = null, string Tenant = RunKey.DefaultTenant,
-    int Priority = 0);
+    int Priority = 0, string? Version = null);
 
 /// <param name="IsNew">False when the run was there already, with the same input.</param>
 public sealed record Started(RunKey Run, bool IsNew);
@@ -23,7 +24,7 @@ public sealed record Started(RunKey Run, bool IsNew);
 public sealed record UpdateOutcome(long Version, bool IsOver, JsonText? Answer, Failure? Failure);
 
 /// <summary>A command was understood and not carried out. Nothing has changed.</summary>
-public sealed class CommandRefusedException(Refusal refusal, string message, TimeSpan? retryAfter = null) : Exception(message)
+public class CommandRefusedException(Refusal refusal, string message, TimeSpan? retryAfter = null) : Exception(message)
 {
     public Refusal Refusal { get; } = refusal;
 

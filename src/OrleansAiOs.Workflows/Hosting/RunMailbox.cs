@@ -131,7 +131,7 @@ internal sealed class RunMailbox(RunKey key, WorkflowHost host)
             if (fault is not CommandRefusedException)
             {
                 // If it is what the code asked for in answer that cannot be recorded, the run is parked, as when the code throws.
-                if (input is not StartInput && await TryAsync(input, new Parking(0, "What the code asked for cannot be recorded", Failure.Clean(fault.ToString()))) is null) continue;
+                if (!input.Begins && await TryAsync(input, new Parking(0, "What the code asked for cannot be recorded", Failure.Clean(fault.ToString()))) is null) continue;
                 if (input is OutcomeInput outcome && await TryAsync(outcome.WithoutItsAnswer(fault), null) is null) continue;
                 host.Log.TurnBroke(fault, key);
                 fault = new InvalidOperationException($"The turn of run {key} broke: {fault.Message}", fault);
@@ -162,7 +162,7 @@ internal sealed class RunMailbox(RunKey key, WorkflowHost host)
         for (var parkings = 0; ;)
         {
             if (host.IsHalted) throw new CommandRefusedException(Refusal.Busy, "The host is going down.", TimeSpan.FromSeconds(5));
-            if (run is null && mayBeNew && taken[0] is StartInput) run = WorkflowRun.New(key, host.Context);
+            if (run is null && mayBeNew && taken[0].Begins) run = WorkflowRun.New(key, host.Context);
             if (run is null)
             {
                 run = await LoadAsync();
@@ -199,8 +199,12 @@ internal sealed class RunMailbox(RunKey key, WorkflowHost host)
                     run = null;
                     foreach (var reply in turn.Replies) reply();
                 }
-                if (run?.Execution is { Queries.Spoiled: true }) run = null;
-                return;
+                if (turn.Rereads || run?.Execution is { Queries.Spoiled: true }) run = null;
+                if (!turn.Rereads && turn.Taken >= taken.Count) return;
+                taken.RemoveRange(0, turn.Taken);
+                if (turn.Rereads) taken.Add(new DueInput()); // what the new reading finds due
+                (mayBeNew, isFresh, parking, parkings) = (false, false, null, 0);
+                continue;
             }
             Telemetry.Lost();
             run = null;
@@ -253,7 +257,7 @@ internal sealed class RunMailbox(RunKey key, WorkflowHost host)
     private bool DropWhatHasNoRun(WorkflowRun loaded)
     {
         if (loaded.State.Started is not null) return true;
-        var start = taken.FindIndex(input => input is StartInput);
+        var start = taken.FindIndex(input => input.Begins);
         foreach (var input in start < 0 ? taken : taken[..start])
             input.Fail(new CommandRefusedException(Refusal.NotFound, $"There is no run '{key}'."));
         if (start > 0) taken.RemoveRange(0, start);

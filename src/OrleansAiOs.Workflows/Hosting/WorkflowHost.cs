@@ -1,11 +1,13 @@
 using System.Collections.Concurrent;
 using Microsoft.Extensions.Logging;
+using OrleansAiOs.Workflows.Branching;
 using OrleansAiOs.Workflows.Dispatch;
 using OrleansAiOs.Workflows.Explaining;
 using OrleansAiOs.Workflows.History;
 using OrleansAiOs.Workflows.Steps;
 using OrleansAiOs.Workflows.Timers;
 using OrleansAiOs.Workflows.Turns;
+using OrleansAiOs.Workflows.Versions;
 
 namespace OrleansAiOs.Workflows.Hosting;
 
@@ -99,6 +101,9 @@ public sealed class WorkflowHost : IAsyncDisposable
     {
         if (Registry.Find(command.Workflow) is not { } type)
             throw new CommandRefusedException(Refusal.NotFound, $"There is no workflow '{command.Workflow}' here. This host knows: {Registry.NamesForPeople}.");
+        if (command.Version is { } version)
+            type = Registry.Find(command.Workflow, version)
+                ?? throw new CommandRefusedException(Refusal.NotFound, $"There is no version '{version}' of '{command.Workflow}' here. This host holds: {Registry.VersionsForPeople(command.Workflow)}.");
         if (command.Id is null) command = command with { Id = Context.Ids.NextId(Now).ToString() };
         if (!RunKey.TryParse(command.Tenant, command.Id, out var run, out var error)) throw new CommandRefusedException(Refusal.Invalid, error!);
         if (command.Priority is < -100 or > 100) throw new CommandRefusedException(Refusal.Invalid, $"A run's priority is -100 to 100, not {command.Priority}.");
@@ -188,6 +193,18 @@ public sealed class WorkflowHost : IAsyncDisposable
     public Task<long> SkipAsync(RunKey run, int step, JsonText result, string why, string by, string? key = null) => SendAsync(run, new SkipInput(step, result, why, by, key));
 
     public Task<long> UnparkAsync(RunKey run, string by, string? key = null) => SendAsync(run, new UnparkInput(by, key));
+
+    /// <summary>Moves open runs of a workflow to another version of its code: those that replay on it. A page at a time.</summary>
+    public Task<MigrationPage> MigrateAsync(MigrateRuns command, string by, CancellationToken cancellation = default) => new Migration(this).RunAsync(command, by, cancellation);
+
+    /// <summary>Lets a run go on from an earlier event; also one that is parked or over.</summary>
+    /// <exception cref="EffectsToChooseException">Effects lie beyond the cut, and were not all chosen.</exception>
+    /// <returns>The version of the run's history that holds the reset.</returns>
+    public Task<long> ResetAsync(ResetRun command, string by, string? key = null) => new Brancher(this).ResetAsync(command, by, key);
+
+    /// <summary>Starts a run from an event of another.</summary>
+    /// <exception cref="EffectsToChooseException">Effects lie beyond the cut, and were not all chosen.</exception>
+    public Task<Started> ForkAsync(ForkRun command, string by) => new Brancher(this).ForkAsync(command, by);
 
     /// <summary>Why a run is where it is: what it waits for, since when, who can move it on, and with which command. Changes nothing, and always answers.</summary>
     /// <param name="run">Which run.</param>
@@ -283,7 +300,7 @@ public sealed class WorkflowHost : IAsyncDisposable
         return history.Select(e => e.Read()).OfType<RunClosed>().Last();
     }
 
-    private async Task<T> SendAsync<T>(RunKey run, Command<T> command)
+    internal async Task<T> SendAsync<T>(RunKey run, Command<T> command)
     {
         if (refusing) throw new CommandRefusedException(Refusal.Busy, "The host is going down. Send it again in a few seconds.", TimeSpan.FromSeconds(5));
         Post(run, command);

@@ -44,8 +44,11 @@ public sealed class Replayer
             return Cannot(run, "", null, history.Count, e.Message);
         }
         if (events[0].Event is not RunStarted started) return Cannot(run, "", null, history.Count, $"The history begins with a {EventNames.Of(events[0].Event)}, not with a run-started.");
-        if (registry.Find(started.Workflow) is not { } type)
-            return Cannot(run, started.Workflow, started.Version, history.Count, $"This build holds no workflow '{started.Workflow}'. It knows: {registry.NamesForPeople}. Name the pack that holds it.");
+        if (registry.Find(started.Workflow, WorkflowRun.VersionAtEnd(events)) is not { } type)
+            return registry.Find(started.Workflow) is not null
+                ? Cannot(run, started.Workflow, WorkflowRun.VersionAtEnd(events), history.Count, $"This build holds of '{started.Workflow}': {registry.VersionsForPeople(started.Workflow)}. "
+                    + $"The run is on {(WorkflowRun.VersionAtEnd(events) is { } on ? $"version '{on}'" : "the one without a version")}: keep that class in the build, or migrate the run.")
+                : Cannot(run, started.Workflow, started.Version, history.Count, $"This build holds no workflow '{started.Workflow}'. It knows: {registry.NamesForPeople}. Name the pack that holds it.");
 
         var strict = new Strict(CompareArguments);
         WorkflowRun loaded;
@@ -76,7 +79,8 @@ public sealed class Replayer
                 BreaksAtStep = ((first.Recorded ?? first.Asked) as StepEvent)?.Step,
             };
         }
-        return Explain ? Diagnosis.Of(verdict, run, events, type, registry, loaded.FirstDifference) : verdict;
+        // A diagnosis goes on behind the difference, where a reset could cut anywhere: the first difference has to do.
+        return Explain && !events.Exists(e => e.Event is RunReset) ? Diagnosis.Of(verdict, run, events, type, registry, loaded.FirstDifference) : verdict;
     }
 
     private static ReplayVerdict Threw(ReplayVerdict verdict, Exception thrown, long version)

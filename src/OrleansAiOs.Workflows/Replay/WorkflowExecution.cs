@@ -99,7 +99,8 @@ internal sealed class WorkflowExecution
     // ---- checkpoints ----
 
     /// <summary>The code waits for nothing and has nothing left to do but what it does now: all that it knows is in its variables.</summary>
-    public bool IsQuiet => !showsMore && waiting.Count == 0 && State.Open.Count == 0 && State.CancelReason is null && !scheduler.HasMore && !AwaitedSignals.Any() && Updates.IsQuiet;
+    public bool IsQuiet => !showsMore && State.Reuses.Count == 0 && waiting.Count == 0 && State.Open.Count == 0 && State.CancelReason is null && !scheduler.HasMore && !AwaitedSignals.Any()
+        && Updates.IsQuiet;
 
     /// <summary>Signals that came and were not received yet.</summary>
     public IReadOnlyList<EarlySignals> EarlySignals => signals is null ? [] : [.. signals.Values.Where(s => s.Arrived.Count > 0).OrderBy(s => s.Name, StringComparer.Ordinal).Select(s => new EarlySignals(s.Name, [.. s.Arrived]))];
@@ -207,7 +208,7 @@ internal sealed class WorkflowExecution
                 break;
             case StepEvent step when waiting.TryGetValue(step.Step, out var waiter):
                 // Removed first: a periodic timer sets its next step from within.
-                if (step is StepCompleted or StepFailed or StepSkipped or OutcomeHappened or TimerFired or ApprovalDecided or ApprovalExpired or ChildCompleted or ChildFailed) Take(step.Step);
+                if (step is StepCompleted or StepFailed or StepSkipped or OutcomeHappened or OutcomeReused or TimerFired or ApprovalDecided or ApprovalExpired or ChildCompleted or ChildFailed) Take(step.Step);
                 waiter.Deliver(e);
                 break;
         }
@@ -231,7 +232,15 @@ internal sealed class WorkflowExecution
         }
     }
 
+    /// <summary>What undoes a step that happened, as the code's sagas know it.</summary>
+    public Dictionary<int, (Activity Activity, Func<JsonText> Input)> Undos { get; } = [];
+
     // ---- what the steps ask ----
+
+    public int StepsSoFar => steps;
+
+    /// <summary>A step of the engine's own: the code neither asked for it nor awaits it.</summary>
+    public void Declare(int step, Activity activity) => waiting.Add(step, new ActivityStep.Undone(activity));
 
     public int NextStep(Waiter? waiter)
     {

@@ -1,4 +1,5 @@
 using System.Text.Json.Nodes;
+using OrleansAiOs.Workflows.Branching;
 using OrleansAiOs.Workflows.History;
 using OrleansAiOs.Workflows.Hosting;
 using OrleansAiOs.Workflows.Replay;
@@ -22,6 +23,7 @@ public sealed class RunStepper
     private readonly WorkflowRegistry registry;
     private readonly RunKey run;
     private readonly List<(WorkflowEvent Event, DateTimeOffset At)> events;
+    private readonly bool[]? live;
     private readonly Dictionary<int, Moment> kept = [];
     private Cursor? cursor;
 
@@ -30,6 +32,7 @@ public sealed class RunStepper
         if (history.Count == 0 || history[0].Version != 1) throw new ArgumentException("The history must be whole: it begins with event 1.", nameof(history));
         (this.registry, this.run) = (registry, run);
         events = [.. history.Select(stored => (stored.Read(), stored.At))];
+        live = Branch.Live(events);
         if (events[0].Event is not RunStarted) throw new ArgumentException($"The history begins with a {EventNames.Of(events[0].Event)}, not with a run-started.", nameof(history));
     }
 
@@ -174,7 +177,9 @@ public sealed class RunStepper
 
         private void Fold()
         {
-            fold.Apply(stepper.events[Done].Event, stepper.events[Done].At);
+            var (e, at) = stepper.events[Done];
+            if (stepper.live?[Done] is false) fold.Skip(e, at);
+            else fold.Apply(e, at);
             Done++;
         }
 

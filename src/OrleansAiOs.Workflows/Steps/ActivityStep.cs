@@ -1,3 +1,4 @@
+using OrleansAiOs.Workflows.Branching;
 using OrleansAiOs.Workflows.Dispatch;
 using OrleansAiOs.Workflows.History;
 using OrleansAiOs.Workflows.Replay;
@@ -34,14 +35,24 @@ internal sealed class ActivityStep : OpenStep
         Inquiring,
         PausingToInquire,
         AwaitingPerson,
+
+        /// <summary>Its outcome is that of an effect of a dead branch, and stands in the history as soon as the run may go on.</summary>
+        Reusing,
     }
 
     private ActivityStep(StepScheduled scheduled, string owner, DateTimeOffset at)
         : base(scheduled.Step) => (Scheduled, Owner, ScheduledAt, At) = (scheduled, owner, at, at);
 
+    /// <summary>The undoing of an effect of a dead branch.</summary>
+    public ActivityStep(EffectChoice undone, Effect effect, RunState state)
+        : this(new StepScheduled(-undone.Step, undone.Undo!, effect, undone.UndoInput), state.Host!, state.Now) => DueNow(state);
+
     public StepScheduled Scheduled { get; }
 
-    public DateTimeOffset ScheduledAt { get; }
+    public DateTimeOffset ScheduledAt { get; private set; }
+
+    /// <summary>The choice of a reset that gives this step its outcome.</summary>
+    public EffectChoice? Reuse { get; private set; }
 
     /// <summary>When the present phase began.</summary>
     public DateTimeOffset At { get; private set; }
@@ -82,6 +93,7 @@ internal sealed class ActivityStep : OpenStep
     {
         Phase.Attempting => new("activity", Scheduled.Activity, Number, Why: $"attempt {Attempt} is under way", Since: At),
         Phase.Pausing => new("activity", Scheduled.Activity, Number, PauseEnds, Why: $"attempt {Attempt} failed: {LastFailure?.Message}", Since: At),
+        Phase.Reusing => new("activity", Scheduled.Activity, Number, Why: "its outcome is taken from the branch before the reset", Since: At),
         Phase.AwaitingPerson => new("outcome-unknown", Scheduled.Activity, Number, Why: LastFailure?.Message, Since: At),
         _ => new("outcome-unknown", Scheduled.Activity, Number, PauseEnds, Why: $"the receiver is being asked (inquiry {Inquiry}): {LastFailure?.Message}", Since: At),
     };
@@ -124,6 +136,17 @@ internal sealed class ActivityStep : OpenStep
         public abstract string? Objection(JsonText result);
     }
 
+    internal sealed class Undone(Activity activity) : Declared(activity, activity.Options, CancellationToken.None)
+    {
+        public override bool Deliver(WorkflowEvent e) => true;
+
+        public override string? Objection(JsonText result) => null;
+
+        public override void Cancel()
+        {
+        }
+    }
+
     private sealed class Waiter<TOut>(Activity activity, CallOptions options, CancellationToken cancellation) : Declared(activity, options, cancellation)
     {
         private readonly TaskCompletionSource<TOut> outcome = new();
@@ -143,6 +166,15 @@ internal sealed class ActivityStep : OpenStep
                     return true;
                 case OutcomeHappened happened:
                     Complete(happened.Result);
+                    return true;
+                case OutcomeReused { Failure: null } reused:
+                    Complete(reused.Result);
+                    return true;
+                case OutcomeReused { Failure.Kind: FailureKind.Cancelled }:
+                    Cancel();
+                    return true;
+                case OutcomeReused { Failure: { } failure }:
+                    outcome.TrySetException(new ActivityFailedException(Activity.Name, failure));
                     return true;
                 case StepSkipped skipped:
                     Complete(skipped.Result);
@@ -191,7 +223,9 @@ internal sealed class ActivityStep : OpenStep
     {
         if (e is StepScheduled scheduled)
         {
-            state.Add(new ActivityStep(scheduled, state.Host!, state.Now));
+            var added = new ActivityStep(scheduled, state.Host!, state.Now) { Epoch = state.Resets * Branch.EpochsPerReset };
+            if (state.TakeReuse(scheduled) is { } reuse) added.Become(reuse, state);
+            state.Add(added);
             return true;
         }
         if (state.Find<ActivityStep>(e.Step) is not { } step) return false;
@@ -260,10 +294,32 @@ internal sealed class ActivityStep : OpenStep
                 state.Keep(skipped.Key, skipped.Body);
                 state.Close(Number);
                 break;
-            case StepCompleted or StepFailed or StepCancelled:
+            case StepCompleted or StepFailed or StepCancelled or OutcomeReused:
                 state.Close(Number);
                 break;
         }
+    }
+
+    /// <summary>A reset was cut while this step was open: it is done anew under a key of its own, or takes the outcome it had.</summary>
+    public void Reset(EffectChoice? choice, RunState state)
+    {
+        DueNow(state);
+        if (choice is { Action: EffectAction.Reuse }) Become(choice, state);
+    }
+
+    private void DueNow(RunState state)
+    {
+        Epoch = state.Resets * Branch.EpochsPerReset;
+        (MayHaveHappened, failures, unanswered, ScheduledAt) = (false, 0, 0, state.Now);
+        Details = null; // of what the dead branch did
+        LastFailure ??= new Failure("Reset", "The run was reset before this attempt.");
+        Enter(Phase.Pausing, state, state.Now);
+    }
+
+    private void Become(EffectChoice reuse, RunState state)
+    {
+        Reuse = reuse;
+        Enter(Phase.Reusing, state, state.Now);
     }
 
     private void Enter(Phase phase, RunState state, DateTimeOffset? pauseEnds = null) => (Now, At, PauseEnds) = (phase, state.Now, pauseEnds);
@@ -274,9 +330,11 @@ internal sealed class ActivityStep : OpenStep
     /// unless it says that the effect happened: that is always news.</summary>
     public IEnumerable<WorkflowEvent> OnOutcome(int attempt, int epoch, AttemptOutcome outcome, Declared declared, DateTimeOffset now, double random, bool held)
     {
+        // Of a key that was given up: what it says is no answer to the present one.
+        if (epoch != Epoch) yield break;
         if (outcome is AttemptOutcome.Answered answered)
         {
-            if (epoch == Epoch) yield return new StepCompleted(Number, attempt, answered.Result);
+            if (Now is not Phase.Reusing) yield return new StepCompleted(Number, attempt, answered.Result);
             yield break;
         }
         if (Now is not Phase.Attempting || attempt != Attempt) yield break;
@@ -349,6 +407,11 @@ internal sealed class ActivityStep : OpenStep
     public IEnumerable<WorkflowEvent> OnDue(CallOptions options, DateTimeOffset now)
     {
         if (PauseEnds is null || PauseEnds > now) yield break;
+        if (Reuse is { } reuse)
+        {
+            yield return new OutcomeReused(Number, reuse.Key, reuse.Result, reuse.Failure);
+            yield break;
+        }
         if (Now is Phase.PausingToInquire) yield return new InquiryStarted(Number, Inquiry + 1);
         else if (now > Deadline(options) && !MayHaveHappened) yield return new StepFailed(Number, Attempt, LastFailure! with { Kind = FailureKind.TooLate });
         else yield return new AttemptStarted(Number, Attempt + 1);

@@ -15,6 +15,8 @@ namespace OrleansAiOs.Workflows.Turns;
 /// <summary>Reads what the run's code says of itself. It is taken in a turn of its own, which appends nothing.</summary>
 internal sealed class QueryInput(string query) : Command<JsonText>
 {
+    public override bool NeedsCode(WorkflowRun run) => false; // a question is not to leave a trace
+
     public override bool Alone => true;
 
     public override void Decide(WorkflowRun run, Turn turn)

@@ -18,6 +18,15 @@ internal abstract class Input
 
     /// <summary>It could not be decided at all: the run is not there, or the host goes down.</summary>
     public abstract void Fail(Exception exception);
+
+    /// <summary>Whether the run has to act on it: if its code cannot, it is parked. What asks nothing of the code leaves the run as it is.</summary>
+    public virtual bool NeedsCode(WorkflowRun run) => true;
+
+    /// <summary>It makes a run that is not there.</summary>
+    public virtual bool Begins => false;
+
+    /// <summary>Its event changes how the history before it is read: it has a turn of its own.</summary>
+    public virtual bool Rereads => false;
 }
 
 /// <summary>An input somebody waits for an answer to.</summary>
@@ -31,11 +40,15 @@ internal abstract class Command<TReply> : Input
 
     protected void Answer(Turn turn, TReply answer) => turn.Replies.Add(() => reply.TrySetResult(answer));
 
-    protected void Refuse(Turn turn, Refusal refusal, string message) => turn.Replies.Add(() => reply.TrySetException(new CommandRefusedException(refusal, message)));
+    protected void Refuse(Turn turn, Refusal refusal, string message) => Refuse(turn, new CommandRefusedException(refusal, message));
+
+    protected void Refuse(Turn turn, Exception refusal) => turn.Replies.Add(() => reply.TrySetException(refusal));
 }
 
 internal sealed class StartInput(StartRun command, string? by, WorkflowType type, ParentRun? parent = null) : Command<Started>
 {
+    public override bool Begins => true;
+
     public override void Decide(WorkflowRun run, Turn turn)
     {
         if (run.State.Started is not { } first)
@@ -60,6 +73,7 @@ internal sealed class StartInput(StartRun command, string? by, WorkflowType type
     // What is not said the second time is not asked for.
     private string? Difference(RunStarted first) =>
         first.Workflow != type.Name ? $"as a '{first.Workflow}'"
+        : command.Version is not null && command.Version != first.Version ? $"on {(first.Version is null ? "no version" : $"version '{first.Version}'")} of the code"
         : parent is not null && first.Parent != parent ? first.Parent is { } other ? $"as the child of step {other.Step} of run {other.Run}" : "without a parent"
         : !CanonicalJson.Write(first.Input).AsSpan().SequenceEqual(CanonicalJson.Write(command.Input)) ? "with another input"
         : command.BusinessKey is not null && command.BusinessKey != first.BusinessKey ? $"with {(first.BusinessKey is null ? "no business key" : $"the business key '{first.BusinessKey}'")}"
@@ -89,13 +103,16 @@ internal abstract class RunCommand(string? key, string body) : Command<long>
             Refuse(turn, Refusal.Conflict, $"Run {run.State.Run} was imported (exported at {imported.ExportedAt:u}) and is kept as evidence: it can be shown, replayed and exported, not steered. Start a run of its workflow instead.");
             return;
         }
-        if (run.State.IsClosed && this is not UnparkInput)
+        if (run.State.IsClosed && this is not UnparkInput && !OpensAgain)
         {
             Refuse(turn, Refusal.Conflict, $"Run {run.State.Run} is {run.State.Status.ToString().ToLowerInvariant()} since {run.State.Now:u}; it takes no more commands.");
             return;
         }
         DecideOnce(run, turn);
     }
+
+    /// <summary>It is also for a run that is over.</summary>
+    protected virtual bool OpensAgain => false;
 
     protected abstract void DecideOnce(WorkflowRun run, Turn turn);
 }
@@ -217,16 +234,16 @@ internal sealed class OutcomeInput(int step, int attempt, int epoch, AttemptOutc
         if (run.State.Find<ActivityStep>(step) is not { } activity) return;
         if (run.Execution?.Declaration(step) is { } declared)
             foreach (var e in activity.OnOutcome(attempt, epoch, outcome, declared, run.Now, run.Context.Ids.NextDouble(), run.State.IsHeld).ToList()) run.Record(turn, e);
-        else if (outcome is AttemptOutcome.Answered answered && epoch == activity.Epoch)
+        else if (outcome is AttemptOutcome.Answered answered && epoch == activity.Epoch && activity.Now is not ActivityStep.Phase.Reusing)
             run.Record(turn, new StepCompleted(step, attempt, answered.Result)); // parked: the effect is known all the same
     }
 }
 
-internal sealed class InquiryInput(int step, int inquiry, Reconciled<JsonText> verdict) : InnerInput
+internal sealed class InquiryInput(int step, int inquiry, int epoch, Reconciled<JsonText> verdict) : InnerInput
 {
     public override void Decide(WorkflowRun run, Turn turn)
     {
-        if (run.State.Find<ActivityStep>(step) is { } activity && run.Execution?.Declaration(step) is { } declared)
+        if (run.State.Find<ActivityStep>(step) is { } activity && activity.Epoch == epoch && run.Execution?.Declaration(step) is { } declared)
             foreach (var e in activity.OnInquiry(inquiry, verdict, declared.Options, run.Now, run.Context.Ids.NextDouble(), run.State.IsHeld).ToList()) run.Record(turn, e);
     }
 }
@@ -235,12 +252,15 @@ internal sealed class DueInput : InnerInput
 {
     public override void Decide(WorkflowRun run, Turn turn) => DoWhatIsDue(run, turn);
 
+    // A host without the run's version is woken for it as well: too early a wake-up is no reason to park.
+    public override bool NeedsCode(WorkflowRun run) => run.State.Due <= run.Now;
+
     public static void DoWhatIsDue(WorkflowRun run, Turn turn)
     {
         if (run.State.IsClosed || run.State.IsHeld) return;
         var now = run.Now;
-        // A step may be closed by what the code does about an earlier one.
-        foreach (var due in run.State.InOrder<OpenStep>().Where(step => step.Due <= now).Select(step => step.Number).ToList())
+        // A step may be closed by what the code does about an earlier one. While effects are undone, all else waits.
+        foreach (var due in run.State.InOrder<OpenStep>().Where(step => step.Due <= now && run.State.MayAct(step)).Select(step => step.Number).ToList())
         {
             IEnumerable<WorkflowEvent> events = run.State.Find<OpenStep>(due) switch
             {
@@ -259,6 +279,8 @@ internal sealed class DueInput : InnerInput
 internal sealed class OwnerLostInput : InnerInput
 {
     public override void Decide(WorkflowRun run, Turn turn) => TakeOver(run, turn, owner => !run.Context.IsLiving(owner));
+
+    public override bool NeedsCode(WorkflowRun run) => run.State.InOrder<ActivityStep>().Any(step => step.UnderWay && !run.Context.IsLiving(step.Owner));
 
     public static void TakeOver(WorkflowRun run, Turn turn, Func<string, bool> isDead)
     {

@@ -1,3 +1,4 @@
+using OrleansAiOs.Workflows.Branching;
 using OrleansAiOs.Workflows.History;
 using OrleansAiOs.Workflows.Steps;
 
@@ -9,7 +10,9 @@ namespace OrleansAiOs.Workflows.Turns;
 internal sealed class RunState(RunKey run)
 {
     private readonly Dictionary<int, OpenStep> open = [];
+    private readonly Dictionary<int, EffectChoice> reuses = [];
     private Dictionary<string, Receipt>? receipts;
+    private int undoing;
     private SortedDictionary<int, UpdateState>? updates;
     private Dictionary<string, string>? attributes;
 
@@ -26,6 +29,33 @@ internal sealed class RunState(RunKey run)
     public RunStarted? Started { get; private set; }
 
     public DateTimeOffset StartedAt { get; private set; }
+
+    /// <summary>The version of the code the run is on: the one it began with, or was last moved to.</summary>
+    public string? CodeVersion { get; private set; }
+
+    /// <summary>How often the run was reset or forked; a part of the epoch of what is scheduled since.</summary>
+    public int Resets { get; private set; }
+
+    /// <summary>The fork that made this run.</summary>
+    public RunForked? Forked { get; private set; }
+
+    /// <summary>Outcomes of a dead branch that wait for the code to ask for them, by step.</summary>
+    public IReadOnlyDictionary<int, EffectChoice> Reuses => reuses;
+
+    /// <summary>The code asked for something else where an outcome of a dead branch was to be reused.</summary>
+    public (EffectChoice Choice, WorkflowEvent Asked)? Mismatch { get; private set; }
+
+    /// <summary>Effects of a dead branch are being undone, the last first; all else waits for it.</summary>
+    public bool IsCompensating => undoing > 0;
+
+    /// <summary>Since when the run is cut, and its code has not gone on from there.</summary>
+    public DateTimeOffset? CutAt { get; private set; }
+
+    /// <summary>Whether the engine may do something about a step now.</summary>
+    public bool MayAct(OpenStep step) => CutAt is null || undoing > 0 && step.Number == open.Keys.Min();
+
+    /// <summary>When the engine itself has something to do; null while only an input from outside can.</summary>
+    public DateTimeOffset? Due => IsClosed || IsHeld ? null : CutAt is not null && undoing == 0 ? CutAt : open.Values.Where(MayAct).Min(step => step.Due);
 
     /// <summary>The host incarnation of the last append.</summary>
     public string? Host { get; private set; }
@@ -78,9 +108,77 @@ internal sealed class RunState(RunKey run)
 
     public Receipt? ReceiptOf(string? key) => key is not null && receipts is not null && receipts.TryGetValue(key, out var receipt) ? receipt : null;
 
-    public void Add(OpenStep step) => open.Add(step.Number, step);
+    public void Add(OpenStep step)
+    {
+        open.Add(step.Number, step);
+        if (step.Number < 0) undoing++;
+    }
 
-    public void Close(int step) => open.Remove(step);
+    public void Close(int step)
+    {
+        if (open.Remove(step) && step < 0) undoing--;
+    }
+
+    /// <summary>The outcome of a dead branch for a step the code asks for, if it asks for the same.</summary>
+    public EffectChoice? TakeReuse(StepScheduled asked)
+    {
+        if (!reuses.TryGetValue(asked.Step, out var choice)) return null;
+        if (choice.Activity != asked.Activity || !CanonicalJson.Write(choice.Input).AsSpan().SequenceEqual(CanonicalJson.Write(asked.Input)))
+        {
+            Mismatch ??= (choice, asked);
+            return null;
+        }
+        reuses.Remove(asked.Step);
+        return choice;
+    }
+
+    /// <summary>What a history folds to, branches that a reset left passed over.</summary>
+    public static RunState Of(RunKey run, IReadOnlyList<(WorkflowEvent Event, DateTimeOffset At)> events)
+    {
+        var state = new RunState(run);
+        var live = Branch.Live(events);
+        for (var i = 0; i < events.Count; i++)
+            if (live?[i] is false) state.Skip(events[i].Event, events[i].At);
+            else state.Apply(events[i].Event, events[i].At);
+        return state;
+    }
+
+    /// <summary>An event of a dead branch: it says who appended last and which commands were answered, and nothing else any more.</summary>
+    public void Skip(WorkflowEvent e, DateTimeOffset at)
+    {
+        Version++;
+        if (at > Now) Now = at;
+        switch (e)
+        {
+            case HostChanged changed:
+                Host = changed.Host;
+                break;
+            case RunMigrated migrated:
+                CodeVersion = migrated.To;
+                break;
+            case RunReset or RunForked:
+                Resets++;
+                break;
+            case SignalReceived:
+                Signals++;
+                break;
+        }
+        if (EventNames.ReceiptOf(e) is ({ } key, var body)) Keep(key, body);
+    }
+
+    private void Cut(IReadOnlyList<EffectChoice> effects)
+    {
+        Resets++;
+        CutAt = Now;
+        Mismatch = null;
+        reuses.Clear();
+        foreach (var step in open.Values.OfType<ActivityStep>().ToList()) step.Reset(effects.FirstOrDefault(choice => choice.Step == step.Number), this);
+        foreach (var choice in effects)
+        {
+            if (choice.Action is EffectAction.Reuse && !open.ContainsKey(choice.Step)) reuses[choice.Step] = choice;
+            if (choice.Action is EffectAction.Compensate) Add(new ActivityStep(choice, choice.UndoEffect, this));
+        }
+    }
 
     /// <summary>Steps in the order of their numbers: the order in which a turn looks at them.</summary>
     public IEnumerable<T> InOrder<T>() where T : OpenStep => open.Values.OfType<T>().OrderBy(step => step.Number);
@@ -89,16 +187,35 @@ internal sealed class RunState(RunKey run)
     {
         Version++;
         if (at > Now) Now = at;
+        if (reuses.Count > 0) Hold(e);
         switch (e)
         {
             case RunStarted started:
                 Started = started;
                 StartedAt = at;
+                CodeVersion = started.Version;
                 Host = started.Host;
                 if (started.Attributes is not null) Merge(started.Attributes);
                 break;
             case HostChanged changed:
                 Host = changed.Host;
+                break;
+            case RunMigrated migrated:
+                CodeVersion = migrated.To;
+                Keep(migrated.Key, migrated.Body);
+                break;
+            case RunReset reset:
+                Keep(reset.Key, reset.Body);
+                Cut(reset.Effects);
+                break;
+            case RunForked forked:
+                Forked = forked;
+                StartedAt = at;
+                CodeVersion = forked.Version ?? CodeVersion;
+                Cut(forked.Effects);
+                break;
+            case BranchBegun:
+                CutAt = null;
                 break;
             case SignalReceived signal:
                 Signals++;
@@ -155,6 +272,7 @@ internal sealed class RunState(RunKey run)
                 };
                 if (closed is RunTerminated terminated) Keep(terminated.Key, terminated.Body);
                 open.Clear();
+                undoing = 0;
                 break;
             case RunSettled:
                 Unsettled = null;
@@ -181,12 +299,21 @@ internal sealed class RunState(RunKey run)
     {
         Checkpoint = Version;
         Host = checkpoint.Host;
+        CodeVersion = checkpoint.CodeVersion;
+        Resets = checkpoint.Resets ?? 0;
         Signals = checkpoint.Signals?.Sum(early => early.Values.Count) ?? 0;
         attributes = checkpoint.Attributes?.ToDictionary();
         UpdatesAccepted = checkpoint.Updates?.Count ?? 0;
         updates = null;
         foreach (var kept in checkpoint.Updates?.Kept ?? []) Updates.Add(kept.Update, new UpdateState(kept));
         receipts = checkpoint.Receipts?.ToDictionary(kept => kept.Key, kept => new Receipt(kept.Body, kept.Version, kept.At), StringComparer.Ordinal);
+    }
+
+    // An effect whose outcome was to be reused is in the world: code that has no use for it says something about the code, or about the choice.
+    private void Hold(WorkflowEvent e)
+    {
+        if (e is StepCommand { Step: var step } and not StepScheduled && reuses.TryGetValue(step, out var choice)) Mismatch ??= (choice, e);
+        else if (e is RunCompleted or RunFailed) Mismatch ??= (reuses.Values.MinBy(left => left.Step)!, e);
     }
 
     private void Merge(IReadOnlyDictionary<string, string> more)

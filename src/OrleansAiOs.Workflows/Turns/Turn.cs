@@ -42,6 +42,12 @@ internal sealed class Turn(long expected)
     /// <summary>The code threw at this input: the activation is spent, and the input is to be recorded without showing it to the code.</summary>
     public Parking? MustPark { get; set; }
 
+    /// <summary>How many of the inputs it was given it took; the rest is for the next turn.</summary>
+    public int Taken { get; set; }
+
+    /// <summary>Its event changes how the history before it is read: after the append the run is loaded anew.</summary>
+    public bool Rereads { get; set; }
+
     public bool IsEmpty => Events.Count == 0;
 }
 

@@ -1,3 +1,4 @@
+using OrleansAiOs.Workflows.Branching;
 using OrleansAiOs.Workflows.Hosting;
 using OrleansAiOs.Workflows.History;
 using OrleansAiOs.Workflows.Replay;
@@ -33,6 +34,11 @@ internal sealed class WorkflowRun
     private bool storedKnown;
     private DateTimeOffset? storedWakeUp;
     private bool keepFromCode;
+    private string? versionAtEnd;
+    private bool startsOver;
+    private bool[]? live;
+    private readonly List<(long Version, WorkflowEvent Input)> deadSignals = [];
+    private Dictionary<int, (Activity Activity, Func<JsonText> Input)>? undos;
     private List<(WorkflowEvent Event, DateTimeOffset At)> past = [];
     private HashSet<int>? notShown;
     private int replayed;
@@ -76,6 +82,9 @@ internal sealed class WorkflowRun
         for (var i = 0; i < history.Count; i++)
             if (history[i].Event is RunParked { Holds: > 0 } parked)
                 for (var k = 1; k <= parked.Holds; k++) (run.notShown ??= []).Add(i - k);
+        run.versionAtEnd = VersionAtEnd(history);
+        run.live = Branch.Live(history);
+        run.startsOver = run.live is { } live && Enumerable.Range(0, history.Count).Any(i => live[i] && history[i].Event is RunReset { To: 0 });
         return run;
     }
 
@@ -94,8 +103,20 @@ internal sealed class WorkflowRun
         if (replayed >= past.Count) return false;
         var i = replayed;
         var (input, at) = past[i];
+        if (live?[i] is false)
+        {
+            if (input is SignalReceived) deadSignals.Add((State.Version + 1, input));
+            if (input is RunReset { DropSignals: true } dropped) deadSignals.RemoveAll(signal => signal.Version > dropped.To);
+            do
+            {
+                State.Skip(past[replayed].Event, past[replayed].At);
+                replayed++;
+            }
+            while (replayed < past.Count && past[replayed].Event.IsCommand);
+            return true;
+        }
         var behind = i + 1;
-        while (behind < past.Count && past[behind].Event.IsCommand) behind++;
+        while (behind < past.Count && past[behind].Event.IsCommand && live?[behind] is not false) behind++;
         var commands = past.GetRange(i + 1, behind - i - 1);
         replayed = behind;
         var keep = notShown?.Contains(i) is true;
@@ -105,7 +126,8 @@ internal sealed class WorkflowRun
             return true;
         }
         State.Apply(input, at);
-        if (input is RunStarted started) RecreateCode(started);
+        if (input is RunStarted started) RecreateCode(started, versionAtEnd);
+        if (input is RunReset or RunForked) DeclareUndoing();
         var show = WhatToShow(input, keep);
         if (execution is null || show.Count == 0) foreach (var (command, when) in commands) State.Apply(command, when);
         else ShowRecorded(show, commands, State.Version);
@@ -130,7 +152,7 @@ internal sealed class WorkflowRun
     {
         if (lenient.Translate(recorded, at, index) is not { } input) return;
         State.Apply(input, at);
-        if (input is RunStarted started) RecreateCode(started);
+        if (input is RunStarted started) RecreateCode(started, versionAtEnd);
         var show = WhatToShow(input, keep);
         if (execution is not null) lenient.Show(execution, show);
     }
@@ -140,15 +162,25 @@ internal sealed class WorkflowRun
     {
         switch (input)
         {
-            case RunParked or RunPaused or HostChanged or RunImported:
+            case RunParked or RunPaused or HostChanged or RunImported or RunMigrated:
                 return [];
-            case RunUnparked or RunResumed when keep || State.IsHeld:
-                return []; // the code threw again at what was held, or there is another reason to hold it: it is held further
-            case RunUnparked or RunResumed:
-                var show = held;
-                held = [];
-                return show;
-            case var _ when keep || State.IsHeld:
+            case RunStarted when startsOver:
+                return [];
+            case RunReset reset:
+                if (reset.To == 0) held = [State.Started!];
+                if (!reset.DropSignals) held.AddRange(deadSignals.Where(signal => signal.Version > reset.To).Select(signal => signal.Input));
+                deadSignals.RemoveAll(signal => signal.Version > reset.To);
+                return [];
+            case RunForked:
+                return [];
+            case StepEvent { Step: < 0 } undoing:
+                if (State.Find<OpenStep>(undoing.Step) is null) execution?.Take(undoing.Step);
+                return [];
+            case RunUnparked or RunResumed or BranchBegun when keep:
+                return []; // the code threw again at what was held: it is held further
+            case RunUnparked or RunResumed or BranchBegun:
+                return Release();
+            case var _ when keep || State.IsHeld || State.CutAt is not null:
                 held.Add(input);
                 return [];
             default:
@@ -156,20 +188,59 @@ internal sealed class WorkflowRun
         }
     }
 
-    private void CreateCode(RunStarted started)
+    private IReadOnlyList<WorkflowEvent> Release()
     {
-        if (context.Registry.Find(started.Workflow) is { } type)
+        if (State.IsHeld || State.CutAt is not null) return []; // there is another reason to hold it
+        var show = held;
+        held = [];
+        return show;
+    }
+
+    private void DeclareUndoing()
+    {
+        foreach (var step in State.InOrder<ActivityStep>().TakeWhile(step => step.Number < 0))
+            if (context.Registry.FindActivity(step.Scheduled.Activity) is { } activity) execution?.Declare(step.Number, activity);
+            else CannotRun($"The activity '{step.Scheduled.Activity}' is missing",
+                $"Step {-step.Number} is to be undone by '{step.Scheduled.Activity}', which is in no static field of this host's workflow assemblies. Deploy a build that holds it, then unpark the run.");
+    }
+
+    /// <summary>What undoes a step that happened, as the run's sagas know it.</summary>
+    public (Activity Activity, JsonText Input)? UndoOf(int step) => undos?.TryGetValue(step, out var undo) is true ? (undo.Activity, undo.Input()) : null;
+
+    // A run that was moved has its whole history shown to the version it was moved to.
+    internal static string? VersionAtEnd(List<(WorkflowEvent Event, DateTimeOffset At)> events)
+    {
+        for (var i = events.Count - 1; i >= 0; i--)
+        {
+            if (events[i].Event is RunMigrated migrated) return migrated.To;
+            if (events[i].Event is RunForked { Version: { } version }) return version;
+            if (events[i].Event is LoopCheckpoint checkpoint) return checkpoint.CodeVersion;
+            if (events[i].Event is LoopResumption resumption) return resumption.Checkpoint.CodeVersion;
+        }
+        return events is [(RunStarted started, _), ..] ? started.Version : null;
+    }
+
+    private void CreateCode(RunStarted started, string? version)
+    {
+        if (context.Registry.Find(started.Workflow, version) is { } type)
             execution = new WorkflowExecution(type.Create(), State, context.OnForeignWork(State.Run)) { Lenient = context.Lenient, Matched = context.Matched };
+        // What the sagas had registered is known also of a run whose code no longer follows.
+        if (execution is not null) undos = execution.Undos;
+        if (execution is not null) return;
+        if (context.Registry.Find(started.Workflow) is not null)
+            CannotRun($"{(version is null ? "The version without a name" : $"Version '{version}'")} of '{started.Workflow}' is missing",
+                $"This host holds of '{started.Workflow}': {context.Registry.VersionsForPeople(started.Workflow)}. Deploy a build that also holds {(version is null ? "the class without a version" : $"version '{version}'")}, "
+                + $"then unpark the run; or move it, if it replays: aios migrate --type {started.Workflow} --to {context.Registry.Find(started.Workflow)!.Version ?? "VERSION"}, then unpark it.");
         else
             CannotRun($"Unknown workflow type '{started.Workflow}'",
                 $"This host knows: {context.Registry.NamesForPeople}. Start it with the pack that holds '{started.Workflow}', then unpark the run.");
     }
 
-    private void RecreateCode(RunStarted started)
+    private void RecreateCode(RunStarted started, string? version)
     {
         try
         {
-            CreateCode(started);
+            CreateCode(started, version);
         }
         catch (Exception e)
         {
@@ -191,15 +262,21 @@ internal sealed class WorkflowRun
     {
         var turn = new Turn(State.Version);
         // A question is not to leave a trace.
-        if (loadFault is not null && inputs is not [QueryInput] && State.Parked is null && State.Started is not null && !State.IsClosed)
+        if (loadFault is not null && State.Parked is null && State.Started is not null && !State.IsClosed && inputs.Any(input => input.NeedsCode(this)))
             RecordUnshown(turn, new RunParked(loadFault.Reason, loadFault.Detail));
         if (parking is { Input: < 0 } && State.Parked is null && !State.IsClosed)
             RecordUnshown(turn, new RunParked(parking.Reason, parking.Detail));
         for (var i = 0; i < inputs.Count; i++)
         {
+            // One that rereads the history does so as it is stored.
+            if (inputs[i].Rereads && turn.Events.Count > 0) break;
+            turn.Taken = i + 1;
             keepFromCode = parking?.Input == i;
             var before = turn.Events.Count;
             inputs[i].Decide(this, turn);
+            if (turn.Rereads) return turn;
+            if (!keepFromCode) Settle(turn);
+            if (State.Mismatch is { } mismatch && State.Parked is null) turn.MustPark ??= Differing(i, mismatch.Choice, mismatch.Asked);
             if (turn.MustPark is not null) return turn;
             if (keepFromCode && !State.IsClosed) RecordUnshown(turn, new RunParked(parking!.Reason, parking.Detail, turn.Events.Skip(before).Count(e => e.Event is not HostChanged)));
             keepFromCode = false;
@@ -213,6 +290,25 @@ internal sealed class WorkflowRun
         return turn;
     }
 
+    // What a reset or a fork left to be done, as soon as it can be: the next undoing, then the code, then outcomes it has asked for.
+    private void Settle(Turn turn)
+    {
+        if (State.Resets == 0 || execution is null) return;
+        if (State.IsCompensating) DueInput.DoWhatIsDue(this, turn);
+        else if (State.CutAt is not null && !State.IsHeld && !State.IsClosed)
+        {
+            Record(turn, new BranchBegun());
+            DueInput.DoWhatIsDue(this, turn);
+        }
+        while (!State.IsClosed && !State.IsHeld && State.CutAt is null && State.Mismatch is null && execution?.Fault is null
+            && State.InOrder<ActivityStep>().FirstOrDefault(step => step.Now is ActivityStep.Phase.Reusing) is { } step)
+            foreach (var e in step.OnDue(new CallOptions(), Now).ToList()) Record(turn, e);
+    }
+
+    private static Parking Differing(int input, EffectChoice choice, WorkflowEvent asked) => new(input, $"The code has no use for the effect of step {choice.Step} that was to be reused",
+        Failure.Clean($"The reset chose to reuse what {choice.Activity} did at step {choice.Step} under the key {choice.Key}, called with {choice.Input}. The code now asks for {CommandIdentity.Name(asked)}"
+            + $"{(asked is StepScheduled scheduled ? $", called with {scheduled.Input}" : "")}. Reset the run again and choose to redo or compensate it, or deploy code that asks for the same."));
+
     /// <summary>The time of an input: the host's clock, corrected to the store's, never going back within a run.</summary>
     public DateTimeOffset Now => context.Clock.Now is var now && now > State.Now ? now : State.Now;
 
@@ -220,12 +316,41 @@ internal sealed class WorkflowRun
     /// <returns>The version that holds the input: what its sender is answered, now and when it asks again.</returns>
     public long Record(Turn turn, WorkflowEvent input)
     {
+        if (input is StepFailed { Step: < 0 } undone)
+        {
+            // Nobody's code hears of it: a person has to say that it is undone, or that it is to be tried again.
+            Record(turn, new OutcomeUnknown(undone.Step, undone.Attempt, undone.Failure));
+            return Record(turn, new OutcomeStillUnknown(undone.Step, 1, undone.Failure.Message, null));
+        }
         RecordUnshown(turn, input);
         var version = State.Version;
-        if (input is RunStarted started) CreateCode(started);
+        if (input is RunStarted started) CreateCode(started, started.Version);
         var show = WhatToShow(input, keepFromCode);
         if (execution is not null && show.Count > 0) execution.DeliverLive(show, command => Add(turn, command, State.Now));
         return version;
+    }
+
+    /// <summary>
+    /// Records an event that changes how the history before it is read. The run in memory follows the old reading: row and wake-up are those of
+    /// the run as it will be loaded.
+    /// </summary>
+    /// <param name="history">All that is stored of the run.</param>
+    /// <param name="add">The event; for a new run what comes before it too.</param>
+    /// <returns>The version that holds the event.</returns>
+    public long Reread(Turn turn, List<(WorkflowEvent Event, DateTimeOffset At)> history, List<(WorkflowEvent Event, DateTimeOffset At)> add)
+    {
+        turn.Events.AddRange(add);
+        var before = new RunState(State.Run);
+        foreach (var (known, at) in add.Count > 1 ? add[..^1] : []) before.Skip(known, at);
+        if ((add.Count > 1 ? before.Host ?? ((RunStarted)add[0].Event).Host : State.Host) != context.HostId) turn.Events.Insert(turn.Events.Count - 1, (new HostChanged(context.HostId), add[^1].At));
+        var reread = Load(State.Run, [.. history, .. turn.Events], context);
+        turn.Rereads = true;
+        turn.Row = reread.MakeRow(!reread.IsIdle);
+        turn.Due = reread.State.Due;
+        turn.WakeUp = new WakeUpChange(turn.Due);
+        foreach (var step in State.Open)
+            if (reread.State.Find<OpenStep>(step.Number) is not { UnderWay: true }) turn.ToStop.Add(step.Number);
+        return turn.Expected + turn.Events.Count;
     }
 
     private void RecordUnshown(Turn turn, WorkflowEvent input)
@@ -264,8 +389,7 @@ internal sealed class WorkflowRun
         if (turn.Events.Count > 0)
             if (State.Started is not null && (storedRow is null || Differs(row, storedRow))) turn.Row = row;
 
-        var due = State.IsClosed || State.IsHeld ? null : State.Open.Min(step => step.Due);
-        turn.Due = due;
+        var due = turn.Due = State.Due;
         // Never without an event: another activation could not tell from the version that the row had changed under it.
         if (turn.Events.Count == 0 || State.Started is null) return;
         // Too early a wake-up is harmless and too late a bug: the row is rewritten when the need becomes earlier, or the run goes idle.
@@ -277,7 +401,7 @@ internal sealed class WorkflowRun
     private RunRow MakeRow(bool busy)
     {
         var started = State.Started;
-        return new RunRow(State.Run, started?.Workflow ?? "", started?.Version, State.Status, State.Host ?? context.HostId, busy, started?.BusinessKey,
+        return new RunRow(State.Run, started?.Workflow ?? "", State.CodeVersion, State.Status, State.Host ?? context.HostId, busy, started?.BusinessKey,
             State.Attributes, Waits(busy), State.StartedAt, State.Now, State.ClosedAt, State.Checkpoint);
     }
 
@@ -300,7 +424,7 @@ internal sealed class WorkflowRun
     }
 
     private static bool Differs(RunRow row, RunRow stored) =>
-        row.Status != stored.Status || row.Busy != stored.Busy || row.Host != stored.Host || row.Checkpoint != stored.Checkpoint
+        row.Status != stored.Status || row.CodeVersion != stored.CodeVersion || row.Busy != stored.Busy || row.Host != stored.Host || row.Checkpoint != stored.Checkpoint
         || !ReferenceEquals(row.Attributes, stored.Attributes) && !Same(row.Attributes, stored.Attributes)
         || !row.Waits.SequenceEqual(stored.Waits);
 

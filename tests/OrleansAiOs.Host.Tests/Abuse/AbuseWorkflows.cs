@@ -60,3 +60,34 @@ internal sealed class LosesAnswers : Workflow<string, string>
 
     protected override Task<string> RunAsync(string message) => Call(Pay, message);
 }
+
+[Workflow("abuse-posts")]
+internal sealed class Posts : Workflow<string, string>
+{
+    private static readonly Signal<JsonElement> Go = new("go");
+
+    private static readonly Activity<string, string> Post = Activity.Keyed<TimeProvider, string, string>("abuse.post", (_, message, _, _) => Task.FromResult(message));
+
+    protected override async Task<string> RunAsync(string message)
+    {
+        await Call(Post, "order");
+        await Receive(Go);
+        return $"{message} done";
+    }
+}
+
+[Workflow("abuse-versioned", Version = "1")]
+internal sealed class VersionOne : Workflow<int, int>
+{
+    private static readonly Signal<int> Go = new("go");
+
+    protected override async Task<int> RunAsync(int input) => await Receive(Go);
+}
+
+[Workflow("abuse-versioned", Version = "2")]
+internal sealed class VersionTwo : Workflow<int, int>
+{
+    private static readonly Signal<int> Go = new("go");
+
+    protected override async Task<int> RunAsync(int input) => 2 * await Receive(Go);
+}

@@ -15,6 +15,8 @@ public sealed class SteeringTests
     [InlineData("POST /api/v1/runs/inv-1/steps/4/resolution", """{"happened":true,"result":{"id":7},"why":"the bank says so"}""", "resolve", "inv-1", "4", "--happened", """{"id":7}""", "--why", "the bank says so")]
     [InlineData("POST /api/v1/runs/inv-1/steps/4/resolution", """{"happened":true,"result":null}""", "resolve", "inv-1", "4", "--happened", "null")]
     [InlineData("POST /api/v1/runs/inv-1/steps/4/resolution", """{"happened":false}""", "resolve", "inv-1", "4", "--never")]
+    [InlineData("POST /api/v1/runs/inv-1/reset", """{"to":7,"why":"wrong","effects":{"3":"reuse","4":"compensate"},"dropSignals":true}""", "reset", "inv-1", "--to", "7", "--why", "wrong", "--effect", "3=reuse", "--effect", "4=compensate", "--drop-signals")]
+    [InlineData("POST /api/v1/runs/inv-1/reset", """{"to":0,"dropSignals":false}""", "reset", "inv-1", "--to", "0")]
     [InlineData("POST /api/v1/schedules", """{"cron":"0 9 * * 1-5","start":{"workflow":"report","input":{"a":1},"priority":3},"id":"daily","timeZone":"Europe/Berlin","overlap":"bufferOne","jitter":"5m"}""",
         "schedules", "add", "daily", "--cron", "0 9 * * 1-5", "--workflow", "report", "--input", """{"a":1}""", "--zone", "Europe/Berlin", "--overlap", "bufferOne", "--jitter", "5m", "--priority", "3")]
     [InlineData("PUT /api/v1/schedules/daily", """{"cron":"@daily","start":{"workflow":"report","input":null},"id":"daily"}""", "schedules", "update", "daily", "--cron", "@daily", "--workflow", "report")]
@@ -54,6 +56,28 @@ public sealed class SteeringTests
         await using var host = (await ContractServer.StartAsync()).On("GET /api/v1/runs/inv-1/queries/total", """{"answer":42}""");
         (await host.RunAsync("query", "inv-1", "total")).Output.Trim().Should().Be("42");
         (await host.RunAsync("query", "inv-1", "total", "--json")).Output.Trim().Should().Be("""{"answer":42}""");
+    }
+
+    [Fact]
+    public async Task A_fork_is_sent_as_the_api_wants_it_and_tells_the_new_run()
+    {
+        const string answer = """{"id":"inv-2","isNew":true,"run":{"id":"inv-2","workflow":"w","status":"running","startedAt":"2026-01-02T03:04:05Z","updatedAt":"2026-01-02T03:04:05Z"}}""";
+        await using var host = (await ContractServer.StartAsync()).On("POST /api/v1/runs/inv-1/fork", answer);
+        var run = await host.RunAsync("fork", "inv-1", "--at", "7", "--id", "inv-2", "--input", "{\"a\": 1}", "--code-version", "2", "--outcome", "3={\"b\":2}", "--effect", "4=redo");
+        (run.Code, run.Output.Trim()).Should().Be((0, "inv-2"), run.Error);
+        host.OnlyAsked.Body.Should().Be("""{"at":7,"id":"inv-2","input":{"a":1},"codeVersion":"2","outcomes":{"3":{"b":2}},"effects":{"4":"redo"}}""");
+        (await host.RunAsync("fork", "inv-1", "--at", "7", "--effect", "4=forget")).Code.Should().Be(2);
+        (await host.RunAsync("reset", "inv-1", "--to", "7", "--effect", "4=redo", "--effect", "4=reuse")).Code.Should().Be(2);
+    }
+
+    [Fact]
+    public async Task A_migration_goes_page_by_page_and_ends_badly_if_a_run_stays()
+    {
+        await using var host = (await ContractServer.StartAsync()).On("POST /api/v1/migrations", """{"items":[{"run":"a","from":"1","to":"2","result":"moved"},{"run":"b","from":"1","to":"2","result":"pinned","why":"event 7"}]}""");
+        var run = await host.RunAsync("migrate", "--type", "w", "--to", "2", "--from", "1", "--dry-run");
+        run.Code.Should().Be(1);
+        run.Output.Should().Contain("pinned").And.Contain("event 7");
+        host.OnlyAsked.Body.Should().Be("""{"type":"w","to":"2","from":"1","dryRun":true,"undo":false}""");
     }
 
     [Theory]

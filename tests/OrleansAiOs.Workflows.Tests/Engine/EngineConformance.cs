@@ -5,6 +5,7 @@ using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
 using OrleansAiOs.Postgres;
 using OrleansAiOs.Testing;
+using OrleansAiOs.Testing.Checking;
 using OrleansAiOs.Tests.Shared;
 using OrleansAiOs.Workflows.History;
 using OrleansAiOs.Workflows.Hosting;
@@ -177,6 +178,16 @@ public abstract class EngineConformance(IStoreFixture stores) : IAsyncLifetime
             if (DateTime.UtcNow > deadline) throw new TimeoutException($"{otherwise()}. The host said:{log}");
             await Task.Delay(2);
         }
+    }
+
+    /// <summary>Holds a run against the invariants of the engine; what was called counts as an effect under its key.</summary>
+    protected async Task Check(params RunKey[] runs)
+    {
+        var ledger = new ReceiverLedger(Outside.Calls.Where(call => !call.Name.EndsWith('?')).GroupBy(call => call.Key).ToDictionary(group => group.Key, _ => 1));
+        var checker = new HistoryChecker(new CheckerOptions { Registry = Host.Registry, Ledgers = [ledger] });
+        var due = (await Store.WakeUpsAsync(DateTimeOffset.MaxValue, 1000, default)).ToDictionary(wake => wake.Run, wake => wake.Due);
+        foreach (var run in runs)
+            checker.Check(new RunFacts(run, await Store.ReadAsync(run, 1, default), await Store.FindAsync(run, default), due.TryGetValue(run, out var at) ? at : null)).Should().BeEmpty();
     }
 
     protected Task<long> Signal(RunKey run, string name, object? value, string? key = null) => Host.SignalAsync(run, name, JsonText.From(value), "tester", key);

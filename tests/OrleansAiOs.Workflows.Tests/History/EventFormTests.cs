@@ -12,10 +12,14 @@ public sealed class EventFormTests
     private static readonly Failure Failed = new("IOException", "gone", FailureKind.NoAnswerInTime);
     private static readonly Dictionary<string, string> Attributes = new() { ["supplier"] = "ACME" };
 
+    private static readonly EffectChoice Choice = new(2, "a.b", Effect.Keyed, EffectAction.Compensate, "k", Value, Value, Failed, "a.c", Value, Effect.Idempotent);
+
     private static readonly WorkflowEvent[] Full =
     [
-        new RunStarted("w", Value, "host-1", "v1", "INV-1", "paula", Attributes, 7, new ParentRun("p", 3)), new HostChanged("host-2"), new SignalReceived("go", Value, "paula", "key", "digest"),
+        new RunStarted("w", Value, "host-1", "v1", "INV-1", "paula", Attributes, 7, new ParentRun("p", 3), "run-1"), new HostChanged("host-2"), new SignalReceived("go", Value, "paula", "key", "digest"),
         new CancelRequested("why", "paula", "key", "digest"), new RunParked("reason", "detail", 2), new RunUnparked("paula", "key", "digest"), new RunImported(At, "0.1.0", "paula"), new RunPaused("why", "paula", "key", "digest"), new RunResumed("paula", "key", "digest"),
+        new RunReset(4, "why", [Choice], true, "paula", "key", "digest"), new RunForked("run-1", 4, 9, [Choice], "2", "why", "paula"), new BranchBegun(), new OutcomeReused(1, "k", Value, Failed),
+        new RunMigrated("1", "2", new MigrationCertificate(7, 3, "d1935"), true, "paula", "key", "digest"),
         new RunTerminated("why", "paula", "key", "digest"), new UpdateAccepted(1, "add", Value, "paula", "key", "digest"), new UpdateCompleted(1, Value), new UpdateFailed(1, Failed), new AttributesSet(Attributes), new PatchMarked("p"),
         new RunCompleted(Value), new RunFailed(Failed), new RunCancelled("why"), new StepScheduled(1, "a.b", Effect.AtMostOnce, Value), new AttemptStarted(1, 2), new AttemptHeartbeat(1, 2, Value), new AttemptFailed(1, 2, Failed, At, true),
         new StepCompleted(1, 2, Value), new StepFailed(1, 2, Failed), new StepCancelled(1), new StepCancelAsked(1), new OutcomeUnknown(1, 2, Failed), new OutcomeStillUnknown(1, 2, "why", At),
@@ -24,12 +28,14 @@ public sealed class EventFormTests
         new ApprovalRequested(1, "Pay", Value, "d1935", "controller", ["paula"], At), new ApprovalDecided(1, true, new Decider("carl", ["controller"], "key"), "fine", "key", "digest"),
         new ApprovalExpired(1), new ApprovalWithdrawn(1), new ValueRecorded(1, Value),
         new LoopCheckpoint(Value, [1, 4], 7, 3, 2, "host-1", Attributes, new Dictionary<string, bool> { ["p"] = true }, [new EarlySignals("go", [Value])], [new KeptReceipt("key", "digest", 3, At)],
-            new KeptUpdates(2, [new KeptUpdate(1, "add", 3, At, Value), new KeptUpdate(2, "add", 5, At, null, Failed)])),
+            new KeptUpdates(2, [new KeptUpdate(1, "add", 3, At, Value), new KeptUpdate(2, "add", 5, At, null, Failed)]), "v1", 2),
     ];
 
     private static readonly WorkflowEvent[] Spare =
     [
-        new RunStarted("w", default, "host-1"), new SignalReceived("go", default), new CancelRequested("why"), new RunParked("reason", "detail"), new RunUnparked(), new RunImported(At, "0.1.0"), new RunPaused("why"), new RunResumed(), new RunTerminated("why"), new ChildScheduled(1, "w", "r.1", default, ParentClose.RequestCancel), new UpdateAccepted(1, "add", default), new RunCompleted(default),
+        new RunStarted("w", default, "host-1"), new SignalReceived("go", default), new CancelRequested("why"), new RunParked("reason", "detail"), new RunUnparked(), new RunImported(At, "0.1.0"), new RunPaused("why"), new RunResumed(), new RunTerminated("why"), new ChildScheduled(1, "w", "r.1", default, ParentClose.RequestCancel), new UpdateAccepted(1, "add", default),
+        new RunMigrated(null, "2", new MigrationCertificate(7, 3, "d")), new RunReset(0, "why", []),
+        new RunForked("run-1", 4, 9, [new EffectChoice(2, "a.b", Effect.Pure, EffectAction.Redo, "k")]), new OutcomeReused(1, "k"), new RunCompleted(default),
         new AttemptFailed(1, 1, new Failure("T", "m"), At), new OutcomeStillUnknown(1, 1, "why", null), new OutcomeNeverWill(1, "why"), new OutcomeHappened(1, default),
         new RetryAsked(1), new StepSkipped(1, default, "why"),
         new ApprovalRequested(1, "Pay", default, "d", "r", [], null), new ApprovalDecided(1, false, new Decider("c", [], "key")), new LoopCheckpoint(default, [1, 1], 1, 0, 0, "host-1"),
@@ -47,6 +53,13 @@ public sealed class EventFormTests
         }
         Verified.Text("Events.verified.txt", text.ToString(), "What is stored is read for ever. To version it: add an optional member (old lines stay as they are, a new one shows the member), "
             + "or an event with a name of its own, and keep reading the old; never rename, retype or take away. A line that is new is well; a line that changed or went is a history nobody can read.");
+    }
+
+    [Fact]
+    public void Every_event_that_holds_a_commands_key_gives_its_receipt()
+    {
+        foreach (var e in Full)
+            if (e.GetType().GetProperty("Body") is not null) EventNames.ReceiptOf(e).Should().Be(("key", "digest"), $"a {EventNames.Of(e)} of a dead branch still answers");
     }
 
     [Fact]
