@@ -39,9 +39,10 @@ internal sealed class PostgresPayloads(NpgsqlDataSource source) : IPayloadStore
         }
     }
 
-    public async Task<PayloadRef> PutAsync(string tenant, byte[] content, CancellationToken cancellation)
+    public async Task<PayloadRef> PutAsync(string tenant, byte[] content, CancellationToken cancellation, Func<string, Task>? before = null)
     {
         var payload = new PayloadRef(Convert.ToHexStringLower(SHA256.HashData(content)), content.Length);
+        if (before is not null) await before(payload.Sha256);
         using var stream = new MemoryStream(content, writable: false);
         await StoreAsync(tenant, payload, stream, cancellation);
         return payload;
@@ -68,12 +69,17 @@ internal sealed class PostgresPayloads(NpgsqlDataSource source) : IPayloadStore
     {
         await using var connection = await source.OpenConnectionAsync(cancellation);
         await using var transaction = await connection.BeginTransactionAsync(cancellation);
-        await using (var claim = new NpgsqlCommand("insert into aios.payloads (tenant_id, sha256, size) values ($1, $2, $3) on conflict do nothing", connection))
+        await using (var claim = new NpgsqlCommand("insert into aios.payloads (tenant_id, sha256, size) values ($1, $2, $3) on conflict (tenant_id, sha256) do update set at = now() returning xmax = 0", connection))
         {
             claim.Parameters.AddWithValue(tenant);
             claim.Parameters.AddWithValue(payload.Sha256);
             claim.Parameters.AddWithValue(payload.Size);
-            if (await claim.ExecuteNonQueryAsync(cancellation) == 0) return;
+            // Touched, not passed over: a purge that has it in hand is waited for (RunPurge.cs).
+            if (await claim.ExecuteScalarAsync(cancellation) is false)
+            {
+                await transaction.CommitAsync(cancellation);
+                return;
+            }
         }
         var part = new byte[Math.Min(PartBytes, Math.Max(1, content.Length))];
         for (var number = 0; ; number++)

@@ -12,6 +12,7 @@ using OrleansAiOs.Postgres.Schema;
 using OrleansAiOs.Workflows;
 using OrleansAiOs.Workflows.History;
 using OrleansAiOs.Workflows.Payloads;
+using OrleansAiOs.Workflows.Retention;
 using OrleansAiOs.Workflows.Steps;
 
 namespace OrleansAiOs.Postgres;
@@ -96,6 +97,34 @@ public sealed class PostgresStore : IRunStore, IAsyncDisposable
 
     public async ValueTask<IReadOnlyList<RunRow>> ListAsync(RunQuery query, CancellationToken cancellation) =>
         await RunQueries.ReadAsync(RunQueries.List(sources.Queries, query), cancellation);
+
+    public async ValueTask<IReadOnlyCollection<RunKey>> PurgeAsync(IReadOnlyList<RunKey> runs, CancellationToken cancellation) =>
+        await RunPurge.PurgeAsync(sources.Queries, [.. runs.Except(await KeptForKinAsync(runs, cancellation))], cancellation);
+
+    private async Task<HashSet<RunKey>> KeptForKinAsync(IReadOnlyList<RunKey> runs, CancellationToken cancellation)
+    {
+        var kin = new List<(RunKey Run, string Other)>();
+        await using (var named = Command("""
+            select e.tenant_id, e.stream_id, e.version, e.id, e.type, e.data from unnest($1::varchar[], $2::varchar[]) t(tenant, id)
+            join aios.mt_events e on e.tenant_id = t.tenant and e.stream_id = 'run/' || t.id where e.type = any ($3)
+            """, runs.Select(run => run.Tenant).ToArray(), runs.Select(run => run.Id).ToArray(), Kin.NamedBy))
+        {
+            await using var reader = await named.ExecuteReaderAsync(cancellation);
+            while (await reader.ReadAsync(cancellation))
+            {
+                var (run, body) = (new RunKey(reader.GetString(0), reader.GetString(1)["run/".Length..]), reader.GetFieldValue<byte[]>(5));
+                if (LargeBody(body) is { } sha256) body = await payloads.GetAsync(run.Tenant, sha256, cancellation);
+                if (Kin.NamedIn(new StoredEvent(reader.GetInt64(2), reader.GetGuid(3), reader.GetString(4), body, default)) is { } other) kin.Add((run, other));
+            }
+        }
+        if (kin.Count == 0) return [];
+        await using var open = Command("select r.tenant_id, r.id from aios.runs r join unnest($1::varchar[], $2::varchar[]) t(tenant, id) on r.tenant_id = t.tenant and r.id = t.id where r.closed_at is null",
+            kin.Select(k => k.Run.Tenant).ToArray(), kin.Select(k => k.Other).ToArray());
+        await using var rows = await open.ExecuteReaderAsync(cancellation);
+        var others = new HashSet<RunKey>();
+        while (await rows.ReadAsync(cancellation)) others.Add(new RunKey(rows.GetString(0), rows.GetString(1)));
+        return [.. kin.Where(k => others.Contains(k.Run with { Id = k.Other })).Select(k => k.Run)];
+    }
 
     public async ValueTask<RunRow?> FindAsync(RunKey run, CancellationToken cancellation) =>
         (await RunQueries.ReadAsync(RunQueries.Find(sources.Queries, run), cancellation)).SingleOrDefault();
@@ -226,7 +255,12 @@ public sealed class PostgresStore : IRunStore, IAsyncDisposable
         for (var i = 0; i < replaced.Length; i++)
         {
             if (append.Events[i].Body.Length <= BodyBytesMax) continue;
-            var payload = await payloads.PutAsync(append.Run.Tenant, append.Events[i].Body, CancellationToken.None);
+            var payload = await payloads.PutAsync(append.Run.Tenant, append.Events[i].Body, CancellationToken.None, async sha256 =>
+            {
+                // Said before the payload is looked for: from here on nobody deletes it.
+                await using var use = Command("insert into aios.payload_uses (tenant_id, sha256, run_id) values ($1, $2, $3) on conflict do nothing", append.Run.Tenant, sha256, append.Run.Id);
+                await use.ExecuteNonQueryAsync();
+            });
             replaced[i] = Encoding.UTF8.GetBytes($$"""{"$payload":"{{payload.Sha256}}"}""");
         }
         return replaced;

@@ -1,6 +1,7 @@
 using System.Data.Common;
 using OrleansAiOs.Workflows;
 using OrleansAiOs.Workflows.History;
+using OrleansAiOs.Workflows.Retention;
 using OrleansAiOs.Workflows.Steps;
 
 namespace OrleansAiOs.Testing;
@@ -56,6 +57,23 @@ public sealed class InMemoryStore(TimeProvider time) : IRunStore
         }
     }
 
+    public ValueTask<IReadOnlyCollection<RunKey>> PurgeAsync(IReadOnlyList<RunKey> runs, CancellationToken cancellation)
+    {
+        lock (sync)
+        {
+            List<RunKey> gone = [.. runs.Where(run => rows.TryGetValue(run, out var row) && row is { ClosedAt: not null, Busy: false }
+                && !streams[run].Select(Kin.NamedIn).OfType<string>().Any(kin => rows.TryGetValue(run with { Id = kin }, out var other) && other.ClosedAt is null))];
+            foreach (var run in gone)
+            {
+                streams.Remove(run);
+                rows.Remove(run);
+                wakeUps.Remove(run);
+                foreach (var outcome in outcomes.Keys.Where(key => key.Item1 == run).ToList()) outcomes.Remove(outcome);
+            }
+            return new(gone);
+        }
+    }
+
     public ValueTask<RunRow?> FindAsync(RunKey run, CancellationToken cancellation)
     {
         lock (sync) return new(rows.GetValueOrDefault(run));
@@ -71,6 +89,7 @@ public sealed class InMemoryStore(TimeProvider time) : IRunStore
                 && (query.BusinessKey is null || row.BusinessKey == query.BusinessKey)
                 && (query.StartedFrom is null || row.StartedAt >= query.StartedFrom)
                 && (query.StartedBefore is null || row.StartedAt < query.StartedBefore)
+                && (query.ClosedBefore is null || row.ClosedAt < query.ClosedBefore)
                 && (query.AwaitsApproval is null || row.AwaitsApproval == query.AwaitsApproval)
                 && (query.Attributes is null || query.Attributes.All(a => row.Attributes?.GetValueOrDefault(a.Key) == a.Value)));
             var sign = query.Sort is RunSort.NewestFirst ? -1 : 1;

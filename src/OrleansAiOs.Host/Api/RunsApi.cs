@@ -63,7 +63,7 @@ internal static class RunsApi
             }, ParseCursor(cursor), limit ?? 50);
         if (query.Limit is < 1 or > PageMax) throw new ProblemException(400, "Bad limit", $"limit is 1 to {PageMax}, not {query.Limit}.");
         var rows = await host.Store.ListAsync(query, context.RequestAborted);
-        return new PageView<RunView>([.. rows.Select(RunView.Of)], Cursor(rows.Count == query.Limit ? new RunCursor(rows[^1].StartedAt, rows[^1].Run.Id) : null));
+        return new PageView<RunView>([.. rows.Select(RunView.Of)], rows.Count == query.Limit ? CursorOf(rows[^1]) : null);
     }
 
     private static async Task<RunView> GetAsync(string id, WorkflowHost host, HttpContext context)
@@ -181,7 +181,7 @@ internal static class RunsApi
         return await work(limit.Token);
     }
 
-    private static RunStatus? ParseStatus(string? status) => status is null ? null
+    public static RunStatus? ParseStatus(string? status) => status is null ? null
         : Enum.TryParse<RunStatus>(status, ignoreCase: true, out var parsed) && !char.IsDigit(status[0]) ? parsed
         : throw new ProblemException(400, "Unknown status", $"status is one of {string.Join(", ", Enum.GetNames<RunStatus>()).ToLowerInvariant()}, not '{status}'.");
 
@@ -196,7 +196,7 @@ internal static class RunsApi
         return parsed;
     }
 
-    private static void CheckAttributes(Dictionary<string, string>? attributes)
+    public static void CheckAttributes(Dictionary<string, string>? attributes)
     {
         if (attributes is null) return;
         if (attributes.Count > 32) throw new ProblemException(422, "Too many attributes", "A run has at most 32 search attributes.");
@@ -210,6 +210,8 @@ internal static class RunsApi
 
     public static string? Cursor(RunCursor? cursor) => cursor is null ? null
         : Convert.ToBase64String(Encoding.UTF8.GetBytes(string.Create(CultureInfo.InvariantCulture, $"{cursor.StartedAt:O}~{cursor.Id}"))).Replace('+', '-').Replace('/', '_');
+
+    public static string CursorOf(RunRow last) => Cursor(new RunCursor(last.StartedAt, last.Run.Id))!;
 
     public static RunCursor? ParseCursor(string? cursor)
     {

@@ -36,6 +36,15 @@ internal sealed record EventDocument(long Version, string Type, DateTimeOffset A
 internal sealed record ApprovalDocument(string Run, string Workflow, int Step, string Title, string Role, List<string>? NotBy = null, string? BusinessKey = null,
     DateTimeOffset? Deadline = null, string? Digest = null, JsonElement? Subject = null, DateTimeOffset? Since = null);
 
+internal sealed record ScheduleDocument(string Id, string Cron, string TimeZone, string Workflow, string? Paused = null, string? Next = null, string? Last = null, long Started = 0, long Skipped = 0,
+    long Failed = 0, string? Trouble = null, string? Overlap = null, string? CatchUp = null, string? Jitter = null, List<DateTimeOffset>? Upcoming = null);
+
+internal sealed record BulkDocument(int Matched, int Done, List<BulkRefusalDocument> Refused, string? Next = null);
+
+internal sealed record BulkRefusalDocument(string Id, string Why);
+
+internal sealed record BackfillDocument(int Times);
+
 internal sealed record VersionDocument(long Version);
 
 internal sealed record PayloadDocument(string Sha256, long Size);

@@ -3,7 +3,12 @@ namespace OrleansAiOs.Host.Cli;
 /// <summary>The API's addresses.</summary>
 internal static class ApiPaths
 {
+    public const string Schedules = "/api/v1/schedules";
+
+    public static string Schedule(string id) => $"{Schedules}/{Segment("schedule's name", id)}";
+
     public const string Runs = "/api/v1/runs";
+    public const string Bulk = "/api/v1/runs:bulk";
     public const string Approvals = "/api/v1/approvals";
     public const string Keys = "/api/v1/keys";
 

@@ -6,6 +6,7 @@ using System.Text;
 using System.Text.Json;
 using OrleansAiOs.Host.Serving;
 using OrleansAiOs.Workflows;
+using OrleansAiOs.Workflows.Export;
 using OrleansAiOs.Workflows.History;
 using OrleansAiOs.Workflows.Hosting;
 using OrleansAiOs.Workflows.Stepping;
@@ -17,10 +18,10 @@ internal static class DebugCommand
 {
     public static Command Create(ClientOptions client)
     {
-        var what = new Argument<string>("RUN|FILE") { Description = "A run of the host, or a file with what `aios history RUN --json` printed." };
+        var what = new Argument<string>("RUN|FILE") { Description = "A run of the host, or a file: what `aios export` wrote, or what `aios history RUN --json` printed." };
         var packs = new Option<string[]>("--pack") { Description = "A folder with the built pack that holds the workflow.", HelpName = "DIR", AllowMultipleArgumentsPerToken = true };
         var commands = new Option<string?>("--commands") { Description = "What to do, separated by commas, as in 'n,n,b step-failed,c'; then end. Without it: keys on a screen, lines from a pipe.", HelpName = "LIST" };
-        var id = new Option<string?>("--run-id") { Description = "The id of the run in a file, which its code may have used. Default: the file's name.", HelpName = "ID" };
+        var id = new Option<string?>("--run-id") { Description = "Which run of an export, if it holds several; of a printed history, the id of its run (default: the file's name).", HelpName = "ID" };
         var attach = new Option<bool>("--attach") { Description = "Wait for an IDE's debugger, and stop it in the workflow's code at the event --at says." };
         var at = new Option<int>("--at") { Description = "The event to begin at. Default: 1.", HelpName = "EVENT", DefaultValueFactory = _ => 1 };
         return client.Query("debug", "Step through a run, forward and back, with the code's state at each event. Nothing is called, sent or changed.", what, packs, commands, id, attach, at).Does(async call =>
@@ -73,6 +74,7 @@ internal static class DebugCommand
     {
         if (File.Exists(what))
         {
+            if (await ExportedAsync(what, id, call.Cancellation) is { } exported) return exported;
             var name = id ?? Path.GetFileNameWithoutExtension(what);
             if (!RunKey.TryParse(RunKey.DefaultTenant, name, out var run, out var error)) throw CliException.Usage($"'{name}' cannot be the id of the run in {what}: {error} Say which it is with --run-id.");
             return (run, Lines(what, await File.ReadAllLinesAsync(what, call.Cancellation)));
@@ -80,6 +82,31 @@ internal static class DebugCommand
         using var api = client.Connect(call);
         var page = await api.GetAsync<PageDocument<EventDocument>>($"{ApiPaths.Run(what)}/history", call.Cancellation);
         return (new RunKey(RunKey.DefaultTenant, what), [.. page.Items.Select(Stored)]);
+    }
+
+    /// <returns>Null if the file is no export.</returns>
+    private static async Task<(RunKey, IReadOnlyList<StoredEvent>)?> ExportedAsync(string file, string? id, CancellationToken cancellation)
+    {
+        await using var content = File.OpenRead(file);
+        var start = new byte[ExportFormat.Name.Length + 64];
+        if (!Encoding.UTF8.GetString(start.AsSpan(0, await content.ReadAtLeastAsync(start, start.Length, throwOnEndOfStream: false, cancellation))).Contains(ExportFormat.Name, StringComparison.Ordinal)) return null;
+        content.Position = 0;
+        var found = new List<ExportedRun>();
+        try
+        {
+            await foreach (var lines in new HistoryReader(content).ReadAsync(cancellation))
+                if (lines.Parse() is var run && (id is null || run.Run.Id == id) && found.Count < 2) found.Add(run);
+        }
+        catch (MalformedExportException e)
+        {
+            throw new CliException(ExitCode.Invalid, $"{file} cannot be read. {e.Message}");
+        }
+        return found switch
+        {
+            [] => throw new CliException(ExitCode.NotFound, id is null ? $"{file} holds no run." : $"{file} holds no run '{id}'."),
+            [var one] => (one.Run, one.History),
+            _ => throw CliException.Usage($"{file} holds several runs, {found[0].Run.Id} and {found[1].Run.Id} among them. Say which with --run-id."),
+        };
     }
 
     private static List<StoredEvent> Lines(string file, string[] lines)

@@ -56,7 +56,7 @@ internal static class ListCommand
 
     private static string? Stamp(DateTimeOffset? time) => time?.ToUniversalTime().ToString("yyyy-MM-dd'T'HH:mm:ss.FFFFFFF'Z'", CultureInfo.InvariantCulture);
 
-    private static DateTimeOffset? Time(System.CommandLine.Parsing.ArgumentResult result)
+    internal static DateTimeOffset? Time(System.CommandLine.Parsing.ArgumentResult result)
     {
         var text = result.Tokens[0].Value;
         if (DateTimeOffset.TryParse(text, CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal, out var time)) return time;

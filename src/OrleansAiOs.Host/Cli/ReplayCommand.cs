@@ -25,9 +25,15 @@ internal static class ReplayCommand
         var query = new Option<string[]>("--query") { Description = "With --against, only these: workflow=, version=, status=open|closed|completed|failed|cancelled|terminated.", HelpName = "NAME=VALUE", AllowMultipleArgumentsPerToken = true };
         var sample = new Option<int?>("--sample") { Description = "With --against, so many of them, chosen by chance; the same of the same.", HelpName = "N" };
         var connection = new Option<string?>("--connection") { Description = "With --against: an external database instead of the private one. Default: $AIOS_CONNECTION.", HelpName = "STRING" };
-        return client.Query("replay", "Replay a run, or an exported file, with the code there is now: same commands, or what differs and how to patch it.", what, packs, against, query, sample, connection).Does(async call =>
+        var asTest = new Option<string?>("--as-test") { Description = "Write an xunit test into this folder that replays it, its history inside; it needs OrleansAiOs.Testing. Nothing is replayed now.", HelpName = "DIR" };
+        return client.Query("replay", "Replay a run, or an exported file, with the code there is now: same commands, or what differs and how to patch it.", what, packs, against, query, sample, connection, asTest).Does(async call =>
         {
             var target = call.Parsed.GetValue(what);
+            if (call.Get(asTest) is { } folder)
+            {
+                if (target is null || call.Has(against) || call.Has(packs)) throw CliException.Usage("--as-test takes a run or a file, and neither --against nor --pack.");
+                return await WriteTestAsync(client, call, target, folder);
+            }
             if (call.Get(against) is { } build) return await GateAsync(client, call, target, build, call.Get(query) ?? [], call.Get(sample), call.Get(connection));
             if (target is null) throw CliException.Usage("Name a run or a file; or, with --against, a build.");
             if (call.Has(query) || call.Has(sample) || call.Has(connection)) throw CliException.Usage("--query, --sample and --connection go with --against.");
@@ -68,6 +74,41 @@ internal static class ReplayCommand
         }
         if (verdicts.Count == 0) throw new CliException(ExitCode.CannotReplay, "The file holds no run.");
         return verdicts.Exists(v => v.Result is ReplayResult.CannotReplay) ? ExitCode.CannotReplay : verdicts.Exists(v => v.Result is ReplayResult.Different) ? ExitCode.Differs : ExitCode.Done;
+    }
+
+    private static async Task<int> WriteTestAsync(ClientOptions client, Invocation call, string target, string folder)
+    {
+        if (!Directory.Exists(folder)) throw new CliException(ExitCode.NotFound, $"There is no folder '{folder}'. Name the one of a test project.");
+        byte[] bytes;
+        if (File.Exists(target))
+        {
+            if (new FileInfo(target).Length > ReplayAsTest.BytesMax) throw TooLong(target);
+            bytes = await File.ReadAllBytesAsync(target, call.Cancellation);
+        }
+        else
+        {
+            using var download = await DownloadAsync(client, call, target);
+            bytes = download.ToArray();
+        }
+        if (bytes.Length > ReplayAsTest.BytesMax) throw TooLong(target);
+        // What is written must be whole, or the test would fail for another reason than its code.
+        try
+        {
+            await foreach (var lines in new HistoryReader(new MemoryStream(bytes)).ReadAsync(call.Cancellation)) lines.Parse();
+        }
+        catch (MalformedExportException e)
+        {
+            throw new CliException(ExitCode.Failed, $"{target} is no whole export.", e.Message);
+        }
+        var (name, code) = ReplayAsTest.Write(target, bytes);
+        var file = Path.Combine(folder, $"{name}.cs");
+        if (File.Exists(file)) throw new CliException(ExitCode.Conflict, $"{file} is there already. Nothing was touched; remove it, or choose another folder.");
+        await File.WriteAllTextAsync(file, code, call.Cancellation);
+        call.Terminal.Line(file);
+        return ExitCode.Done;
+
+        static CliException TooLong(string target) =>
+            new(ExitCode.Failed, $"{target} is longer than {ReplayAsTest.BytesMax >> 20} MB, too much for a source file. Export it beside the test, and write the test yourself: PastRuns.ReplayAsync(File.OpenRead(…)).");
     }
 
     private static async Task<MemoryStream> DownloadAsync(ClientOptions client, Invocation call, string run)
@@ -139,8 +180,7 @@ internal static class ReplayCommand
     internal static async Task StreamAsync(Stream to, string connection, SealedOrder order, CancellationToken cancellation)
     {
         await using var store = await PostgresStore.OpenAsync(connection, NullLogger.Instance, cancellation);
-        await using var buffered = new BufferedStream(to, 256 * 1024);
-        using var writer = new HistoryWriter(buffered, new ExportOptions { ExportedAt = DateTimeOffset.UtcNow });
+        using var writer = new HistoryWriter(to, new ExportOptions { ExportedAt = DateTimeOffset.UtcNow });
         await foreach (var run in store.EveryRunAsync(cancellation))
             if (order.Workflow is null || run.Row is null || run.Row.Workflow == order.Workflow) await writer.WriteAsync(run.Run, run.History, cancellation);
         await writer.FinishAsync(cancellation);

@@ -38,13 +38,12 @@ internal static class VerifyCommand
         await using var store = await PostgresStore.OpenAsync(connectionString, NullLogger.Instance, call.Cancellation);
         // A workflow this build does not hold cannot be replayed, which says nothing against its history.
         var (known, others) = (new HistoryChecker(new CheckerOptions { Registry = registry }), new HistoryChecker(new CheckerOptions()));
-        var names = registry.All.Select(type => type.Name).ToHashSet(StringComparer.Ordinal);
         long runs = 0, events = 0, replayed = 0, found = 0;
         await foreach (var run in store.EveryRunAsync(call.Cancellation))
         {
             runs++;
             events += run.History.Count;
-            var replays = run.Row is not null && names.Contains(run.Row.Workflow);
+            var replays = run.Row is not null && registry.Knows(run.Row.Workflow);
             if (replays) replayed++;
             foreach (var violation in (replays ? known : others).Check(new RunFacts(run.Run, run.History, run.Row, run.WakeUp)))
                 if (++found <= ShownMax) call.Terminal.Line(violation.ToString());

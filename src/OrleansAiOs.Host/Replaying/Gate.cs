@@ -108,7 +108,7 @@ internal sealed partial class Gate(WorkflowRegistry registry)
     // The same difference in another run has other numbers in it.
     private static string Kind(ReplayVerdict verdict) => $"{verdict.Result} {Numbers().Replace(verdict.Why ?? "", "#")}";
 
-    [GeneratedRegex(@"\b\d+\b")]
+    [GeneratedRegex(@"\b\d+\b", RegexOptions.NonBacktracking)]
     private static partial Regex Numbers();
 
     private sealed class Counts

@@ -11,6 +11,7 @@ using OrleansAiOs.Postgres.Embedded;
 using OrleansAiOs.Workflows.History;
 using OrleansAiOs.Workflows.Hosting;
 using OrleansAiOs.Workflows.Payloads;
+using OrleansAiOs.Workflows.Retention;
 
 namespace OrleansAiOs.Host.Serving;
 
@@ -91,6 +92,7 @@ internal sealed class AiosServer : IAsyncDisposable
                 Seed = BitConverter.ToUInt64(System.Security.Cryptography.RandomNumberGenerator.GetBytes(8)),
                 Shared = options.Shared,
                 AnswerWithin = options.AnswerWithin,
+                Retention = RetentionRule.Parse(options.Setting("RETENTION") ?? ""),
             }));
             services.ConfigureHttpJsonOptions(json =>
             {
@@ -153,6 +155,8 @@ internal sealed class AiosServer : IAsyncDisposable
         var api = web.MapGroup("/api/v1");
         RunsApi.Map(api);
         ExportApi.Map(api);
+        BulkApi.Map(api);
+        SchedulesApi.Map(api);
         ExplainApi.Map(api);
         ApprovalsApi.Map(api);
         VersionsApi.Map(api);

@@ -15,6 +15,9 @@ public sealed class ActivityContext
         this.heartbeat = heartbeat;
     }
 
+    /// <summary>The host the attempt runs on, for the engine's own activities.</summary>
+    internal Hosting.WorkflowHost? Host { get; init; }
+
     /// <summary>The tenant the run belongs to.</summary>
     public string Tenant { get; }
 

@@ -15,7 +15,7 @@ namespace OrleansAiOs.Workflows.Dispatch;
 /// an attempt that waited longer (a paused machine, a full gate) may by then have been taken over by another host, so the run
 /// appends again first, and loses if it was. A crash here leaves the attempt under way in the history, owned by a dead incarnation.
 /// </summary>
-internal sealed class ActivityExecutor(IServiceProvider services, IRunStore store, StoreClock clock, WorkflowHostOptions options, Action<RunKey, Input> post)
+internal sealed class ActivityExecutor(WorkflowHost host, IServiceProvider services, IRunStore store, StoreClock clock, WorkflowHostOptions options, Action<RunKey, Input> post)
 {
     private readonly ConcurrentDictionary<string, ActivityGate> gates = new(StringComparer.Ordinal);
     private readonly ConcurrentDictionary<(RunKey, int), Attempt> underWay = new();
@@ -134,7 +134,7 @@ internal sealed class ActivityExecutor(IServiceProvider services, IRunStore stor
     private async Task<JsonText> InvokeAsync(Attempt attempt, AttemptWatch watch)
     {
         var key = IdempotencyKey.Of(attempt.Run.Tenant, attempt.Run.Id, attempt.Step, attempt.Epoch);
-        var context = new ActivityContext(attempt.Run.Tenant, attempt.Run.Id, attempt.Step, attempt.Number, key, watch.Heartbeat, watch.Token) { Details = attempt.Details };
+        var context = new ActivityContext(attempt.Run.Tenant, attempt.Run.Id, attempt.Step, attempt.Number, key, watch.Heartbeat, watch.Token) { Details = attempt.Details, Host = host };
         var tool = options.InPlaceOf(attempt.Activity);
         await using var scope = services.CreateAsyncScope();
         if (attempt.Activity.Effect is not Effect.Transactional) return await tool.RunAsync(scope.ServiceProvider, attempt.Input, context, null);
@@ -169,7 +169,7 @@ internal sealed class ActivityExecutor(IServiceProvider services, IRunStore stor
     {
         using var watch = new AttemptWatch(attempt, Time, halt.Token);
         var key = IdempotencyKey.Of(attempt.Run.Tenant, attempt.Run.Id, attempt.Step, attempt.Epoch);
-        var context = new ActivityContext(attempt.Run.Tenant, attempt.Run.Id, attempt.Step, attempt.Number, key, watch.Heartbeat, watch.Token) { Details = attempt.Details };
+        var context = new ActivityContext(attempt.Run.Tenant, attempt.Run.Id, attempt.Step, attempt.Number, key, watch.Heartbeat, watch.Token) { Details = attempt.Details, Host = host };
         Reconciled<JsonText> verdict;
         try
         {

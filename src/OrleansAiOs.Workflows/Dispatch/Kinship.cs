@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using OrleansAiOs.Workflows.History;
 using OrleansAiOs.Workflows.Hosting;
 using OrleansAiOs.Workflows.Steps;
@@ -11,8 +12,17 @@ namespace OrleansAiOs.Workflows.Dispatch;
 /// </summary>
 internal sealed class Kinship(WorkflowHost host)
 {
+    // A take-over appends nothing, so the dead owner stays in the history while this host does its work: here it is known who does.
+    private readonly ConcurrentDictionary<(RunKey Run, int Step, bool Cancels), bool> underWay = new();
+
+    /// <summary>This host is about to reach the child of that step.</summary>
+    public bool IsReaching(RunKey parent, ChildStep step) => underWay.ContainsKey((parent, step.Number, step.CancelAsked));
+
+    /// <summary>This host is about to do what follows from the run's end.</summary>
+    public bool IsSettling(RunKey run) => underWay.ContainsKey((run, 0, false));
+
     /// <summary>Starts a child, and asks it to cancel if that is asked for; then tells the parent that it was reached.</summary>
-    public void Reach(RunKey parent, RunStarted started, ChildScheduled scheduled, bool cancelled) => Begin(parent, async () =>
+    public void Reach(RunKey parent, RunStarted started, ChildScheduled scheduled, bool cancelled) => Begin((parent, scheduled.Step, cancelled), async () =>
     {
         if (await StartAsync(parent, started, scheduled) is { } refused)
         {
@@ -24,7 +34,7 @@ internal sealed class Kinship(WorkflowHost host)
     });
 
     /// <summary>Does what follows from a run's end.</summary>
-    public void Settle(RunKey run, RunStarted started, Unsettled unsettled) => Begin(run, async () =>
+    public void Settle(RunKey run, RunStarted started, Unsettled unsettled) => Begin((run, 0, false), async () =>
     {
         foreach (var child in unsettled.Children)
         {
@@ -98,8 +108,9 @@ internal sealed class Kinship(WorkflowHost host)
         }
     }
 
-    private void Begin(RunKey run, Func<Task> work)
+    private void Begin((RunKey Run, int Step, bool Cancels) what, Func<Task> work)
     {
+        if (!underWay.TryAdd(what, true)) return;
         using (ExecutionContext.SuppressFlow()) _ = Task.Factory.StartNew(Carry, CancellationToken.None, TaskCreationOptions.DenyChildAttach, host.Options.Scheduler);
 
         async Task Carry()
@@ -114,7 +125,11 @@ internal sealed class Kinship(WorkflowHost host)
             }
             catch (Exception e)
             {
-                host.Log.TurnBroke(e, run);
+                host.Log.TurnBroke(e, what.Run);
+            }
+            finally
+            {
+                underWay.TryRemove(what, out _);
             }
         }
     }

@@ -51,6 +51,7 @@ public static class CauseCodes
     public const string OutcomeUnknown = "outcome-unknown";
 
     // ---- waits ----
+    public const string ChildUnderWay = "child-under-way";
     public const string Timer = "timer";
     public const string TimerFar = "timer-far";
     public const string Approval = "approval";

@@ -9,6 +9,14 @@ internal static class RunCauses
     public static IEnumerable<Cause> Of(Subject subject)
     {
         var state = subject.State;
+        if (state.Imported is { } imported)
+        {
+            yield return new Cause(CauseCodes.Imported, $"The run was imported{(imported.By is { } by ? $" by {by}" : "")} from another installation (exported {Words.Time(imported.ExportedAt)}) and is kept as evidence: it never goes on here.", Urgency.Stopped, subject.LastOf<RunImported>())
+            {
+                Unblockers = ["nobody here: it goes on where it came from", "aios replay and aios debug open it"],
+            };
+            yield break;
+        }
         if (state.Outcome is { } outcome)
         {
             yield return outcome switch
@@ -17,14 +25,6 @@ internal static class RunCauses
                 RunFailed failed => new Cause(CauseCodes.Failed, $"The run is over: it failed. {failed.Failure.Type}: {failed.Failure.Message}", Urgency.Note, state.Now),
                 RunTerminated ended => new Cause(CauseCodes.Terminated, $"The run is over: {ended.By ?? "somebody"} terminated it ({ended.Reason}). Nothing was undone.", Urgency.Note, state.Now),
                 _ => new Cause(CauseCodes.Cancelled, $"The run is over: it was cancelled ({state.CancelReason}), and what it had done is undone as far as its code says so.", Urgency.Note, state.Now),
-            };
-            yield break;
-        }
-        if (state.Imported is { } imported)
-        {
-            yield return new Cause(CauseCodes.Imported, $"The run was imported from another installation (exported at {Words.Time(imported.ExportedAt)}) and is kept as evidence: it does not go on here.", Urgency.Note, subject.LastOf<RunImported>())
-            {
-                Unblockers = ["nobody here: it goes on, if at all, in the installation it was exported from"],
             };
             yield break;
         }

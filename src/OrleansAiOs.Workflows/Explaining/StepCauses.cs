@@ -10,11 +10,12 @@ internal static class StepCauses
     private const int RunsThatOpenTheBreaker = 3;
     private static readonly TimeSpan Far = TimeSpan.FromDays(1);
 
-    public static IEnumerable<Cause> Of(Subject subject) => subject.State.InOrder<OpenStep>().Select(step => step switch
+    public static IEnumerable<Cause> Of(Subject subject) => (subject.State.IsClosed ? [] : subject.State.InOrder<OpenStep>()).Select(step => step switch
     {
         ActivityStep activity => Activity(subject, activity),
         TimerStep timer => Timer(subject, timer),
         ApprovalStep approval => Approval(subject, approval),
+        ChildStep child => Child(child),
         // A kind that has nothing to say of itself here says what it says in lists.
         _ => new Cause(CauseCodes.Waiting, $"Step {step.Number} is open: {step.Describe().Kind} {step.Describe().Name}".TrimEnd() + ".", Urgency.Waiting, step.Describe().Since, step.Number),
     });
@@ -104,6 +105,15 @@ internal static class StepCauses
 
     private static string Deadline(Subject subject, ActivityStep step) =>
         Declared(subject, step)?.Options.ScheduleToClose is { } limit && limit < TimeSpan.FromDays(3650) ? $", and none after {Words.Time(step.ScheduledAt + limit)}" : "";
+
+    // ---- children ----
+
+    private static Cause Child(ChildStep step) =>
+        new(CauseCodes.ChildUnderWay, $"It awaits the child run {step.Scheduled.Run} ('{step.Scheduled.Workflow}', step {step.Number}){(step.IsReaching ? ", which is being started or told" : step.CancelAsked ? ", which was asked to end" : "")}.",
+            Urgency.Waiting, step.At, step.Number)
+        {
+            Unblockers = [$"the child: aios explain {step.Scheduled.Run}"],
+        };
 
     // ---- timers ----
 

@@ -53,7 +53,7 @@ public sealed class HistoryWriter : IDisposable
             if (buffer.WrittenCount > 1024 * 1024) await FlushAsync(cancellation);
         }
         foreach (var document in documents.Where(document => written.Add(document.Sha256))) await WriteAsync(run.Tenant, document, cancellation);
-        await FlushAsync(cancellation);
+        if (buffer.WrittenCount > 64 * 1024) await FlushAsync(cancellation);
     }
 
     public async Task FinishAsync(CancellationToken cancellation = default)

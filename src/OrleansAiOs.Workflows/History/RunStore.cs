@@ -22,6 +22,10 @@ public interface IRunStore
     /// <summary>The summary rows that match; decides nothing, but never lags behind the histories.</summary>
     ValueTask<IReadOnlyList<RunRow>> ListAsync(RunQuery query, CancellationToken cancellation);
 
+    /// <summary>Deletes those of the runs that are over, with all that is kept of them, in one transaction. Open ones stay.</summary>
+    /// <returns>The runs that are gone by it.</returns>
+    ValueTask<IReadOnlyCollection<RunKey>> PurgeAsync(IReadOnlyList<RunKey> runs, CancellationToken cancellation) => throw new NotSupportedException("This store deletes nothing.");
+
     ValueTask<RunRow?> FindAsync(RunKey run, CancellationToken cancellation);
 
     /// <summary>Wake-ups due before a moment, earliest first.</summary>
@@ -94,7 +98,7 @@ public sealed record HostBeat(DateTimeOffset StoreTime, IReadOnlyCollection<stri
 /// <param name="After">Go on behind this run (the last of the page before).</param>
 public sealed record RunQuery(string Tenant, RunStatus? Status = null, string? Workflow = null, string? BusinessKey = null,
     IReadOnlyDictionary<string, string>? Attributes = null, DateTimeOffset? StartedFrom = null, DateTimeOffset? StartedBefore = null,
-    bool? AwaitsApproval = null, RunSort Sort = RunSort.NewestFirst, RunCursor? After = null, int Limit = 50);
+    bool? AwaitsApproval = null, RunSort Sort = RunSort.NewestFirst, RunCursor? After = null, int Limit = 50, DateTimeOffset? ClosedBefore = null);
 
 public enum RunSort
 {

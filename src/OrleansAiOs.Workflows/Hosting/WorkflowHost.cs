@@ -31,6 +31,7 @@ public sealed class WorkflowHost : IAsyncDisposable
     private volatile HashSet<string> living = [];
     private volatile HashSet<string> dead = [];
     private volatile bool mustTakeOver;
+    private readonly CancellationTokenSource goingDown = new();
     private volatile bool refusing;
     private volatile bool fenced;
 
@@ -47,7 +48,7 @@ public sealed class WorkflowHost : IAsyncDisposable
             OnForeignWork = run => what => Post(run, new ForeignWorkInput(what)),
         };
         Kinship = new Kinship(this);
-        Executor = new ActivityExecutor(services, store, Context.Clock, options, Post);
+        Executor = new ActivityExecutor(this, services, store, Context.Clock, options, Post);
         WakeUps = new WakeUps(store, Context.Clock, options.Time, options.Scheduler, run => Post(run, new DueInput()), e => log.WakeUpTrouble(e));
     }
 
@@ -66,6 +67,9 @@ public sealed class WorkflowHost : IAsyncDisposable
     /// <summary>The store's time, as this host knows it.</summary>
     public DateTimeOffset Now => Context.Clock.Now;
 
+    /// <summary>What starts runs by the clock.</summary>
+    public Schedules.ScheduleClient Schedules => field ??= new(this);
+
     /// <summary>Runs in memory.</summary>
     public int ActiveRuns => mailboxes.Count;
 
@@ -78,6 +82,9 @@ public sealed class WorkflowHost : IAsyncDisposable
     internal WakeUps WakeUps { get; }
 
     internal ILogger Log { get; }
+
+    /// <summary>Fires when the host begins to stop: what could wait for long lets go.</summary>
+    internal CancellationToken GoesDown => goingDown.Token;
 
     internal bool IsHalted => stopping.IsCancellationRequested;
 
@@ -335,6 +342,14 @@ public sealed class WorkflowHost : IAsyncDisposable
             heart = Options.Time.CreateTimer(static self => ((WorkflowHost)self!).BeatSoon(), this,
                 orphans > 0 ? TimeSpan.FromMilliseconds(100) : Options.HeartbeatEvery, Timeout.InfiniteTimeSpan);
         Log.Serving(Options.HostId, Registry.NamesForPeople, orphans);
+        if (Options.Retention.Count > 0) await LookForWhatIsOverAsync();
+    }
+
+    private async Task LookForWhatIsOverAsync()
+    {
+        var command = new StartRun(Retention.RetentionWorkflow.Name, JsonText.From(""), Retention.RetentionWorkflow.Run);
+        if ((await StartRunAsync(command, "engine")) is { IsNew: false } there)
+            await SignalAsync(there.Run, Retention.RetentionWorkflow.Look.Name, JsonText.From(""), "engine", Options.HostId);
     }
 
     /// <summary>Takes no more commands, lets what is under way finish, and leaves the rest to the next incarnation.</summary>
@@ -342,6 +357,7 @@ public sealed class WorkflowHost : IAsyncDisposable
     {
         if (refusing) return;
         refusing = true;
+        await goingDown.CancelAsync();
         await Executor.DrainAsync(Options.DrainFor);
         Halt();
         try
@@ -490,7 +506,10 @@ public sealed class WorkflowHost : IAsyncDisposable
     /// <summary>Another host has an attempt of this run under way: if it is dead, or should it die, nobody else might know.</summary>
     internal void WatchOwners(WorkflowRun run)
     {
-        var owners = run.State.IsClosed ? run.State.IsBusy ? [run.State.Host!] : [] : run.State.Open.Where(step => step.UnderWay).Select(step => step.Owner);
+        var key = run.State.Run;
+        var owners = run.State.IsClosed ? run.State.IsBusy && !Kinship.IsSettling(key) ? [run.State.Host!] : []
+            // A held run's attempts are taken over when it goes on: until then it is left alone.
+            : run.State.Open.Where(step => step.UnderWay && !(run.State.IsHeld && step is ActivityStep && IsDead(step.Owner)) && !(step is ChildStep child && Kinship.IsReaching(key, child))).Select(step => step.Owner);
         foreach (var owner in owners.Where(owner => owner != Options.HostId).Distinct(StringComparer.Ordinal))
         {
             if (IsDead(owner)) Post(run.State.Run, new OwnerLostInput());

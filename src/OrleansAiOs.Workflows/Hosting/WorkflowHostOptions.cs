@@ -47,6 +47,9 @@ public sealed record WorkflowHostOptions
     /// <summary>A command that is not recorded by then is answered with a refusal that says so. It may be recorded later all the same: the run goes on trying.</summary>
     public TimeSpan AnswerWithin { get; init; } = Timeout.InfiniteTimeSpan;
 
+    /// <summary>How long runs are kept once they are over; for ever if no rule fits.</summary>
+    public IReadOnlyList<Retention.RetentionRule> Retention { get; init; } = [];
+
     /// <summary>How long a stopping host waits for what is under way.</summary>
     public TimeSpan DrainFor { get; init; } = TimeSpan.FromSeconds(10);
 }

@@ -28,13 +28,16 @@ public sealed class WorkflowRegistry
 
     internal string NamesForPeople => types.IsEmpty ? "no workflow at all" : string.Join(", ", types.Keys.Order(StringComparer.Ordinal));
 
+    // The engine's own: every host runs them, and nobody lists them.
+    private static readonly WorkflowType[] BuiltIn = [TypeOf(typeof(Schedules.ScheduleWorkflow)), TypeOf(typeof(Retention.RetentionWorkflow))];
+
     /// <summary>The newest version of a workflow.</summary>
-    internal WorkflowType? Find(string name) => types.GetValueOrDefault(name)?[^1];
+    internal WorkflowType? Find(string name) => types.GetValueOrDefault(name)?[^1] ?? Array.Find(BuiltIn, type => type.Name == name);
 
     /// <summary>
     /// The code that runs of this version run on. A run from before there were versions runs on the class without one, or on the only one there is.
     /// </summary>
-    internal WorkflowType? Find(string name, string? version) => types.GetValueOrDefault(name) is not { } versions ? null
+    internal WorkflowType? Find(string name, string? version) => types.GetValueOrDefault(name) is not { } versions ? Array.Find(BuiltIn, type => type.Name == name)
         : Array.Find(versions, type => type.Version == version) ?? (version is null && versions.Length == 1 ? versions[0] : null);
 
     internal string VersionsForPeople(string name) => types.GetValueOrDefault(name) is { } versions
@@ -48,7 +51,22 @@ public sealed class WorkflowRegistry
         return null;
     }
 
-    private WorkflowRegistry Add(Type type)
+    /// <summary>Whether runs of this workflow can be replayed here: one that was added, or one of the engine's own.</summary>
+    public bool Knows(string name) => Find(name) is not null;
+
+    internal WorkflowRegistry Add(Type type)
+    {
+        var added = TypeOf(type);
+        if (added.Name.StartsWith("aios.", StringComparison.Ordinal)) throw new InvalidOperationException($"'{added.Name}': names that begin with 'aios.' are the engine's own. Choose another.");
+        // OrderBy keeps the order of registration where the order of versions says nothing.
+        types.AddOrUpdate(added.Name, _ => [added], (_, present) => present.Any(known => known.Version == added.Version)
+            ? throw new InvalidOperationException($"Two workflows are named '{added.Name}'{(added.Version is null ? "" : $", version '{added.Version}'")}. "
+                + "A name stands in histories for ever: give one of them another, or, if it is the same workflow changed, a version of its own: [Workflow(\"name\", Version = \"2\")].")
+            : [.. present.Append(added).OrderBy(known => known.Version, VersionOrder)]);
+        return this;
+    }
+
+    private static WorkflowType TypeOf(Type type)
     {
         var attribute = type.GetCustomAttribute<WorkflowAttribute>()
             ?? throw new InvalidOperationException($"{type.Name} has no [Workflow(\"name\")]: give it the name its histories will carry.");
@@ -58,13 +76,7 @@ public sealed class WorkflowRegistry
             ?? throw new InvalidOperationException($"{type.Name} needs a constructor without parameters: services belong into activities, which replay does not run.");
         if (attribute.Version is "" or { Length: > 100 } || attribute.Version?.Any(char.IsControl) is true)
             throw new InvalidOperationException($"{type.Name}: a version has 1 to 100 characters, none of them a control character; leave it out for none.");
-        var added = new WorkflowType(attribute.Name, attribute.Version, parent.GetGenericArguments()[0], type, () => (Workflow)constructor.Invoke(null));
-        // OrderBy keeps the order of registration where the order of versions says nothing.
-        types.AddOrUpdate(attribute.Name, _ => [added], (_, present) => present.Any(known => known.Version == added.Version)
-            ? throw new InvalidOperationException($"Two workflows are named '{attribute.Name}'{(added.Version is null ? "" : $", version '{added.Version}'")}. "
-                + "A name stands in histories for ever: give one of them another, or, if it is the same workflow changed, a version of its own: [Workflow(\"name\", Version = \"2\")].")
-            : [.. present.Append(added).OrderBy(known => known.Version, VersionOrder)]);
-        return this;
+        return new WorkflowType(attribute.Name, attribute.Version, parent.GetGenericArguments()[0], type, () => (Workflow)constructor.Invoke(null));
     }
 
     private static readonly Comparer<string?> VersionOrder = Comparer<string?>.Create(static (a, b) =>

@@ -123,7 +123,7 @@ public sealed class RunStepper
 
     private static List<(int Version, string Body)> Compared(IEnumerable<WorkflowEvent> history) =>
     [
-        .. history.Select((e, i) => (Version: i + 1, Event: e)).Where(e => e.Event is not HostChanged).Select(e =>
+        .. history.Select((e, i) => (Version: i + 1, Event: e)).Where(e => e.Event is not (HostChanged or RunImported)).Select(e =>
         {
             var (name, body) = EventNames.Write(e.Event);
             var json = JsonNode.Parse(body)!.AsObject();

@@ -114,12 +114,24 @@ internal static class FoldedHistory
     public static async ValueTask<IReadOnlyList<StoredEvent>> ReadAsync(IReadOnlyList<StoredEvent> suffix, Func<long, long, ValueTask<IReadOnlyList<StoredEvent>>> read)
     {
         if (suffix is not [{ Version: > 1 } first, ..]) return suffix;
-        if (first.Read() is not LoopCheckpoint checkpoint || checkpoint.Entry.Count % 2 != 0)
-            throw new UnreadableHistoryException($"Event {first.Version} is said to be a checkpoint, and is a '{first.Type}'.");
+        // A row that is wrong costs time, and nothing else.
+        if (Read(first) is not { } checkpoint) return await read(1, long.MaxValue);
         var whole = new List<StoredEvent>();
         for (var i = 0; i < checkpoint.Entry.Count; i += 2) whole.AddRange(await read(checkpoint.Entry[i], checkpoint.Entry[i + 1]));
         whole.AddRange(suffix);
         return whole;
+    }
+
+    private static LoopCheckpoint? Read(StoredEvent stored)
+    {
+        try
+        {
+            return stored.Read() as LoopCheckpoint;
+        }
+        catch (UnreadableHistoryException)
+        {
+            return null; // whoever reads the whole will be told
+        }
     }
 
     /// <summary>The history's events; one behind a gap resumes from what it holds.</summary>

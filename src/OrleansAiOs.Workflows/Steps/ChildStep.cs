@@ -34,6 +34,8 @@ namespace OrleansAiOs.Workflows.Steps;
 ///
 /// When a parent ends with steps open, each child gets what its policy says, before the parent is settled: a child that was not reached
 /// yet is started first, for that was recorded.
+///
+/// Taking over needs no append, and makes none: the owner in the history stays dead until child-reached or run-settled is appended.
 /// </summary>
 internal sealed class ChildStep : OpenStep
 {

@@ -22,6 +22,8 @@ public sealed class AbuseServer : IAsyncLifetime
 
     public HttpClient Http { get; } = new(new SocketsHttpHandler { AllowAutoRedirect = false, UseCookies = false });
 
+    public string ConnectionString => database.ConnectionString;
+
     public string OwnerKey { get; private set; } = "";
 
     /// <summary>The key of carl, who holds the role controller.</summary>

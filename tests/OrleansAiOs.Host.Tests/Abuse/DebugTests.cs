@@ -1,4 +1,6 @@
 using OrleansAiOs.Host.Tests.Cli;
+using OrleansAiOs.Workflows;
+using OrleansAiOs.Workflows.Export;
 
 namespace OrleansAiOs.Host.Tests.Abuse;
 
@@ -19,6 +21,29 @@ public sealed class DebugTests(AbuseServer server)
         run.Output.Should().ContainAll("1/2", "run-started", "2/2", "approval-requested", "the code waits at AbuseWorkflows.cs:", "step 2 approval Pay 100".Replace("2 ", "1 "), "title: String = \"Pay 100\"",
             "breaks at approval-requested", "'nonsense' is no command");
         (await server.Get($"/api/v1/runs/{id}/history")).Json.GetProperty("items").GetArrayLength().Should().Be(2, "looking changes nothing");
+    }
+
+    [Fact]
+    public async Task An_export_is_stepped_through_run_by_run()
+    {
+        var (one, other) = (await server.Start("abuse-wait", 1), await server.Start("abuse-approve", "Pay 7"));
+        var file = Path.GetTempFileName();
+        try
+        {
+            await using (var content = File.Create(file))
+            using (var writer = new HistoryWriter(content, new ExportOptions { ExportedAt = DateTimeOffset.UnixEpoch }))
+            {
+                foreach (var run in new[] { one, other }.Select(id => new RunKey(RunKey.DefaultTenant, id))) await writer.WriteAsync(run, await server.Server.Engine.Store.ReadAsync(run, 1, default));
+                await writer.FinishAsync();
+            }
+            (await CliRun.Of(["debug", file, "--pack", Pack, "--commands", "e"])).Should().Match<CliRun>(r => r.Code == 2 && r.Error.Contains("--run-id"));
+            (await CliRun.Of(["debug", file, "--run-id", "nobody", "--commands", "e"])).Code.Should().Be(3);
+            (await CliRun.Of(["debug", file, "--pack", Pack, "--run-id", other, "--commands", "e,w"])).Output.Should().ContainAll("2/2", "title: String = \"Pay 7\"");
+        }
+        finally
+        {
+            File.Delete(file);
+        }
     }
 
     [Fact]

@@ -17,6 +17,12 @@ public sealed class SteeringTests
     [InlineData("POST /api/v1/runs/inv-1/steps/4/resolution", """{"happened":false}""", "resolve", "inv-1", "4", "--never")]
     [InlineData("POST /api/v1/runs/inv-1/reset", """{"to":7,"why":"wrong","effects":{"3":"reuse","4":"compensate"},"dropSignals":true}""", "reset", "inv-1", "--to", "7", "--why", "wrong", "--effect", "3=reuse", "--effect", "4=compensate", "--drop-signals")]
     [InlineData("POST /api/v1/runs/inv-1/reset", """{"to":0,"dropSignals":false}""", "reset", "inv-1", "--to", "0")]
+    [InlineData("POST /api/v1/schedules", """{"cron":"0 9 * * 1-5","start":{"workflow":"report","input":{"a":1},"priority":3},"id":"daily","timeZone":"Europe/Berlin","overlap":"bufferOne","jitter":"5m"}""",
+        "schedules", "add", "daily", "--cron", "0 9 * * 1-5", "--workflow", "report", "--input", """{"a":1}""", "--zone", "Europe/Berlin", "--overlap", "bufferOne", "--jitter", "5m", "--priority", "3")]
+    [InlineData("PUT /api/v1/schedules/daily", """{"cron":"@daily","start":{"workflow":"report","input":null},"id":"daily"}""", "schedules", "update", "daily", "--cron", "@daily", "--workflow", "report")]
+    [InlineData("POST /api/v1/schedules/daily/pause", """{"reason":"holidays"}""", "schedules", "pause", "daily", "--reason", "holidays")]
+    [InlineData("POST /api/v1/schedules/daily/resume", "{}", "schedules", "resume", "daily")]
+    [InlineData("POST /api/v1/schedules/daily/trigger", """{"overlap":"allow"}""", "schedules", "trigger", "daily", "--overlap", "allow")]
     public async Task A_command_is_sent_as_the_api_wants_it(string request, string body, params string[] args)
     {
         await using var host = (await ContractServer.StartAsync()).On(request, Version);

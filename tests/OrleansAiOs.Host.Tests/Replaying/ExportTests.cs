@@ -1,3 +1,5 @@
+using Microsoft.CodeAnalysis;
+using Microsoft.CodeAnalysis.CSharp;
 using OrleansAiOs.Host.Tests.Abuse;
 using OrleansAiOs.Host.Tests.Cli;
 
@@ -27,6 +29,47 @@ public sealed class ExportTests(AbuseServer server)
         replayed.Code.Should().Be(0, replayed.Output + replayed.Error);
         replayed.Output.Should().Contain("same commands");
         (await Cli("replay", "no-such-run", "--pack", Build)).Code.Should().Be(3);
+    }
+
+    [Fact]
+    public async Task The_gate_reads_the_database_itself()
+    {
+        var id = await server.Start("replay-steady", 1);
+        await server.Until(id, run => run.GetProperty("waits").GetArrayLength() == 1 && !run.GetProperty("busy").GetBoolean());
+        var gate = await CliRun.Of(["replay", "--against", Build, "--connection", server.ConnectionString, "--query", "workflow=replay-steady"]);
+        gate.Code.Should().Be(0, gate.Output + gate.Error);
+        gate.Output.Should().Contain("1 runs").And.Contain("safe for all of them");
+        (await CliRun.Of(["replay", "--against", Build, "--connection", "Host=127.0.0.1;Port=1;Username=nobody;Database=none"])).Code.Should().NotBe(0, "without its input it says nothing of the build");
+    }
+
+    [Fact]
+    public async Task A_run_becomes_a_test_that_compiles_and_replays_it()
+    {
+        var folder = Directory.CreateTempSubdirectory("aios-as-test-").FullName;
+        try
+        {
+            var id = await server.Start("abuse-echo", new { text = "three \"\"\" quotes, a back\\slash and {braces}" }, $"as-test-{Guid.NewGuid():N}", wait: 10);
+            var written = await Cli("replay", id, "--as-test", folder);
+            written.Code.Should().Be(0, written.Output + written.Error);
+            var file = Directory.GetFiles(folder).Should().ContainSingle().Subject;
+            written.Output.Trim().Should().Be(file);
+
+            var references = ((string)AppContext.GetData("TRUSTED_PLATFORM_ASSEMBLIES")!).Split(Path.PathSeparator).Select(path => MetadataReference.CreateFromFile(path));
+            var compilation = CSharpCompilation.Create("AsTest", [CSharpSyntaxTree.ParseText("global using System.Threading.Tasks;"), CSharpSyntaxTree.ParseText(await File.ReadAllTextAsync(file))],
+                references, new CSharpCompilationOptions(OutputKind.DynamicallyLinkedLibrary));
+            using var assembly = new MemoryStream();
+            compilation.Emit(assembly).Diagnostics.Where(d => d.Severity is DiagnosticSeverity.Error).Should().BeEmpty();
+            var test = System.Reflection.Assembly.Load(assembly.ToArray()).GetTypes().Single(type => type.Name.StartsWith("ReplayOfAsTest", StringComparison.Ordinal));
+            await (Task)test.GetMethod("It_replays")!.Invoke(Activator.CreateInstance(test), null)!;
+
+            (await Cli("replay", id, "--as-test", folder)).Code.Should().Be(5);
+            (await Cli("replay", id, "--as-test", Path.Combine(folder, "no-such"))).Code.Should().Be(3);
+            (await Cli("replay", file, "--as-test", folder)).Error.Should().Contain("is no whole export");
+        }
+        finally
+        {
+            Directory.Delete(folder, recursive: true);
+        }
     }
 
     [Fact]

@@ -136,7 +136,7 @@ public sealed class CrashPointTests(ITestOutputHelper output)
         protected override async Task<int> RunAsync(int value)
         {
             if (value > 0) await Call(Post, value);
-            await Sleep(value > 0 ? TimeSpan.FromHours(value) : TimeSpan.FromDays(1000));
+            await Sleep(value > 0 ? TimeSpan.FromMinutes(value) : TimeSpan.FromDays(1000));
             return value;
         }
     }
@@ -155,6 +155,7 @@ public sealed class CrashPointTests(ITestOutputHelper output)
     [InlineData("crash-people", RunStatus.Completed, 1)]
     [InlineData("crash-saga", RunStatus.Cancelled, 4)]
     [InlineData("crash-loop", RunStatus.Completed, 5)]
+    [InlineData("crash-family", RunStatus.Completed, 3)]
     [InlineData("crash-wire", RunStatus.Completed, 2)]
     public async Task Nothing_is_lost_or_doubled_whichever_IO_goes_wrong(string workflow, RunStatus end, int effects)
     {

@@ -42,10 +42,16 @@ public sealed class OnPostgres : IStoreFixture, IAsyncLifetime
         await database.DisposeAsync();
     }
 
+    public async Task<long> Count(string table)
+    {
+        await using var command = database.DataSource.CreateCommand($"select count(*) from aios.{table}");
+        return (long)(await command.ExecuteScalarAsync())!;
+    }
+
     public async Task<IRunStore> Fresh(TimeProvider time)
     {
         // What an earlier test left busy or due would be taken over by this one's host.
-        await using var command = database.DataSource.CreateCommand("truncate aios.mt_streams, aios.mt_events, aios.runs, aios.wakeups, aios.outcomes, aios.hosts");
+        await using var command = database.DataSource.CreateCommand("truncate aios.mt_streams, aios.mt_events, aios.runs, aios.wakeups, aios.outcomes, aios.hosts, aios.payloads, aios.payload_parts, aios.payload_uses");
         await command.ExecuteNonQueryAsync();
         return store!;
     }
@@ -74,6 +80,9 @@ public abstract class EngineConformance(IStoreFixture stores) : IAsyncLifetime
 
     protected virtual WorkflowHostOptions Configure(WorkflowHostOptions options) => options;
 
+    /// <summary>What stands in front of the store.</summary>
+    protected virtual IRunStore Front(IRunStore store) => store;
+
     /// <summary>The workflows nested in the suite.</summary>
     protected virtual WorkflowRegistry Code => CodeOf(GetType().BaseType!);
 
@@ -88,7 +97,7 @@ public abstract class EngineConformance(IStoreFixture stores) : IAsyncLifetime
 
     public async Task InitializeAsync()
     {
-        Store = await stores.Fresh(Time);
+        Store = Front(await stores.Fresh(Time));
         await StartHost(Code);
     }
 

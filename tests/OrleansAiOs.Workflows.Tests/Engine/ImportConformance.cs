@@ -57,7 +57,6 @@ public abstract class ImportConformance(IStoreFixture stores) : EngineConformanc
         await KillAndRestart();
         Time.Advance(TimeSpan.FromDays(1));
         var neighbour = await Start("busy-elsewhere", "neighbour");
-        await Signal(neighbour, "number", 1);
         await End(neighbour);
 
         var rows = (await Store.ListAsync(new RunQuery("default"), default)).ToDictionary(row => row.Run);

@@ -1,8 +1,10 @@
 using System.Collections.Concurrent;
 using System.Reflection;
 using Microsoft.Extensions.DependencyInjection;
+using OrleansAiOs.Testing;
 using OrleansAiOs.Tests.Shared;
 using OrleansAiOs.Workflows.Explaining;
+using OrleansAiOs.Workflows.Export;
 using OrleansAiOs.Workflows.History;
 using OrleansAiOs.Workflows.Hosting;
 using OrleansAiOs.Workflows.Tests.Engine;
@@ -16,6 +18,7 @@ namespace OrleansAiOs.Workflows.Tests.Explaining;
 public abstract class ExplainConformance(IStoreFixture stores) : EngineConformance(stores)
 {
     private static readonly Signal<int> Delivery = new("delivery");
+    private static readonly Child<string, string> Itself = new("explained");
     private static readonly Update<string, string> Slowly = new("slowly");
     private static readonly Activity<string, string> OneAtATime = Activity.Pure<Outside, string, string>("test.narrow", (o, name, c) => o.Call(name, c), new ActivityOptions { Concurrency = 1 });
     private static readonly Activity<string, string> Shared1 = Activity.Pure<Outside, string, string>("test.shared", (o, name, c) => o.Call(name, c), new ActivityOptions { ConcurrencyPerTenant = 1 });
@@ -60,6 +63,7 @@ public abstract class ExplainConformance(IStoreFixture stores) : EngineConforman
                         await Receive(Delivery);
                     }
                     break;
+                case "child": return await Call(Itself, "sleep-a-month");
                 case "update":
                     Handles(Slowly, async text => $"{text} {await Receive(Delivery)}");
                     return await Call(Tools.Keyed, what);
@@ -164,6 +168,12 @@ public abstract class ExplainConformance(IStoreFixture stores) : EngineConforman
             await t.Signal(run, "delivery", 5);
             return await t.Host.ExplainAsync(run);
         },
+        [CauseCodes.ChildUnderWay] = async t =>
+        {
+            var run = await t.Start("explained", "child");
+            await t.Until(run, row => !row.Busy);
+            return await t.Host.ExplainAsync(run);
+        },
         [CauseCodes.UpdateUnanswered] = async t =>
         {
             var run = await t.Hanging("update");
@@ -208,14 +218,6 @@ public abstract class ExplainConformance(IStoreFixture stores) : EngineConforman
         {
             var run = await t.Start("explained", "leave");
             await t.UntilParked(run);
-            return await t.Host.ExplainAsync(run);
-        },
-        [CauseCodes.Imported] = async t =>
-        {
-            var run = await t.Start("explained", "stuck");
-            var (name, body) = EventNames.Write(new RunImported(t.Time.GetUtcNow(), "0.1.0", "paula"));
-            var history = await t.Store.ReadAsync(run, 1, default);
-            (await t.Store.AppendAsync(new RunAppend(run, history.Count, [new NewEvent(Guid.NewGuid(), name, body, history[^1].At)], null, null))).Should().Be(AppendResult.Appended);
             return await t.Host.ExplainAsync(run);
         },
         [CauseCodes.CodeStuck] = t => t.AtRest("stuck"),
@@ -312,6 +314,21 @@ public abstract class ExplainConformance(IStoreFixture stores) : EngineConforman
         [CauseCodes.NoSuchRun] = t => t.Host.ExplainAsync(t.Key("nobody")),
         [CauseCodes.Completed] = t => t.AtTheEnd("keyed"),
         [CauseCodes.Failed] = t => t.AtTheEnd("fail"),
+        [CauseCodes.Imported] = async t =>
+        {
+            var elsewhere = new InMemoryStore(t.Time);
+            var host = t.NewHost(elsewhere);
+            await host.StartAsync(default);
+            var run = (await host.StartRunAsync(new StartRun("explained", JsonText.From("sleep-a-month"), t.Key("abroad").Id), "paula")).Run;
+            using var file = new MemoryStream();
+            using (var writer = new HistoryWriter(file, new ExportOptions { ExportedAt = host.Now }))
+            {
+                await writer.WriteAsync(run, await elsewhere.ReadAsync(run, 1, default));
+                await writer.FinishAsync();
+            }
+            await HistoryImport.ImportAsync(t.Store, null, new MemoryStream(file.ToArray()), "paula", t.Time, default);
+            return await t.Host.ExplainAsync(run);
+        },
         [CauseCodes.Terminated] = async t =>
         {
             var run = await t.Start("explained", "receive");

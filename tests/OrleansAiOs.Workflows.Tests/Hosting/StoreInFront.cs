@@ -7,6 +7,8 @@ namespace OrleansAiOs.Workflows.Tests.Hosting;
 /// <summary>Stands in front of a store in memory; a test decides what becomes of an append.</summary>
 internal sealed class StoreInFront : IRunStore
 {
+    private int loads;
+
     public InMemoryStore Inner { get; } = new(TimeProvider.System);
 
     public Func<RunAppend, Func<ValueTask<AppendResult>>, ValueTask<AppendResult>> OnAppend { get; set; } = (_, append) => append();
@@ -15,7 +17,14 @@ internal sealed class StoreInFront : IRunStore
 
     public ValueTask<IReadOnlyList<StoredEvent>> ReadAsync(RunKey run, long fromVersion, CancellationToken cancellation) => Inner.ReadAsync(run, fromVersion, cancellation);
 
-    public ValueTask<IReadOnlyList<StoredEvent>> LoadAsync(RunKey run, CancellationToken cancellation) => Inner.LoadAsync(run, cancellation);
+    /// <summary>How often a run was read to be brought into memory.</summary>
+    public int Loads => loads;
+
+    public ValueTask<IReadOnlyList<StoredEvent>> LoadAsync(RunKey run, CancellationToken cancellation)
+    {
+        Interlocked.Increment(ref loads);
+        return Inner.LoadAsync(run, cancellation);
+    }
 
     public ValueTask<IReadOnlyList<RunRow>> ListAsync(RunQuery query, CancellationToken cancellation) => Inner.ListAsync(query, cancellation);
 

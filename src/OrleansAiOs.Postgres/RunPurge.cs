@@ -1,0 +1,79 @@
+using Npgsql;
+using OrleansAiOs.Workflows;
+
+namespace OrleansAiOs.Postgres;
+
+/// <summary>
+/// Deletes runs that are over, each with all that is kept of it: events, stream, row, wake-up, outcomes, and event bodies that no other
+/// run uses. Those with a parent or a child that is open are left out before (KeptForKinAsync): kin that is over stays over. One transaction for a batch: a crash leaves each run whole or gone. What is open stays, whoever asks.
+///
+/// The row is locked first; an append to the run would wait here, find no stream at its version, and lose.
+/// A payload is locked before it is asked whether anybody still uses it, and whoever stores one says so before (StoreLargeBodiesAsync) and
+/// touches its line: so either the use is seen here, or the payload is found gone there and stored again.
+/// </summary>
+internal static class RunPurge
+{
+    public static async Task<List<RunKey>> PurgeAsync(NpgsqlDataSource source, IReadOnlyList<RunKey> runs, CancellationToken cancellation)
+    {
+        await using var connection = await source.OpenConnectionAsync(cancellation);
+        await using var transaction = await connection.BeginTransactionAsync(cancellation);
+        var gone = new List<RunKey>();
+        await using (var rows = new NpgsqlCommand("""
+            with closed as (select r.tenant_id, r.id from aios.runs r join unnest($1::varchar[], $2::varchar[]) t(tenant, id) on r.tenant_id = t.tenant and r.id = t.id
+                where r.closed_at is not null and not r.busy order by r.tenant_id, r.id for update of r)
+            delete from aios.runs r using closed c where r.tenant_id = c.tenant_id and r.id = c.id returning r.tenant_id, r.id
+            """, connection))
+        {
+            Bind(rows, runs);
+            await using var reader = await rows.ExecuteReaderAsync(cancellation);
+            while (await reader.ReadAsync(cancellation)) gone.Add(new RunKey(reader.GetString(0), reader.GetString(1)));
+        }
+        if (gone.Count == 0) return gone;
+
+        foreach (var sql in new[]
+        {
+            "delete from aios.mt_streams s using unnest($1::varchar[], $2::varchar[]) t(tenant, id) where s.tenant_id = t.tenant and s.id = 'run/' || t.id",
+            "delete from aios.mt_events e using unnest($1::varchar[], $2::varchar[]) t(tenant, id) where e.tenant_id = t.tenant and e.stream_id = 'run/' || t.id",
+            "delete from aios.wakeups w using unnest($1::varchar[], $2::varchar[]) t(tenant, id) where w.tenant_id = t.tenant and w.run_id = t.id",
+            "delete from aios.outcomes o using unnest($1::varchar[], $2::varchar[]) t(tenant, id) where o.tenant_id = t.tenant and o.run_id = t.id",
+        })
+        {
+            await using var command = new NpgsqlCommand(sql, connection);
+            Bind(command, gone);
+            await command.ExecuteNonQueryAsync(cancellation);
+        }
+        await PurgePayloadsAsync(connection, gone, cancellation);
+        await transaction.CommitAsync(cancellation);
+        return gone;
+    }
+
+    private static async Task PurgePayloadsAsync(NpgsqlConnection connection, List<RunKey> gone, CancellationToken cancellation)
+    {
+        var (tenants, payloads) = (new List<string>(), new List<string>());
+        await using (var uses = new NpgsqlCommand("""
+            with gone as (delete from aios.payload_uses u using unnest($1::varchar[], $2::varchar[]) t(tenant, id) where u.tenant_id = t.tenant and u.run_id = t.id returning u.tenant_id, u.sha256)
+            select p.tenant_id, p.sha256 from aios.payloads p where (p.tenant_id, p.sha256) in (select tenant_id, sha256 from gone) order by 1, 2 for update
+            """, connection))
+        {
+            Bind(uses, gone);
+            await using var reader = await uses.ExecuteReaderAsync(cancellation);
+            while (await reader.ReadAsync(cancellation)) (tenants, payloads) = ([.. tenants, reader.GetString(0)], [.. payloads, reader.GetString(1)]);
+        }
+        if (payloads.Count == 0) return;
+        // A statement of its own: it sees what was committed while the locks were waited for.
+        await using var unused = new NpgsqlCommand("""
+            with gone as (delete from aios.payloads p using unnest($1::varchar[], $2::varchar[]) t(tenant, sha256) where p.tenant_id = t.tenant and p.sha256 = t.sha256
+                and not exists (select from aios.payload_uses u where u.tenant_id = p.tenant_id and u.sha256 = p.sha256) returning p.tenant_id, p.sha256)
+            delete from aios.payload_parts q using gone g where q.tenant_id = g.tenant_id and q.sha256 = g.sha256
+            """, connection);
+        unused.Parameters.AddWithValue(tenants.ToArray());
+        unused.Parameters.AddWithValue(payloads.ToArray());
+        await unused.ExecuteNonQueryAsync(cancellation);
+    }
+
+    private static void Bind(NpgsqlCommand command, IReadOnlyList<RunKey> runs)
+    {
+        command.Parameters.AddWithValue(runs.Select(run => run.Tenant).ToArray());
+        command.Parameters.AddWithValue(runs.Select(run => run.Id).ToArray());
+    }
+}

@@ -1,0 +1,111 @@
+using OrleansAiOs.Workflows.History;
+using OrleansAiOs.Workflows.Hosting;
+using OrleansAiOs.Workflows.Retention;
+
+namespace OrleansAiOs.Workflows.Tests.Engine;
+
+/// <summary>Runs that are over are deleted when their time is, whole or not at all; open ones never.</summary>
+public abstract class RetentionConformance(IStoreFixture stores) : EngineConformance(stores)
+{
+    private static readonly Signal<string> Go = new("go");
+
+    [Workflow("ends")]
+    private sealed class Ends : Workflow<string, string>
+    {
+        protected override async Task<string> RunAsync(string how) => how == "fail" ? throw new WorkflowFailedException("as asked") : await Call(Tools.Keyed, how);
+    }
+
+    [Workflow("stays")]
+    private sealed class Stays : Workflow<string, string>
+    {
+        protected override Task<string> RunAsync(string input) => Receive(Go);
+    }
+
+    private static readonly RunKey Sweeper = new(RunKey.DefaultTenant, "aios:retention");
+
+    protected override IRunStore Front(IRunStore store) => StoreAtTestTime.Over(store, Time);
+
+    protected override WorkflowHostOptions Configure(WorkflowHostOptions options) => options with { Retention = RetentionRule.Parse("ends:failed=100d; ends:completed=10d; stays=for-ever; *=1d") };
+
+    private async Task<bool> Is(RunKey run) => await Store.FindAsync(run, default) is not null;
+
+    [Fact]
+    public async Task What_is_over_goes_when_its_time_is_and_all_of_it()
+    {
+        var (done, failed, open) = (await Start("ends", "well", "done"), await Start("ends", "fail", "failed"), await Start("stays", "x", "open"));
+        await End(done);
+        await End(failed);
+        await PassTimeUntil(() => Time.GetUtcNow() >= new DateTimeOffset(2026, 1, 9, 0, 0, 0, TimeSpan.Zero), 3600);
+        (await Is(done)).Should().BeTrue("it is kept for ten days");
+        await PassTimeUntil(() => !Is(done).GetAwaiter().GetResult(), 3600);
+        Time.GetUtcNow().Should().BeAfter(new DateTimeOffset(2026, 1, 11, 0, 0, 0, TimeSpan.Zero));
+        (await Store.ReadAsync(done, 1, default)).Should().BeEmpty();
+        (await Is(failed)).Should().BeTrue();
+        (await Is(open)).Should().BeTrue();
+        await KillAndRestart();
+        await PassTimeUntil(() => !Is(failed).GetAwaiter().GetResult(), 24 * 3600);
+        Time.GetUtcNow().Should().BeAfter(new DateTimeOffset(2026, 4, 11, 0, 0, 0, TimeSpan.Zero));
+        (await Store.ReadAsync(failed, 1, default)).Should().BeEmpty();
+        await Signal(open, "go", "on");
+        await End(open);
+        (await Start("ends", "fail", "done")).Should().Be(done, "its name is free");
+        await End(done);
+        (await Store.FindAsync(Sweeper, default))!.ClosedAt.Should().BeNull();
+    }
+
+    [Fact]
+    public async Task An_open_run_is_not_deleted_whoever_asks_and_a_closed_one_is_once()
+    {
+        var (done, open) = (await Start("ends", "well", "done"), await Start("stays", "x", "open"));
+        await End(done);
+        (await Store.PurgeAsync([open, done, Key("nobody")], default)).Should().Equal(done);
+        (await Store.PurgeAsync([open, done], default)).Should().BeEmpty();
+        await Signal(open, "go", "on");
+        (await Result<string>(open)).Should().Be("on");
+        await Refused(() => Signal(done, "go", "on"), Refusal.NotFound);
+    }
+
+    [Fact]
+    public async Task What_two_runs_say_at_length_is_kept_until_both_are_gone()
+    {
+        var large = new string('x', 20_000);
+        var (one, two) = (await Start("ends", large, "one"), await Start("ends", large, "two"));
+        await End(one);
+        await End(two);
+        (await Store.PurgeAsync([one], default)).Should().HaveCount(1);
+        (await Result<string>(two)).Should().Be(large);
+        (await Store.PurgeAsync([two], default)).Should().HaveCount(1);
+        var again = await Start("ends", large, "one");
+        (await Result<string>(again)).Should().Be(large, "it is stored anew");
+    }
+
+    [Theory]
+    [InlineData("x", "*WORKFLOW*SPAN*")]
+    [InlineData("x=soon", "*'soon'*90d*")]
+    [InlineData("x=0s", "*'0s'*")]
+    [InlineData("x:running=1d", "*'running'*completed*")]
+    [InlineData("x:3=1d", "*'3'*completed*")]
+    [InlineData("a:b:c=1d", "*'a:b:c'*")]
+    public void A_rule_that_cannot_be_read_is_named(string text, string message) =>
+        FluentActions.Invoking(() => RetentionRule.Parse(text)).Should().Throw<FormatException>().WithMessage($"RETENTION: {message}");
+}
+
+public sealed class RetentionInMemory(InMemory store) : RetentionConformance(store), IClassFixture<InMemory>;
+
+public sealed class RetentionOnPostgres(OnPostgres store) : RetentionConformance(store), IClassFixture<OnPostgres>
+{
+    private readonly OnPostgres database = store;
+
+    [Fact]
+    public async Task Nothing_of_a_run_is_left_in_the_database()
+    {
+        var run = await Start("ends", new string('y', 20_000), "whole");
+        await End(run);
+        foreach (var table in new[] { "payload_uses", "payloads", "payload_parts" }) (await database.Count(table)).Should().BePositive();
+        var others = (await Store.ListAsync(new RunQuery(RunKey.DefaultTenant), default)).Count(row => row.Run != run);
+        (await Store.PurgeAsync([run], default)).Should().HaveCount(1);
+        foreach (var table in new[] { "payload_uses", "payloads", "payload_parts", "outcomes" }) (await database.Count(table)).Should().Be(0, table);
+        (await database.Count("runs")).Should().Be(others);
+        (await database.Count("mt_streams")).Should().Be(others);
+    }
+}
