@@ -206,7 +206,7 @@ internal sealed class StepGrammar
             Demand(step.Now is not Phase.Completed || reset.Effects.Any(choice => choice.Step == number), version, "I2", $"{effect.Activity} (step {number}) took effect, and the reset does not say what becomes of it");
             Demand(closed || effect.Effect is not Effect.AtMostOnce || step.IsOver || step.Now is Phase.Pausing, version, "I2", $"step {number} may run at most once, and was left while its outcome was unknown");
         }
-        Demand(begun, version, "I4", "it is reset before the branch has begun");
+        foreach (var (number, undoing) in steps.Where(s => s.Key < 0)) Demand(undoing.IsOver, version, "I2", $"it is reset while step {-number} is being undone");
         branch.RemoveAll(shown => shown.Version > Math.Max(reset.To, 1));
         var kept = new StepGrammar();
         foreach (var (shownVersion, shown, shownAt, shownResets) in branch) kept.Show(shownVersion, shown, shownAt, shownResets);

@@ -128,8 +128,8 @@ internal sealed class Brancher(WorkflowHost host)
     // What is being undone at this moment would be left half undone.
     private static void DemandNoUndoing(WorkflowRun old)
     {
-        if (old.State.CutAt is not null)
-            throw new CommandRefusedException(Refusal.Conflict, $"Run {old.State.Run} undoes what an earlier reset or fork chose to undo, or has not gone on from its cut. Wait until it has; if it waits for a person, resolve that first.");
+        if (old.State.IsCompensating)
+            throw new CommandRefusedException(Refusal.Conflict, $"Run {old.State.Run} undoes what an earlier reset or fork chose to undo. Wait until it has; if that waits for a person, resolve it first.");
     }
 
     private static void DemandItRuns(WorkflowRun cut, long at)

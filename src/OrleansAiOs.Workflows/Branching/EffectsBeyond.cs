@@ -67,6 +67,8 @@ internal static class EffectsBeyond
     private static EffectBeyond Describe(WorkflowRun old, ActivityStep step, WorkflowEvent? end, bool openAtCut)
     {
         var scheduled = step.Scheduled;
+        // Chosen by an earlier reset, and the run has not come to take it.
+        if (end is null && step.Reuse is { } chosen) end = new OutcomeReused(step.Number, chosen.Key, chosen.Result, chosen.Failure);
         var (result, failure) = end switch
         {
             StepCompleted completed => ((JsonText?)completed.Result, (Failure?)null),

@@ -22,6 +22,8 @@ internal sealed class RetryNowInput(int step, string by, string? key) : RunComma
             Refuse(turn, Refusal.Conflict, $"Run {run.State.Run} is {run.State.Status.ToString().ToLowerInvariant()}: {(run.State.Parked is null ? "resume" : "unpark")} it before its step {step} is tried again.");
         else if (paused.Now is ActivityStep.Phase.AwaitingPerson)
             Refuse(turn, Refusal.Conflict, $"What became of step {step} of run {run.State.Run} is unknown, and nobody can be asked: it is not tried again until a person resolves it.");
+        else if (!run.State.MayAct(paused))
+            Refuse(turn, Refusal.Conflict, $"Run {run.State.Run} was reset and has not gone on from there: what its dead branch did is undone first. Its step {step} is tried as soon as it has.");
         else if (paused.UnderWay)
             Refuse(turn, Refusal.Conflict, $"Step {step} of run {run.State.Run} is in no pause: attempt {paused.Attempt} is under way since {paused.At:u}.");
         else
