@@ -16,7 +16,6 @@ public sealed class SteeringTests
     [InlineData("POST /api/v1/runs/inv-1/steps/4/resolution", """{"happened":true,"result":null}""", "resolve", "inv-1", "4", "--happened", "null")]
     [InlineData("POST /api/v1/runs/inv-1/steps/4/resolution", """{"happened":false}""", "resolve", "inv-1", "4", "--never")]
     [InlineData("POST /api/v1/runs/inv-1/reset", """{"to":7,"why":"wrong","effects":{"3":"reuse","4":"compensate"},"dropSignals":true}""", "reset", "inv-1", "--to", "7", "--why", "wrong", "--effect", "3=reuse", "--effect", "4=compensate", "--drop-signals")]
-    [InlineData("POST /api/v1/runs/inv-1/steps/-4/resolution", """{"happened":true,"result":null}""", "resolve", "inv-1", "--happened", "null", "--", "-4")]
     [InlineData("POST /api/v1/runs/inv-1/reset", """{"to":0,"dropSignals":false}""", "reset", "inv-1", "--to", "0")]
     [InlineData("POST /api/v1/schedules", """{"cron":"0 9 * * 1-5","start":{"workflow":"report","input":{"a":1},"priority":3},"id":"daily","timeZone":"Europe/Berlin","overlap":"bufferOne","jitter":"5m"}""",
         "schedules", "add", "daily", "--cron", "0 9 * * 1-5", "--workflow", "report", "--input", """{"a":1}""", "--zone", "Europe/Berlin", "--overlap", "bufferOne", "--jitter", "5m", "--priority", "3")]
