@@ -1,0 +1,86 @@
+using System.Collections.Concurrent;
+using OrleansAiOs.Kernel.Streams;
+
+namespace OrleansAiOs.Kernel.Governance.KillSwitches;
+
+/// <summary>What a kill switch stops: nothing of it passes the gate until it is released. Runs that meet it wait; none is lost.</summary>
+public enum KillTarget
+{
+    /// <summary>Everything a principal does, and everything done on its behalf.</summary>
+    Principal,
+
+    /// <summary>Every call of a tool.</summary>
+    Tool,
+
+    /// <summary>Everything of a tenant; its id is the tenant's.</summary>
+    Tenant,
+}
+
+[StoredAs("kill-switch-thrown")]
+public sealed record KillSwitchThrown(KillTarget Target, string Id, string Why) : KernelEvent;
+
+[StoredAs("kill-switch-released")]
+public sealed record KillSwitchReleased(KillTarget Target, string Id, string Why) : KernelEvent;
+
+/// <summary>A switch that is thrown.</summary>
+public sealed record ThrownSwitch(KillTarget Target, string Id, string Why, string? By, DateTimeOffset Since);
+
+/// <summary>Which switches are thrown. A stream for each target, "kill/{target}/{id}", under its tenant.</summary>
+public sealed class KillSwitchView : IKernelView
+{
+    private readonly ConcurrentDictionary<(string Tenant, KillTarget Target, string Id), ThrownSwitch> thrown = new();
+
+    public void Apply(RecordedEvent e)
+    {
+        if (e.Event is KillSwitchThrown on) thrown[(e.Tenant, on.Target, on.Id)] = new ThrownSwitch(on.Target, on.Id, on.Why, e.By, e.At);
+        else if (e.Event is KillSwitchReleased off) thrown.TryRemove((e.Tenant, off.Target, off.Id), out _);
+    }
+
+    public ThrownSwitch? Find(string tenant, KillTarget target, string id) => thrown.GetValueOrDefault((tenant, target, id));
+
+    /// <summary>The switch that stops a call: of the tenant, of anybody in the chain, or of the tool.</summary>
+    public ThrownSwitch? Stops(string tenant, IReadOnlyList<string> chain, string tool)
+    {
+        if (thrown.IsEmpty) return null;
+        return Find(tenant, KillTarget.Tenant, tenant) ?? Find(tenant, KillTarget.Tool, tool) ?? chain.Select(principal => Find(tenant, KillTarget.Principal, principal)).FirstOrDefault(found => found is not null);
+    }
+
+    public IReadOnlyList<ThrownSwitch> List(string tenant) => [.. thrown.Where(pair => pair.Key.Tenant == tenant).Select(pair => pair.Value).OrderBy(s => s.Since)];
+}
+
+/// <summary>Throws and releases kill switches. Throwing one that is thrown, and releasing one that is not, changes nothing.</summary>
+public sealed class KillSwitches(EventStreams streams)
+{
+    private const int IdCharsMax = 200;
+    private const int WhyCharsMax = 1000;
+
+    /// <returns>False if it was thrown already.</returns>
+    public Task<bool> ThrowAsync(string tenant, KillTarget target, string id, string why, string by, CancellationToken cancellation = default) =>
+        ChangeAsync(tenant, target, id, why, by, toThrown: true, cancellation);
+
+    /// <returns>False if it was not thrown.</returns>
+    public Task<bool> ReleaseAsync(string tenant, KillTarget target, string id, string why, string by, CancellationToken cancellation = default) =>
+        ChangeAsync(tenant, target, id, why, by, toThrown: false, cancellation);
+
+    private async Task<bool> ChangeAsync(string tenant, KillTarget target, string id, string why, string by, bool toThrown, CancellationToken cancellation)
+    {
+        if (id.Length is 0 or > IdCharsMax) throw new ArgumentException($"What a kill switch stops has a name of 1 to {IdCharsMax} characters; this one has {id.Length}.", nameof(id));
+        if (string.IsNullOrWhiteSpace(why) || why.Length > WhyCharsMax) throw new ArgumentException($"A kill switch needs a reason of 1 to {WhyCharsMax} characters: whoever finds work standing still reads it.", nameof(why));
+        if (target is KillTarget.Tenant && id != tenant) throw new ArgumentException($"A tenant's switch is its own: '{id}' is not '{tenant}'.", nameof(id));
+        var stream = $"kill/{target.ToString().ToLowerInvariant()}/{id}";
+        while (true)
+        {
+            var history = await streams.ReadAsync(tenant, stream, cancellation);
+            if ((history is [.., { Event: KillSwitchThrown }]) == toThrown) return false;
+            try
+            {
+                await streams.AppendAsync(tenant, stream, history.Count, [toThrown ? new KillSwitchThrown(target, id, why) : new KillSwitchReleased(target, id, why)], by, cancellation);
+                return true;
+            }
+            catch (StreamConflictException)
+            {
+                // Somebody was at the same switch: what is left to do is decided on what they did.
+            }
+        }
+    }
+}

@@ -1,0 +1,137 @@
+using System.Data.Common;
+
+namespace OrleansAiOs.Kernel.Streams;
+
+/// <summary>
+/// The kernel's own event streams, in the same tables as the runs (Marten's layout), under ids that never begin with "run/".
+///
+/// What is stored: the stream's head with its version, and its events behind it, in one transaction.
+///
+/// The append: one lock for all kernel appends of the database is taken first and held to the commit. So numbers of the sequence are in
+/// the order of the commits, and a reader who has seen number n has seen all that will ever come before it. Kernel events are rare (a
+/// grant, a policy, a block of a budget), runs do not take the lock. Then the head is moved from exactly the expected version; if it was
+/// not there, nothing is written and the caller is told. A crash before the commit leaves nothing. A connection that is lost around the
+/// commit leaves the caller unsure, so the stream is read back: our event ids there are our success.
+/// </summary>
+public sealed class EventStreams(DbDataSource source)
+{
+    private const long Lock = 0x41_49_4F_53_0002;
+
+    /// <summary>Raised behind each append of this process.</summary>
+    public event Action? Appended;
+
+    /// <summary>All events of a stream, oldest first; none if there is no such stream.</summary>
+    public async Task<IReadOnlyList<RecordedEvent>> ReadAsync(string tenant, string stream, CancellationToken cancellation = default)
+    {
+        await using var command = Command("""
+            select seq_id, tenant_id, stream_id, version, timestamp, type, data::text from aios.mt_events
+            where tenant_id = $1 and stream_id = $2 order by version
+            """, tenant, stream);
+        return await ListAsync(command, cancellation);
+    }
+
+    /// <summary>Everything in the kernel's streams, of all tenants, behind a place in the order of commits.</summary>
+    public async Task<IReadOnlyList<RecordedEvent>> ReadAllAsync(long after, CancellationToken cancellation = default)
+    {
+        await using var command = Command("""
+            select seq_id, tenant_id, stream_id, version, timestamp, type, data::text from aios.mt_events
+            where seq_id > $1 and stream_id not like 'run/%' order by seq_id
+            """, after);
+        return await ListAsync(command, cancellation);
+    }
+
+    /// <summary>Appends behind exactly the expected version.</summary>
+    /// <param name="tenant">Whose stream it is.</param>
+    /// <param name="stream">Its id; not that of a run.</param>
+    /// <param name="expected">The version the decision was made on; 0 for a stream that is not there yet.</param>
+    /// <param name="events">At least one.</param>
+    /// <param name="by">The principal who does it; null for the engine itself.</param>
+    /// <param name="cancellation">Gives up before anything is sent.</param>
+    /// <returns>The stream's new version.</returns>
+    /// <exception cref="StreamConflictException">The stream is at another version: load it and decide anew.</exception>
+    public async Task<long> AppendAsync(string tenant, string stream, long expected, IReadOnlyList<KernelEvent> events, string? by, CancellationToken cancellation = default)
+    {
+        if (stream.StartsWith("run/", StringComparison.Ordinal)) throw new ArgumentException($"'{stream}' is a run's; the engine alone appends to it.", nameof(stream));
+        if (events.Count == 0) throw new ArgumentException("There is nothing to append.", nameof(events));
+        cancellation.ThrowIfCancellationRequested();
+        var ids = events.Select(_ => Guid.CreateVersion7()).ToArray();
+        try
+        {
+            if (!await WriteAsync(tenant, stream, expected, ids, [.. events.Select(e => EventTable.Write(e, by))])) throw new StreamConflictException(stream, expected);
+        }
+        catch (DbException)
+        {
+            // The answer may be all that was lost: whether it committed is in the stream.
+            if (!await IsThereAsync(tenant, stream, expected + 1, ids[0])) throw;
+        }
+        Appended?.Invoke();
+        return expected + events.Count;
+    }
+
+    private async Task<bool> WriteAsync(string tenant, string stream, long expected, Guid[] ids, (string Name, string Body)[] events)
+    {
+        await using var connection = await source.OpenConnectionAsync();
+        await using var transaction = await connection.BeginTransactionAsync();
+        await using var batch = connection.CreateBatch();
+        batch.Transaction = transaction;
+        Add(batch, "select pg_advisory_xact_lock($1)", Lock);
+        Add(batch, """
+            with head as (insert into aios.mt_streams (tenant_id, id, version, timestamp, created, is_archived)
+                    select $1, $2, $3 + cardinality($4::uuid[]), now(), now(), false where $3 = 0 on conflict do nothing returning 1),
+                moved as (update aios.mt_streams set version = $3 + cardinality($4::uuid[]), timestamp = now()
+                    where $3 > 0 and tenant_id = $1 and id = $2 and version = $3 returning 1)
+            insert into aios.mt_events (seq_id, id, stream_id, version, data, type, timestamp, tenant_id, is_archived)
+            select nextval('aios.mt_events_sequence'), e.id, $2, $3 + e.o, e.body::jsonb, e.name, now(), $1, false
+            from unnest($4::uuid[], $5::varchar[], $6::text[]) with ordinality e(id, name, body, o)
+            where exists (select 1 from head) or exists (select 1 from moved)
+            order by e.o
+            """, tenant, stream, expected, ids, events.Select(e => e.Name).ToArray(), events.Select(e => e.Body).ToArray());
+        var written = await batch.ExecuteNonQueryAsync();
+        if (written != ids.Length) return false;
+        await transaction.CommitAsync();
+        return true;
+    }
+
+    private async Task<bool> IsThereAsync(string tenant, string stream, long version, Guid id)
+    {
+        await using var command = Command("select 1 from aios.mt_events where tenant_id = $1 and stream_id = $2 and version = $3 and id = $4", tenant, stream, version, id);
+        return await command.ExecuteScalarAsync() is not null;
+    }
+
+    private static async Task<IReadOnlyList<RecordedEvent>> ListAsync(DbCommand command, CancellationToken cancellation)
+    {
+        await using var reader = await command.ExecuteReaderAsync(cancellation);
+        var events = new List<RecordedEvent>();
+        while (await reader.ReadAsync(cancellation))
+        {
+            var (stream, version) = (reader.GetString(2), reader.GetInt64(3));
+            var (e, by) = EventTable.Read(stream, version, reader.GetString(5), reader.GetString(6));
+            events.Add(new RecordedEvent(reader.GetInt64(0), reader.GetString(1), stream, version, await reader.GetFieldValueAsync<DateTimeOffset>(4, cancellation), by, e));
+        }
+        return events;
+    }
+
+    private DbCommand Command(string sql, params object[] values)
+    {
+        var command = source.CreateCommand(sql);
+        foreach (var value in values) Bind(command.Parameters, command.CreateParameter(), value);
+        return command;
+    }
+
+    private static void Add(DbBatch batch, string sql, params object[] values)
+    {
+        var command = batch.CreateBatchCommand();
+        command.CommandText = sql;
+        foreach (var value in values) Bind(command.Parameters, command.CreateParameter(), value);
+        batch.BatchCommands.Add(command);
+    }
+
+    private static void Bind(DbParameterCollection parameters, DbParameter parameter, object value)
+    {
+        parameter.Value = value;
+        parameters.Add(parameter);
+    }
+}
+
+/// <summary>Somebody else was faster: nothing was appended.</summary>
+public sealed class StreamConflictException(string stream, long expected) : Exception($"'{stream}' is no longer at version {expected}: somebody else has changed it meanwhile. Load it and decide anew.");

@@ -1,0 +1,39 @@
+using System.Text;
+using OrleansAiOs.Kernel.Governance.KillSwitches;
+using OrleansAiOs.Kernel.Streams;
+using OrleansAiOs.Tests.Shared;
+using OrleansAiOs.Workflows.History;
+
+namespace OrleansAiOs.Kernel.Tests.Streams;
+
+/// <summary>Stored events are for ever: a line that changes here is a stream that an older or newer build cannot read.</summary>
+public sealed class EventFormTests
+{
+    private static readonly KernelEvent[] Examples =
+    [
+        new KillSwitchThrown(KillTarget.Principal, "agent/x", "why"), new KillSwitchReleased(KillTarget.Tenant, "default", "why"),
+    ];
+
+    [Fact]
+    public void Every_event_is_stored_in_the_form_that_was_reviewed()
+    {
+        Examples.Select(EventTable.Of).Distinct().Should().BeEquivalentTo(EventTable.Names, "every event has an example here");
+        var text = new StringBuilder();
+        foreach (var e in Examples)
+        {
+            var (name, body) = EventTable.Write(e, null);
+            text.AppendLine($"{name} {body}");
+            EventTable.Write(EventTable.Read("s", 1, name, body).Event, null).Body.Should().Be(body);
+        }
+        Verified.Text("Events.verified.txt", text.ToString(), "What is stored is read for ever: add an optional member, or an event with a name of its own; never rename, retype or take away.");
+    }
+
+    [Fact]
+    public void An_event_of_a_later_build_is_named_and_a_broken_one_too()
+    {
+        var unknown = () => EventTable.Read("kill/x", 7, "from-the-future", "{}");
+        unknown.Should().Throw<UnreadableHistoryException>().WithMessage("*7*kill/x*from-the-future*newer build*");
+        var broken = () => EventTable.Read("kill/x", 7, "kill-switch-thrown", """{"target":5}""");
+        broken.Should().Throw<UnreadableHistoryException>().WithMessage("*7*kill-switch-thrown*kill/x*");
+    }
+}

@@ -1,0 +1,103 @@
+using OrleansAiOs.Kernel.Governance.KillSwitches;
+using OrleansAiOs.Kernel.Streams;
+using OrleansAiOs.Tests.Shared;
+
+namespace OrleansAiOs.Kernel.Tests.Streams;
+
+public sealed class EventStreamTests(KernelDatabase database) : IClassFixture<KernelDatabase>
+{
+    private readonly EventStreams streams = new(database.Source);
+
+    private static KillSwitchThrown Thrown(string why = "why") => new(KillTarget.Tool, "t", why);
+
+    [Fact]
+    public async Task What_is_appended_is_read_back_with_who_did_it()
+    {
+        var version = await streams.AppendAsync("default", "kill/tool/a", 0, [Thrown("first"), Thrown("second")], "user/ana");
+        version.Should().Be(2);
+        var read = await streams.ReadAsync("default", "kill/tool/a");
+        read.Select(e => (e.Version, e.By, e.Event)).Should().Equal((1, "user/ana", Thrown("first")), (2, "user/ana", Thrown("second")));
+        (await streams.ReadAsync("other", "kill/tool/a")).Should().BeEmpty("a stream is its tenant's");
+    }
+
+    [Theory]
+    [InlineData(0)]
+    [InlineData(2)]
+    public async Task An_append_on_a_version_that_is_not_there_writes_nothing(long expected)
+    {
+        var stream = $"kill/tool/conflict-{expected}";
+        await streams.AppendAsync("default", stream, 0, [Thrown()], null);
+        var late = () => streams.AppendAsync("default", stream, expected, [Thrown("late")], null);
+        await late.Should().ThrowAsync<StreamConflictException>().WithMessage($"*{stream}*");
+        (await streams.ReadAsync("default", stream)).Should().ContainSingle();
+    }
+
+    [Fact]
+    public async Task Of_fifty_that_append_at_once_on_one_version_one_wins()
+    {
+        var outcomes = await Task.WhenAll(Enumerable.Range(0, 50).Select(async i =>
+        {
+            try
+            {
+                await streams.AppendAsync("default", "kill/tool/race", 0, [Thrown($"{i}")], null);
+                return 1;
+            }
+            catch (StreamConflictException)
+            {
+                return 0;
+            }
+        }));
+        outcomes.Sum().Should().Be(1);
+        (await streams.ReadAsync("default", "kill/tool/race")).Should().ContainSingle();
+    }
+
+    [Fact]
+    public async Task Who_reads_on_from_where_they_stood_never_misses_what_was_committed_late()
+    {
+        var seen = new List<string>();
+        var position = 0L;
+        var writers = Task.WhenAll(Enumerable.Range(0, 8).Select(w => Task.Run(async () =>
+        {
+            for (var i = 0; i < 25; i++) await streams.AppendAsync("default", $"kill/tool/writer-{w}", i, [Thrown($"{w}.{i}")], null);
+        })));
+        while (!writers.IsCompleted || seen.Count < 200)
+        {
+            var ended = writers.IsCompleted;
+            foreach (var e in await streams.ReadAllAsync(position))
+            {
+                if (e.Stream.StartsWith("kill/tool/writer-", StringComparison.Ordinal)) seen.Add(((KillSwitchThrown)e.Event).Why);
+                position = e.Seq;
+            }
+            if (ended) break;
+        }
+        await writers;
+        seen.Should().HaveCount(200).And.OnlyHaveUniqueItems();
+    }
+
+    [Fact]
+    public async Task A_runs_stream_is_the_engines_alone()
+    {
+        var append = () => streams.AppendAsync("default", "run/1", 0, [Thrown()], null);
+        await append.Should().ThrowAsync<ArgumentException>().WithMessage("*run/1*");
+    }
+
+    [Fact]
+    public async Task The_catalogue_sees_its_own_appends_at_once_and_those_of_others_within_half_a_second()
+    {
+        var time = new ManualTime();
+        var view = new KillSwitchView();
+        var catalogue = new Catalogue(streams, [view], time);
+        await catalogue.FreshAsync();
+
+        await streams.AppendAsync("mine", "kill/tool/own", 0, [new KillSwitchThrown(KillTarget.Tool, "own", "why")], null);
+        await catalogue.FreshAsync();
+        view.Find("mine", KillTarget.Tool, "own").Should().NotBeNull();
+
+        await new EventStreams(database.Source).AppendAsync("mine", "kill/tool/theirs", 0, [new KillSwitchThrown(KillTarget.Tool, "theirs", "why")], null);
+        await catalogue.FreshAsync();
+        view.Find("mine", KillTarget.Tool, "theirs").Should().BeNull("what is known is not older than half a second yet");
+        time.Advance(Catalogue.OldestKept);
+        await catalogue.FreshAsync();
+        view.Find("mine", KillTarget.Tool, "theirs").Should().NotBeNull();
+    }
+}
