@@ -15,7 +15,7 @@ namespace OrleansAiOs.Kernel.Streams;
 /// </summary>
 public sealed class EventStreams(DbDataSource source)
 {
-    private const long Lock = 0x41_49_4F_53_0002;
+    private const long Lock = 0x41_49_4F_53_0003; // 1 is the schema's, 2 the claim of a host
 
     /// <summary>Raised behind each append of this process.</summary>
     public event Action? Appended;

@@ -1,5 +1,6 @@
 using OrleansAiOs.Kernel.Governance.KillSwitches;
 using OrleansAiOs.Kernel.Streams;
+using OrleansAiOs.Postgres;
 using OrleansAiOs.Tests.Shared;
 
 namespace OrleansAiOs.Kernel.Tests.Streams;
@@ -72,6 +73,13 @@ public sealed class EventStreamTests(KernelDatabase database) : IClassFixture<Ke
         }
         await writers;
         seen.Should().HaveCount(200).And.OnlyHaveUniqueItems();
+    }
+
+    [Fact]
+    public async Task A_host_that_serves_the_database_alone_holds_up_no_append()
+    {
+        await using var claim = await HostClaim.TakeAsync(database.ConnectionString, shared: false, default);
+        await streams.AppendAsync("default", "kill/tool/served", 0, [Thrown()], null).WaitAsync(TimeSpan.FromSeconds(10));
     }
 
     [Fact]
