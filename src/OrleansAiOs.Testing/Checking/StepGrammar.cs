@@ -1,11 +1,13 @@
 using OrleansAiOs.Workflows;
+using OrleansAiOs.Workflows.Gating;
 using OrleansAiOs.Workflows.History;
 
 namespace OrleansAiOs.Testing.Checking;
 
 /// <summary>
 /// What may follow what in a history, written down a second time and apart from the engine's own fold, so that one mistake does not
-/// hide the other. I2: one schedule and one terminal event per step. I4: outcomes only of what is under way. I10: who may decide.
+/// hide the other. I2: one schedule and one terminal event per step. I4: outcomes only of what is under way. I10: who may decide. I14: nothing leaves
+/// that the gate did not let through.
 /// </summary>
 internal sealed class StepGrammar
 {
@@ -32,6 +34,8 @@ internal sealed class StepGrammar
         Pausing,
         Inquiring,
         PausingToInquire,
+        Held,
+        Refused,
         Waiting,
         Completed,
         Failed,
@@ -69,6 +73,9 @@ internal sealed class StepGrammar
         public StepEvent? Ended { get; set; }
 
         public string Owner { get; set; } = "";
+
+        /// <summary>The attempt of this number was not sent.</summary>
+        public bool NeverLeft { get; set; }
 
         public bool IsOver => Now is Phase.Completed or Phase.Failed or Phase.Withdrawn or Phase.Skipped;
     }
@@ -183,7 +190,8 @@ internal sealed class StepGrammar
             Last = version,
             Epoch = resets << 16,
             FirstEpoch = resets << 16,
-            Now = e switch { StepScheduled or ChildScheduled => Phase.Attempting, ValueRecorded => Phase.Completed, _ => Phase.Waiting },
+            NeverLeft = e is StepScheduled { Gate.Answer: not GateAnswer.Allow },
+            Now = e switch { StepScheduled { Gate: { } gate } => Passed(gate), StepScheduled or ChildScheduled => Phase.Attempting, ValueRecorded => Phase.Completed, _ => Phase.Waiting },
         };
         if (reuses.Remove(e.Step, out var reuse))
         {
@@ -251,13 +259,17 @@ internal sealed class StepGrammar
                 step.Now = Phase.Withdrawn;
                 break;
             case AttemptStarted started:
-                Allow(step, Phase.Attempting, Phase.Pausing);
+                Allow(step, Phase.Attempting, Phase.Pausing, Phase.Held);
                 Demand(step.Reuse is null, version, "I2", $"step {e.Step} is attempted, and its outcome was to be reused");
                 Demand(!paused, version, "I4", $"attempt {started.Attempt} of step {e.Step} begins while the run is paused");
-                Demand(started.Attempt == step.Attempt + 1, version, "I4", $"attempt {started.Attempt} of step {e.Step} follows attempt {step.Attempt}");
+                var refused = started.Gate is { Answer: not GateAnswer.Allow };
+                Demand(started.Attempt == step.Attempt + 1 || started.Attempt == step.Attempt && (step.NeverLeft || refused && step.Now is Phase.Attempting), version, "I4", $"attempt {started.Attempt} of step {e.Step} follows attempt {step.Attempt}");
                 Demand(!once || step.Now is not Phase.Attempting || step.Owner == host, version, "I2",
                     $"step {e.Step} may run at most once, and is attempted again on {host} while the outcome on {step.Owner} is unknown");
-                (step.Now, step.Attempt, step.Owner) = (Phase.Attempting, started.Attempt, host);
+                (step.Now, step.Attempt, step.Owner, step.NeverLeft) = (started.Gate is null ? Phase.Attempting : Passed(started.Gate), started.Attempt, host, refused);
+                break;
+            case EffectSigned:
+                Allow(step, Phase.Held);
                 break;
             case AttemptHeartbeat beat:
                 Allow(step, Phase.Attempting);
@@ -270,22 +282,23 @@ internal sealed class StepGrammar
                 step.Now = Phase.Pausing;
                 break;
             case StepCompleted completed:
+                Demand(!(step.NeverLeft && step.Attempt == 1), version, "I14", $"step {e.Step} completed, and the gate had let no attempt of it through");
                 Demand(completed.Attempt <= step.Attempt, version, "I4", $"attempt {completed.Attempt} of step {e.Step} completed, and only {step.Attempt} were started");
                 step.Now = Phase.Completed;
                 break;
             case StepFailed failed:
                 Demand(failed.Attempt <= step.Attempt, version, "I4", $"attempt {failed.Attempt} of step {e.Step} failed, and only {step.Attempt} were started");
-                Demand(!once || step.Now is Phase.Attempting or Phase.Pausing, version, "I2", $"step {e.Step} may run at most once, and failed while its outcome is unknown");
+                Demand(!once || step.Now is Phase.Attempting or Phase.Pausing or Phase.Held or Phase.Refused, version, "I2", $"step {e.Step} may run at most once, and failed while its outcome is unknown");
                 step.Now = Phase.Failed;
                 break;
             case StepCancelled:
-                Allow(step, Phase.Pausing);
+                Allow(step, Phase.Pausing, Phase.Held, Phase.Refused);
                 step.Now = Phase.Withdrawn;
                 break;
             case StepCancelAsked:
                 break;
             case OutcomeUnknown unknown:
-                Allow(step, Phase.Attempting);
+                Allow(step, Phase.Attempting, Phase.Refused);
                 IsOfThisAttempt(unknown.Attempt);
                 (step.Now, step.Inquiry, step.Owner) = (Phase.Inquiring, 1, host);
                 break;
@@ -311,7 +324,7 @@ internal sealed class StepGrammar
                 Allow(step, Phase.Pausing, Phase.PausingToInquire);
                 break;
             case StepSkipped:
-                Allow(step, Phase.Pausing, Phase.PausingToInquire, Phase.Inquiring, Phase.Waiting);
+                Allow(step, Phase.Pausing, Phase.PausingToInquire, Phase.Inquiring, Phase.Waiting, Phase.Held, Phase.Refused);
                 step.Now = Phase.Skipped;
                 break;
             default:
@@ -326,6 +339,14 @@ internal sealed class StepGrammar
 
         void IsOfThisAttempt(int attempt) => Demand(attempt == step.Attempt, version, "I4", $"{EventNames.Of(e)} of attempt {attempt} of step {e.Step} while {step.Attempt} is under way");
     }
+
+    private static Phase Passed(GateRecord gate) => gate.Answer switch
+    {
+        GateAnswer.Allow => Phase.Attempting,
+        GateAnswer.Hold => Phase.Held,
+        GateAnswer.Deny => Phase.Refused,
+        _ => Phase.Pausing,
+    };
 
     private void OfTimer(long version, StepEvent e, Step step, TimerSet timer)
     {

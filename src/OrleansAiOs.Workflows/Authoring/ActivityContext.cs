@@ -56,4 +56,22 @@ public sealed class ActivityContext
     public T? HeartbeatDetails<T>() => Details is { } details ? details.To<T>() : default;
 
     internal JsonText? Details { get; init; }
+
+    internal Action<string, decimal>? OnSpent { get; init; }
+
+    /// <summary>Who acts, on whose behalf: first the one it is done for, last the one who does it. Empty on a host without a gate.</summary>
+    public IReadOnlyList<string> Chain { get; init; } = [];
+
+    /// <summary>
+    /// Says what this attempt really came to, where only its answer tells: tokens used, a price. It is recorded with the result and takes the
+    /// place of what the gate had set aside in that unit.
+    /// </summary>
+    /// <param name="unit">A unit of the charge, such as "tokens" or "cost:USD"; 1 to 64 characters.</param>
+    /// <param name="amount">0 or more.</param>
+    public void Spend(string unit, decimal amount)
+    {
+        if (unit.Length is 0 or > 64) throw new ArgumentException($"A unit has 1 to 64 characters; this one has {unit.Length}.", nameof(unit));
+        ArgumentOutOfRangeException.ThrowIfNegative(amount);
+        OnSpent?.Invoke(unit, amount);
+    }
 }

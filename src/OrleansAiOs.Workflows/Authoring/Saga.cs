@@ -33,7 +33,7 @@ public sealed class Saga : IAsyncDisposable
             this.undo.Push(() =>
             {
                 execution.Undos.Remove(step);
-                return ActivityStep.Call(execution, undo, result, null, CancellationToken.None);
+                return ActivityStep.Call(execution, undo, result, null, CancellationToken.None, undoes: true);
             });
             return result;
         }

@@ -1,6 +1,7 @@
 using System.Collections.Concurrent;
 using Microsoft.Extensions.DependencyInjection;
 using OrleansAiOs.Workflows.Explaining;
+using OrleansAiOs.Workflows.Gating;
 using OrleansAiOs.Workflows.History;
 using OrleansAiOs.Workflows.Hosting;
 using OrleansAiOs.Workflows.Timers;
@@ -109,6 +110,12 @@ internal sealed class ActivityExecutor(WorkflowHost host, IServiceProvider servi
 
     private async Task CallAsync(Attempt attempt)
     {
+        // Before its lateness is looked at: the gate may take its time.
+        if (await RefusedAsync(attempt) is { } refusal)
+        {
+            Report(attempt, new AttemptOutcome.Refused(refusal));
+            return;
+        }
         if (attempt.StopAsked || attempt.IsLate(clock.Now, Time, options.DispatchWindow))
         {
             Report(attempt, new AttemptOutcome.NotSent());
@@ -131,10 +138,26 @@ internal sealed class ActivityExecutor(WorkflowHost host, IServiceProvider servi
         if (!work.IsCompleted) await AwaitLateAnswer(attempt, work);
     }
 
+    private async ValueTask<GateRecord?> RefusedAsync(Attempt attempt)
+    {
+        if (options.Gate is not { } gate || attempt.Intent is not { } intent) return null;
+        intent = intent with { At = clock.Now };
+        try
+        {
+            // Recorded by a host that had no gate: it is judged now, and what is answered takes its place.
+            var recorded = attempt.Gate ?? gate.Judge(intent);
+            return recorded.Answer is GateAnswer.Allow || intent.IsInquiry ? await gate.RecheckAsync(intent, recorded, halt.Token) : recorded;
+        }
+        catch (Exception e)
+        {
+            return BrokenGate.Waits(clock.Now, e);
+        }
+    }
+
     private async Task<JsonText> InvokeAsync(Attempt attempt, AttemptWatch watch)
     {
         var key = IdempotencyKey.Of(attempt.Run.Tenant, attempt.Run.Id, attempt.Step, attempt.Epoch);
-        var context = new ActivityContext(attempt.Run.Tenant, attempt.Run.Id, attempt.Step, attempt.Number, key, watch.Heartbeat, watch.Token) { Details = attempt.Details, Host = host };
+        var context = new ActivityContext(attempt.Run.Tenant, attempt.Run.Id, attempt.Step, attempt.Number, key, watch.Heartbeat, watch.Token) { Details = attempt.Details, Host = host, Chain = attempt.Intent?.Chain ?? [], OnSpent = attempt.Spend };
         var tool = options.InPlaceOf(attempt.Activity);
         await using var scope = services.CreateAsyncScope();
         if (attempt.Activity.Effect is not Effect.Transactional) return await tool.RunAsync(scope.ServiceProvider, attempt.Input, context, null);
@@ -144,7 +167,7 @@ internal sealed class ActivityExecutor(WorkflowHost host, IServiceProvider servi
 
     private static AttemptOutcome Outcome(Attempt attempt, Task<JsonText> work)
     {
-        if (work.IsCompletedSuccessfully) return new AttemptOutcome.Answered(work.Result);
+        if (work.IsCompletedSuccessfully) return new AttemptOutcome.Answered(work.Result, attempt.Spent);
         var exception = work.Exception?.InnerException ?? new TaskCanceledException(work);
         return exception is OperationCanceledException && attempt.StopAsked
             ? new AttemptOutcome.Failed(Failure.Of(exception, FailureKind.Cancelled), exception, Definite: true, Final: true, null)
@@ -157,7 +180,7 @@ internal sealed class ActivityExecutor(WorkflowHost host, IServiceProvider servi
         try
         {
             var result = await work;
-            if (!halt.IsCancellationRequested) post(attempt.Run, new OutcomeInput(attempt.Step, attempt.Number, attempt.Epoch, new AttemptOutcome.Answered(result)));
+            if (!halt.IsCancellationRequested) post(attempt.Run, new OutcomeInput(attempt.Step, attempt.Number, attempt.Epoch, new AttemptOutcome.Answered(result, attempt.Spent)));
         }
         catch (Exception)
         {
@@ -169,8 +192,13 @@ internal sealed class ActivityExecutor(WorkflowHost host, IServiceProvider servi
     {
         using var watch = new AttemptWatch(attempt, Time, halt.Token);
         var key = IdempotencyKey.Of(attempt.Run.Tenant, attempt.Run.Id, attempt.Step, attempt.Epoch);
-        var context = new ActivityContext(attempt.Run.Tenant, attempt.Run.Id, attempt.Step, attempt.Number, key, watch.Heartbeat, watch.Token) { Details = attempt.Details, Host = host };
+        var context = new ActivityContext(attempt.Run.Tenant, attempt.Run.Id, attempt.Step, attempt.Number, key, watch.Heartbeat, watch.Token) { Details = attempt.Details, Host = host, Chain = attempt.Intent?.Chain ?? [] };
         Reconciled<JsonText> verdict;
+        if (await RefusedAsync(attempt) is { } refusal)
+        {
+            Finish(attempt, new InquiryInput(attempt.Step, attempt.Inquiry, attempt.Epoch, Reconciled<JsonText>.StillUnknown($"The gate lets nobody ask: {refusal.Why}")));
+            return;
+        }
         try
         {
             await using var scope = services.CreateAsyncScope();

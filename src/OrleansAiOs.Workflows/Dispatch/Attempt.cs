@@ -1,10 +1,11 @@
+using OrleansAiOs.Workflows.Gating;
 using OrleansAiOs.Workflows.History;
 using OrleansAiOs.Workflows.Steps;
 
 namespace OrleansAiOs.Workflows.Dispatch;
 
 /// <summary>One call of a tool, or one inquiry about an earlier call, that a committed append allows.</summary>
-internal sealed class Attempt(RunKey run, ActivityStep step, ActivityStep.Declared declared, DateTimeOffset sentAt, long sentStamp, int priority = 0)
+internal sealed class Attempt(RunKey run, ActivityStep step, ActivityStep.Declared declared, DateTimeOffset sentAt, long sentStamp, int priority = 0, EffectIntent? intent = null)
 {
     private int claimed;
 
@@ -26,6 +27,12 @@ internal sealed class Attempt(RunKey run, ActivityStep step, ActivityStep.Declar
 
     public CallOptions Options => declared.Options;
 
+    /// <summary>What the gate is asked again before it is sent; null on a host without one.</summary>
+    public EffectIntent? Intent => intent;
+
+    /// <summary>What the gate answered before its append.</summary>
+    public GateRecord? Gate { get; } = step.Gate;
+
     /// <summary>What an earlier attempt had come to.</summary>
     public JsonText? Details { get; } = step.Details;
 
@@ -36,6 +43,11 @@ internal sealed class Attempt(RunKey run, ActivityStep step, ActivityStep.Declar
 
     /// <summary>How long ago its append was sent.</summary>
     public TimeSpan Age(TimeProvider time) => time.GetElapsedTime(sentStamp);
+
+    /// <summary>What the tool said it really came to.</summary>
+    public IReadOnlyDictionary<string, decimal>? Spent { get; private set; }
+
+    public void Spend(string unit, decimal amount) => Spent = new Dictionary<string, decimal>(Spent ?? new Dictionary<string, decimal>(), StringComparer.Ordinal) { [unit] = amount };
 
     public CancellationTokenSource Stop { get; } = new();
 

@@ -8,7 +8,11 @@ namespace OrleansAiOs.Workflows.Dispatch;
 internal abstract record AttemptOutcome
 {
     /// <summary>The tool answered.</summary>
-    public sealed record Answered(JsonText Result) : AttemptOutcome;
+    /// <param name="Spent">What the tool says it came to.</param>
+    public sealed record Answered(JsonText Result, IReadOnlyDictionary<string, decimal>? Spent = null) : AttemptOutcome;
+
+    /// <summary>The gate did not let it through, when it was about to be sent.</summary>
+    public sealed record Refused(Gating.GateRecord By) : AttemptOutcome;
 
     /// <summary>Its dispatch window had passed, or it was stopped before it left: the run has to append again first.</summary>
     public sealed record NotSent : AttemptOutcome;

@@ -22,9 +22,9 @@ internal sealed class Kinship(WorkflowHost host)
     public bool IsSettling(RunKey run) => underWay.ContainsKey((run, 0, false));
 
     /// <summary>Starts a child, and asks it to cancel if that is asked for; then tells the parent that it was reached.</summary>
-    public void Reach(RunKey parent, RunStarted started, ChildScheduled scheduled, bool cancelled) => Begin((parent, scheduled.Step, cancelled), async () =>
+    public void Reach(RunKey parent, RunStarted started, IReadOnlyList<string> chain, ChildScheduled scheduled, bool cancelled) => Begin((parent, scheduled.Step, cancelled), async () =>
     {
-        if (await StartAsync(parent, started, scheduled) is { } refused)
+        if (await StartAsync(parent, started, chain, scheduled) is { } refused)
         {
             await InsistAsync(parent, () => new ChildEndedInput(scheduled.Step, scheduled.Run, new ChildFailed(scheduled.Step, refused)));
             return;
@@ -34,11 +34,11 @@ internal sealed class Kinship(WorkflowHost host)
     });
 
     /// <summary>Does what follows from a run's end.</summary>
-    public void Settle(RunKey run, RunStarted started, Unsettled unsettled) => Begin((run, 0, false), async () =>
+    public void Settle(RunKey run, RunStarted started, IReadOnlyList<string> chain, Unsettled unsettled) => Begin((run, 0, false), async () =>
     {
         foreach (var child in unsettled.Children)
         {
-            if (child.IsReaching && await StartAsync(run, started, child.Scheduled) is not null) continue;
+            if (child.IsReaching && await StartAsync(run, started, chain, child.Scheduled) is not null) continue;
             if (child.CancelAsked || child.Scheduled.OnParentClose is not ParentClose.Abandon) await EndAsync(run, child.Scheduled, $"its parent {run.Id} ended");
         }
         if (unsettled.Parent is { } parent)
@@ -48,12 +48,12 @@ internal sealed class Kinship(WorkflowHost host)
 
     // Who started the parent, and how urgent it is, holds for the child.
     /// <returns>Why it cannot be started, ever; null if it was.</returns>
-    private async Task<Failure?> StartAsync(RunKey parent, RunStarted started, ChildScheduled scheduled)
+    private async Task<Failure?> StartAsync(RunKey parent, RunStarted started, IReadOnlyList<string> chain, ChildScheduled scheduled)
     {
         if (host.Registry.Find(scheduled.Workflow) is not { } type)
             return new Failure("UnknownWorkflow", $"There is no workflow '{scheduled.Workflow}' on host {host.Options.HostId}. It knows: {host.Registry.NamesForPeople}.");
         if (type.Objection(scheduled.Input) is { } objection) return new Failure("BadInput", objection);
-        var start = new StartRun(scheduled.Workflow, scheduled.Input, scheduled.Run, scheduled.BusinessKey, Tenant: parent.Tenant, Priority: started.Priority ?? 0);
+        var start = new StartRun(scheduled.Workflow, scheduled.Input, scheduled.Run, scheduled.BusinessKey, Tenant: parent.Tenant, Priority: started.Priority ?? 0, Chain: chain is [var only] && only == started.By ? null : chain);
         try
         {
             await InsistAsync(new RunKey(parent.Tenant, scheduled.Run), () => new StartInput(start, started.By, type, new ParentRun(parent.Id, scheduled.Step)));

@@ -50,6 +50,9 @@ public static class CauseCodes
     public const string InquiryPause = "inquiry-pause";
     public const string OutcomeUnknown = "outcome-unknown";
 
+    public const string GateHolds = "gate-holds";
+    public const string GateWaits = "gate-waits";
+
     // ---- waits ----
     public const string ChildUnderWay = "child-under-way";
     public const string Timer = "timer";

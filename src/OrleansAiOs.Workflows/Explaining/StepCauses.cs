@@ -40,6 +40,10 @@ internal static class StepCauses
         {
             case Attempting:
                 return UnderWay(subject, step, name, Make);
+            case AwaitingSignature:
+                return Signature(subject, step, name);
+            case Denied or Pausing when step.NeverLeft:
+                return Make(CauseCodes.GateWaits, $"The gate lets {name} wait: {step.Gate?.Why} It is asked again {Next(subject, step)}.", Urgency.Limited, ["whoever takes that away; the pause ends by itself"], [.. once, .. skip]);
             case Pausing when Declared(subject, step)?.Activity.Service is { } service && subject.Around.Lacks(service):
                 return Make(CauseCodes.ToolUnknown, $"{name} works with the service {service.Name}, which host {subject.Around.HostId} does not have: every attempt fails there. Next attempt {Next(subject, step)}.", Urgency.Failing,
                     [$"a host whose pack registers {service.Name} (IPack.AddServices)"], [.. once, .. skip]);
@@ -57,6 +61,25 @@ internal static class StepCauses
                 return Make(CauseCodes.OutcomeUnknown, $"Nobody knows whether {name} took effect: its answer was lost, and it has no hook to ask the receiver. It is never sent again by itself.", Urgency.Person,
                     ["whoever has made sure at the receiver"], [.. resolve, .. skip]);
         }
+    }
+
+    private static Cause Signature(Subject subject, ActivityStep step, string name)
+    {
+        var hold = step.Hold!;
+        var roles = string.Join(" or ", hold.Roles);
+        var except = hold.NotBy is { Count: > 0 } not ? $" other than {string.Join(", ", not)}" : "";
+        var missing = hold.Quorum - step.Signatures.Count(signed => signed.Granted);
+        var entitled = subject.Around.Keyholders?.Where(k => k.Roles.Intersect(hold.Roles, StringComparer.Ordinal).Any()).Select(k => k.Name)
+            .Except(hold.NotBy ?? [], StringComparer.Ordinal).Except(step.Signatures.Select(signed => signed.By.Id), StringComparer.Ordinal).ToList();
+        var absent = entitled is not null && entitled.Count < missing;
+        var then = hold.EscalatesAt is { } escalates ? $"It is asked of others {Words.Until(escalates, subject.Now)}." : $"It can be signed until {Words.Until(hold.Expires, subject.Now)}; then it is refused.";
+        return new Cause(absent ? CauseCodes.ApproverAbsent : CauseCodes.GateHolds,
+            $"{name} is held until '{hold.Title}' is signed by {Words.Count(missing, "person", "people")} with the role {roles}{except}{(absent ? $", and only {entitled!.Count} could" : "")}. Nothing was sent. {then}", Urgency.Person, step.At, step.Number)
+        {
+            Detail = $"on {step.Scheduled.Input}; digest {hold.Digest}",
+            Unblockers = entitled is { Count: > 0 } ? entitled : [$"whoever holds the role {roles}{except}"],
+            Repairs = [new("sign it", $"aios approve {subject.Id} {step.Number}"), new("refuse it", $"aios reject {subject.Id} {step.Number}")],
+        };
     }
 
     private delegate Cause Maker(string code, string says, Urgency urgency, IReadOnlyList<string> unblockers, params Repair[] repairs);

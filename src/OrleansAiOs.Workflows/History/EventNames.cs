@@ -36,6 +36,7 @@ public static class EventNames
         ("update-failed", typeof(UpdateFailed)),
         ("step-scheduled", typeof(StepScheduled)),
         ("attempt-started", typeof(AttemptStarted)),
+        ("effect-signed", typeof(EffectSigned)),
         ("attempt-heartbeat", typeof(AttemptHeartbeat)),
         ("attempt-failed", typeof(AttemptFailed)),
         ("step-completed", typeof(StepCompleted)),
@@ -90,6 +91,7 @@ public static class EventNames
         ApprovalDecided of => (of.Key, of.Body),
         OutcomeHappened of => (of.Key, of.Body),
         OutcomeNeverWill of => (of.Key, of.Body),
+        EffectSigned of => (of.Key, of.Body),
         RetryAsked of => (of.Key, of.Body),
         StepSkipped of => (of.Key, of.Body),
         _ => default,
@@ -148,6 +150,7 @@ public sealed class UnreadableHistoryException(string message) : Exception(messa
 [JsonSerializable(typeof(UpdateFailed))]
 [JsonSerializable(typeof(StepScheduled))]
 [JsonSerializable(typeof(AttemptStarted))]
+[JsonSerializable(typeof(EffectSigned))]
 [JsonSerializable(typeof(AttemptHeartbeat))]
 [JsonSerializable(typeof(AttemptFailed))]
 [JsonSerializable(typeof(StepCompleted))]

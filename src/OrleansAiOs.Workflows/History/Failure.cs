@@ -41,4 +41,7 @@ public enum FailureKind
 
     /// <summary>It was asked to stop and did.</summary>
     Cancelled,
+
+    /// <summary>The gate did not let it through, or a person refused to sign it. Nothing was sent.</summary>
+    Denied,
 }

@@ -82,7 +82,7 @@ public sealed record RunRow(RunKey Run, string Workflow, string? CodeVersion, Ru
     IReadOnlyDictionary<string, string>? Attributes, IReadOnlyList<RunWait> Waits, DateTimeOffset StartedAt, DateTimeOffset UpdatedAt, DateTimeOffset? ClosedAt,
     long? Checkpoint = null)
 {
-    public bool AwaitsApproval => Waits.Any(wait => wait.Kind == "approval");
+    public bool AwaitsApproval => Waits.Any(wait => wait.Kind is "approval" or "signature");
 }
 
 /// <param name="Due">The moment; null takes the row away.</param>

@@ -1,4 +1,5 @@
 using System.Text.Json.Serialization;
+using OrleansAiOs.Workflows.Gating;
 
 namespace OrleansAiOs.Workflows.History;
 
@@ -26,7 +27,8 @@ public abstract record StepCommand(int Step) : StepEvent(Step)
 // ---- the run ----
 
 public sealed record RunStarted(string Workflow, JsonText Input, string Host, string? Version = null, string? BusinessKey = null,
-    string? By = null, IReadOnlyDictionary<string, string>? Attributes = null, int? Priority = null, ParentRun? Parent = null, string? ForkedFrom = null) : WorkflowEvent;
+    string? By = null, IReadOnlyDictionary<string, string>? Attributes = null, int? Priority = null, ParentRun? Parent = null, string? ForkedFrom = null,
+    IReadOnlyList<string>? Chain = null) : WorkflowEvent;
 
 /// <summary>The run and the step that started a run.</summary>
 public sealed record ParentRun(string Run, int Step);
@@ -129,9 +131,12 @@ public sealed record PatchMarked(string Patch) : WorkflowEvent
 /// <param name="Signals">Signals that came and were not received yet.</param>
 /// <param name="CodeVersion">The version of its code the run is on.</param>
 /// <param name="Resets">How often the run was reset or forked.</param>
+/// <param name="Spent">What the run has spent.</param>
+/// <param name="Joined">Who reset or forked it, and so stands in the chain of who acts.</param>
 public sealed record LoopCheckpoint(JsonText State, IReadOnlyList<long> Entry, long Iteration, int Steps, int Guids, string Host,
     IReadOnlyDictionary<string, string>? Attributes = null, IReadOnlyDictionary<string, bool>? Patches = null, IReadOnlyList<EarlySignals>? Signals = null,
-    IReadOnlyList<KeptReceipt>? Receipts = null, KeptUpdates? Updates = null, string? CodeVersion = null, int? Resets = null) : WorkflowEvent
+    IReadOnlyList<KeptReceipt>? Receipts = null, KeptUpdates? Updates = null, string? CodeVersion = null, int? Resets = null,
+    RunSpending? Spent = null, IReadOnlyList<string>? Joined = null) : WorkflowEvent
 {
     [JsonIgnore]
     public override bool IsCommand => true;
@@ -189,11 +194,16 @@ public sealed record UpdateFailed(int Update, Failure Failure) : WorkflowEvent
 
 // ---- a tool activity ----
 
-/// <summary>The intent to call a tool, and its first attempt. Nothing is sent before this is durable.</summary>
-public sealed record StepScheduled(int Step, string Activity, Effect Effect, JsonText Input) : StepCommand(Step);
+/// <summary>The intent to call a tool, and its first attempt. Nothing is sent before this is durable, and nothing that the gate did not let through.</summary>
+/// <param name="Gate">What the gate answered; null on a host without one.</param>
+public sealed record StepScheduled(int Step, string Activity, Effect Effect, JsonText Input, GateRecord? Gate = null) : StepCommand(Step);
 
-/// <summary>A further attempt: after a failure that allows one, or taken over from a host that died.</summary>
-public sealed record AttemptStarted(int Step, int Attempt) : StepEvent(Step);
+/// <summary>A further attempt: after a failure that allows one, or taken over from a host that died; or the same one, when the gate has another answer.</summary>
+/// <param name="Gate">What the gate answered; null on a host without one.</param>
+public sealed record AttemptStarted(int Step, int Attempt, GateRecord? Gate = null) : StepEvent(Step);
+
+/// <summary>Somebody decided on an attempt that the gate holds.</summary>
+public sealed record EffectSigned(int Step, bool Granted, Decider By, DecisionSignature Signature, string? Comment = null, string? Key = null, string? Body = null) : StepEvent(Step);
 
 /// <summary>How far an attempt said it had come; the next one is told.</summary>
 public sealed record AttemptHeartbeat(int Step, int Attempt, JsonText Details) : StepEvent(Step);
@@ -201,7 +211,8 @@ public sealed record AttemptHeartbeat(int Step, int Attempt, JsonText Details) :
 /// <param name="Definite">It is certain that this attempt had no effect.</param>
 public sealed record AttemptFailed(int Step, int Attempt, Failure Failure, DateTimeOffset RetryAt, bool Definite = false) : StepEvent(Step);
 
-public sealed record StepCompleted(int Step, int Attempt, JsonText Result) : StepEvent(Step);
+/// <param name="Spent">What the tool says it really came to, in units of its charge.</param>
+public sealed record StepCompleted(int Step, int Attempt, JsonText Result, IReadOnlyDictionary<string, decimal>? Spent = null) : StepEvent(Step);
 
 public sealed record StepFailed(int Step, int Attempt, Failure Failure) : StepEvent(Step);
 

@@ -1,3 +1,4 @@
+using OrleansAiOs.Workflows.Gating;
 using OrleansAiOs.Workflows.History;
 using OrleansAiOs.Workflows.Replay;
 using OrleansAiOs.Workflows.Timers;
@@ -24,6 +25,9 @@ internal sealed class RunContext
 
     /// <summary>For a replay that is to go on behind a difference.</summary>
     public LenientReplay? Lenient { get; init; }
+
+    /// <summary>What every attempt passes; null lets all through.</summary>
+    public IEffectGate? Gate { get; init; }
 
     public int SignalsMax { get; init; } = 10_000;
 }

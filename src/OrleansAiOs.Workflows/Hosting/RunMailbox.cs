@@ -327,11 +327,12 @@ internal sealed class RunMailbox(RunKey key, WorkflowHost host)
         {
             if (turn.ToDispatch.IndexOf(turn.ToDispatch[i], i + 1) >= 0) continue;
             if (active.State.Find<ActivityStep>(turn.ToDispatch[i]) is { UnderWay: true } step && active.Execution?.Declaration(step.Number) is { } declared)
-                host.Executor.Dispatch(new Attempt(key, step, declared, turn.SentAt, turn.SentStamp, active.State.Started?.Priority ?? 0));
+                host.Executor.Dispatch(new Attempt(key, step, declared, turn.SentAt, turn.SentStamp, active.State.Started?.Priority ?? 0,
+                    host.Options.Gate is null ? null : active.IntentOf(step, step.Attempt, active.State.Now)));
         }
         foreach (var number in turn.ToReach)
-            if (active.State.Find<ChildStep>(number) is { UnderWay: true } child) host.Kinship.Reach(key, active.State.Started!, child.Scheduled, child.CancelAsked);
-        if (turn.Settles && active.State.Unsettled is { } unsettled) host.Kinship.Settle(key, active.State.Started!, unsettled);
+            if (active.State.Find<ChildStep>(number) is { UnderWay: true } child) host.Kinship.Reach(key, active.State.Started!, active.State.Chain, child.Scheduled, child.CancelAsked);
+        if (turn.Settles && active.State.Unsettled is { } unsettled) host.Kinship.Settle(key, active.State.Started!, active.State.Chain, unsettled);
         // The row may be early, and what it was early for is not in memory yet.
         if (turn.Due is { } due && (due != noted || taken.Exists(static input => input is DueInput))) host.WakeUps.Note(key, due);
         noted = turn.Due;
@@ -351,6 +352,7 @@ internal sealed class RunMailbox(RunKey key, WorkflowHost host)
                 Telemetry.RunClosed(active.State.Started!.Workflow, active.State.Status);
                 host.UpdateEnded(key);
                 host.Closed(key, closed, turn.Row);
+                if (active.State.Spent is { } spent) host.Options.Gate?.Ended(key, spent);
             }
         }
     }

@@ -3,6 +3,7 @@ using Microsoft.Extensions.Logging;
 using OrleansAiOs.Workflows.Branching;
 using OrleansAiOs.Workflows.Dispatch;
 using OrleansAiOs.Workflows.Explaining;
+using OrleansAiOs.Workflows.Gating;
 using OrleansAiOs.Workflows.History;
 using OrleansAiOs.Workflows.Steps;
 using OrleansAiOs.Workflows.Timers;
@@ -45,6 +46,7 @@ public sealed class WorkflowHost : IAsyncDisposable
             Clock = new StoreClock(options.Time),
             Ids = new IdSource(options.Seed),
             IsLiving = owner => !IsDead(owner),
+            Gate = options.Gate,
             OnForeignWork = run => what => Post(run, new ForeignWorkInput(what)),
         };
         Kinship = new Kinship(this);
@@ -181,6 +183,11 @@ public sealed class WorkflowHost : IAsyncDisposable
 
     public Task<long> DecideAsync(RunKey run, int step, bool granted, Decider by, string? comment = null, string? digest = null, string? key = null) =>
         SendAsync(run, new DecideInput(step, granted, by, comment, digest, key));
+
+    /// <summary>Records a decision on an attempt that the gate holds, as it was signed. What the signature is worth, the gate says.</summary>
+    /// <exception cref="CommandRefusedException">Nothing is held there, or something else than what was signed.</exception>
+    public Task<long> SignAsync(RunKey run, int step, bool granted, Decider by, DecisionSignature signature, string? comment = null, string? key = null) =>
+        SendAsync(run, new SignInput(step, granted, by, signature, comment, key));
 
     /// <summary>A person says what became of an attempt whose outcome is unknown.</summary>
     public Task<long> ResolveAsync(RunKey run, int step, bool happened, JsonText result, string why, string by, string? key = null) =>

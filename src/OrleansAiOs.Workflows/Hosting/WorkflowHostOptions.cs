@@ -18,6 +18,9 @@ public sealed record WorkflowHostOptions
     /// <summary>In a test: what is called in an activity's place.</summary>
     internal Func<Activity, Activity> InPlaceOf { get; init; } = static activity => activity;
 
+    /// <summary>What every call of a tool passes, in the turn and again before it is sent; null lets all through.</summary>
+    public Gating.IEffectGate? Gate { get; init; }
+
     /// <summary>Other hosts may serve the same store. Then this one reports every <see cref="HeartbeatEvery"/>.</summary>
     public bool Shared { get; init; }
 

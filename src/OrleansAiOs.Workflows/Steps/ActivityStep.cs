@@ -1,5 +1,6 @@
 using OrleansAiOs.Workflows.Branching;
 using OrleansAiOs.Workflows.Dispatch;
+using OrleansAiOs.Workflows.Gating;
 using OrleansAiOs.Workflows.History;
 using OrleansAiOs.Workflows.Replay;
 using OrleansAiOs.Workflows.Turns;
@@ -22,6 +23,9 @@ namespace OrleansAiOs.Workflows.Steps;
 ///        OutcomeHappened ◄─────┼─────────────────┤
 ///                              └── AttemptStarted ◄─ OutcomeNeverWill (epoch + 1: a new key)
 /// </code>
+/// What the gate answered stands in StepScheduled and AttemptStarted. Held: nothing was sent, and EffectSigned is awaited; with enough of them,
+/// or when the gate has others to ask, AttemptStarted has its next answer, under the same number. Refused: StepFailed follows in the same
+/// append. To wait: Pausing.
 /// A person may end a pause (RetryAsked), and may give the step its result while no attempt is under way (StepSkipped): StepRepair.cs.
 /// A crash between any two appends leaves one of these states in the history. Attempting: if the owner is dead, the attempt is
 /// started again (same key) or, for AtMostOnce, its outcome is unknown. The other states hold no effect that is under way.
@@ -35,6 +39,12 @@ internal sealed class ActivityStep : OpenStep
         Inquiring,
         PausingToInquire,
         AwaitingPerson,
+
+        /// <summary>The gate holds it until somebody has signed.</summary>
+        AwaitingSignature,
+
+        /// <summary>The gate refused it; it fails as soon as the run may go on.</summary>
+        Denied,
 
         /// <summary>Its outcome is that of an effect of a dead branch, and stands in the history as soon as the run may go on.</summary>
         Reusing,
@@ -70,20 +80,34 @@ internal sealed class ActivityStep : OpenStep
     /// <summary>Some attempt under the present key may have had its effect.</summary>
     public bool MayHaveHappened { get; private set; }
 
+    /// <summary>What the gate answered last.</summary>
+    public GateRecord? Gate { get; private set; }
+
+    /// <summary>What has to be signed, or had to be: it stays, for who checks the signatures again.</summary>
+    public HoldTerms? Hold { get; private set; }
+
+    /// <summary>Decisions on the last hold.</summary>
+    public IReadOnlyList<EffectSigned> Signatures => signatures;
+
+    /// <summary>The attempt of the present number was not sent: the gate did not let it through.</summary>
+    public bool NeverLeft { get; private set; }
+
     public Failure? LastFailure { get; private set; }
 
     /// <summary>Attempts that failed, those that died with their host not counted.</summary>
     public int Failures => failures;
 
-    /// <summary>When the engine itself goes on; a person can end the pause before.</summary>
     /// <summary>What the last attempt that said so had come to.</summary>
     public JsonText? Details { get; private set; }
 
+    /// <summary>When the engine itself goes on; a person can end the pause before.</summary>
     public DateTimeOffset? PauseEnds { get; private set; }
 
     // What pauses grow with. Numbers of attempts and inquiries also count those that died with their host, which says nothing of the receiver.
     private int failures;
     private int unanswered;
+    private List<EffectSigned> signatures = [];
+    private Charge? reserved;
 
     public override DateTimeOffset? Due => PauseEnds;
 
@@ -92,7 +116,11 @@ internal sealed class ActivityStep : OpenStep
     public override RunWait Describe() => Now switch
     {
         Phase.Attempting => new("activity", Scheduled.Activity, Number, Why: $"attempt {Attempt} is under way", Since: At),
+        Phase.Pausing when NeverLeft => new("activity", Scheduled.Activity, Number, PauseEnds, Why: $"the gate lets it wait: {Gate?.Why}", Since: At),
         Phase.Pausing => new("activity", Scheduled.Activity, Number, PauseEnds, Why: $"attempt {Attempt} failed: {LastFailure?.Message}", Since: At),
+        Phase.AwaitingSignature => new("signature", Hold!.Title, Number, Hold.EscalatesAt ?? Hold.Expires, string.Join(" or ", Hold.Roles), Hold.NotBy, Hold.Digest, Scheduled.Input,
+            Why: Hold.Quorum > 1 ? $"{signatures.Count} of {Hold.Quorum} have signed" : Gate?.Why, Since: At),
+        Phase.Denied => new("activity", Scheduled.Activity, Number, Why: $"the gate refused it: {Gate?.Why}", Since: At),
         Phase.Reusing => new("activity", Scheduled.Activity, Number, Why: "its outcome is taken from the branch before the reset", Since: At),
         Phase.AwaitingPerson => new("outcome-unknown", Scheduled.Activity, Number, Why: LastFailure?.Message, Since: At),
         _ => new("outcome-unknown", Scheduled.Activity, Number, PauseEnds, Why: $"the receiver is being asked (inquiry {Inquiry}): {LastFailure?.Message}", Since: At),
@@ -100,10 +128,10 @@ internal sealed class ActivityStep : OpenStep
 
     // ---- the code's side ----
 
-    public static Task<TOut> Call<TIn, TOut>(WorkflowExecution execution, Activity<TIn, TOut> activity, TIn input, CallOptions? options, CancellationToken cancellation)
+    public static Task<TOut> Call<TIn, TOut>(WorkflowExecution execution, Activity<TIn, TOut> activity, TIn input, CallOptions? options, CancellationToken cancellation, bool undoes = false)
     {
         if (cancellation.IsCancellationRequested) return Task.FromCanceled<TOut>(cancellation);
-        var waiter = new Waiter<TOut>(activity, (options ?? activity.Options).Over(activity.Options), cancellation);
+        var waiter = new Waiter<TOut>(activity, (options ?? activity.Options).Over(activity.Options), cancellation) { Undoes = undoes };
         var step = execution.NextStep(waiter);
         execution.Emit(new StepScheduled(step, activity.Name, activity.Effect, JsonText.From(input)));
         waiter.WatchCancellation(() => Cancel(execution, step));
@@ -114,7 +142,7 @@ internal sealed class ActivityStep : OpenStep
     private static void Cancel(WorkflowExecution execution, int number)
     {
         if (execution.State.Find<ActivityStep>(number) is not { } step) return;
-        if (step.Now is Phase.Pausing && (!step.MayHaveHappened || step.Scheduled.Effect is Effect.Pure or Effect.Idempotent))
+        if (step.Now is Phase.Pausing or Phase.AwaitingSignature or Phase.Denied && (!step.MayHaveHappened || step.Scheduled.Effect is Effect.Pure or Effect.Idempotent))
         {
             execution.Emit(new StepCancelled(number));
             execution.Take(number)?.Cancel();
@@ -131,6 +159,9 @@ internal sealed class ActivityStep : OpenStep
         public Activity Activity => activity;
 
         public CallOptions Options => options;
+
+        /// <summary>It undoes what an earlier step did.</summary>
+        public bool Undoes { get; init; }
 
         /// <summary>Why the code could not read this as the step's result; null if it can.</summary>
         public abstract string? Objection(JsonText result);
@@ -225,6 +256,7 @@ internal sealed class ActivityStep : OpenStep
         {
             var added = new ActivityStep(scheduled, state.Host!, state.Now) { Epoch = state.Resets * Branch.EpochsPerReset };
             if (state.TakeReuse(scheduled) is { } reuse) added.Become(reuse, state);
+            else added.Pass(scheduled.Gate, state);
             state.Add(added);
             return true;
         }
@@ -239,16 +271,21 @@ internal sealed class ActivityStep : OpenStep
         {
             case AttemptStarted started:
                 // An attempt that was under way and is started anew may have had its effect.
-                if (Now is Phase.Attempting) MayHaveHappened = true;
-                Enter(Phase.Attempting, state);
+                if (Now is Phase.Attempting && started.Attempt != Attempt) MayHaveHappened = true;
                 Attempt = started.Attempt;
                 Owner = state.Host!;
+                Pass(started.Gate, state);
+                break;
+            case EffectSigned signed:
+                state.Keep(signed.Key, signed.Body);
+                signatures.Add(signed);
                 break;
             case AttemptHeartbeat beat:
                 Details = beat.Details;
                 break;
             case AttemptFailed failed:
                 MayHaveHappened |= !failed.Definite;
+                if (!MayHaveHappened) TakeBack(state, left: true);
                 failures++;
                 LastFailure = failed.Failure;
                 Enter(Phase.Pausing, state, failed.RetryAt);
@@ -274,6 +311,7 @@ internal sealed class ActivityStep : OpenStep
                 break;
             case OutcomeNeverWill never:
                 MayHaveHappened = false;
+                TakeBack(state, left: true);
                 Details = null; // of what never happened
                 Epoch++;
                 state.Keep(never.Key, never.Body);
@@ -292,12 +330,71 @@ internal sealed class ActivityStep : OpenStep
                 break;
             case StepSkipped skipped:
                 state.Keep(skipped.Key, skipped.Body);
+                if (Now is Phase.Denied) state.Denied--;
                 state.Close(Number);
                 break;
-            case StepCompleted or StepFailed or StepCancelled or OutcomeReused:
+            case StepCompleted completed:
+                if (completed.Spent is { } spent && reserved is not null) state.Spending.Settle(Scheduled.Activity, reserved, spent);
+                state.Close(Number);
+                break;
+            case StepFailed or StepCancelled:
+                // It fails only when nothing of it can have happened.
+                TakeBack(state, left: true);
+                if (Now is Phase.Denied) state.Denied--;
+                state.Close(Number);
+                break;
+            case OutcomeReused:
                 state.Close(Number);
                 break;
         }
+    }
+
+    // What the gate answered, and what follows from it.
+    private void Pass(GateRecord? gate, RunState state)
+    {
+        if (Now is Phase.Denied) state.Denied--;
+        (Gate, NeverLeft) = (gate, gate is { Answer: not GateAnswer.Allow });
+        if (gate?.Hold is { } hold)
+        {
+            if (hold.Digest != Hold?.Digest) signatures = [];
+            Hold = hold;
+        }
+        switch (gate?.Answer)
+        {
+            case GateAnswer.Deny:
+                TakeBack(state, left: false);
+                state.Denied++;
+                LastFailure = new Failure("GateDenied", gate.Why ?? "The gate refused it.", FailureKind.Denied);
+                Enter(Phase.Denied, state, state.Now);
+                break;
+            case GateAnswer.Hold:
+                TakeBack(state, left: false);
+                LastFailure ??= new Failure("GateHolds", gate.Why ?? "The gate holds it until it is signed.", FailureKind.Denied);
+                Enter(Phase.AwaitingSignature, state, gate.Hold!.EscalatesAt ?? gate.Hold.Expires);
+                break;
+            case GateAnswer.Wait:
+                TakeBack(state, left: false);
+                LastFailure = new Failure("GateWaits", gate.Why ?? "The gate lets it wait.", FailureKind.Denied);
+                Enter(Phase.Pausing, state, gate.RetryAt ?? state.Now);
+                break;
+            default:
+                if (gate?.Charge is { } charge)
+                {
+                    state.Spending.Reserve(Scheduled.Activity, charge, reserved);
+                    reserved = charge;
+                }
+                Enter(Phase.Attempting, state);
+                break;
+        }
+    }
+
+    private void TakeBack(RunState state, bool left)
+    {
+        if (reserved is null) return;
+        // Of an earlier attempt that may have had its effect, all stays but the call that was not made.
+        if (!MayHaveHappened) state.Spending.Release(Scheduled.Activity, reserved, left);
+        else if (!left) state.Spending.Release(Scheduled.Activity, reserved with { Units = reserved.Units.Where(unit => unit.Key == SpendingLedger.Calls).ToDictionary() }, left);
+        if (!MayHaveHappened) reserved = null;
     }
 
     /// <summary>A reset was cut while this step was open: it is done anew under a key of its own, or takes the outcome it had.</summary>
@@ -310,7 +407,9 @@ internal sealed class ActivityStep : OpenStep
     private void DueNow(RunState state)
     {
         Epoch = state.Resets * Branch.EpochsPerReset;
+        if (Now is Phase.Denied) state.Denied--;
         (MayHaveHappened, failures, unanswered, ScheduledAt) = (false, 0, 0, state.Now);
+        (signatures, Hold, reserved, NeverLeft) = ([], null, null, false); // what the dead branch has spent is spent
         Details = null; // of what the dead branch did
         LastFailure ??= new Failure("Reset", "The run was reset before this attempt.");
         Enter(Phase.Pausing, state, state.Now);
@@ -334,14 +433,21 @@ internal sealed class ActivityStep : OpenStep
         if (epoch != Epoch) yield break;
         if (outcome is AttemptOutcome.Answered answered)
         {
-            if (Now is not Phase.Reusing) yield return new StepCompleted(Number, attempt, answered.Result);
+            if (Now is not Phase.Reusing) yield return new StepCompleted(Number, attempt, answered.Result, answered.Spent);
             yield break;
         }
         if (Now is not Phase.Attempting || attempt != Attempt) yield break;
+        if (outcome is AttemptOutcome.Refused refused)
+        {
+            if (CancelAsked && !MayHaveHappened) yield return Cancelled(attempt);
+            else if (held) yield return Halted(attempt, now);
+            else yield return new AttemptStarted(Number, attempt, refused.By);
+            yield break;
+        }
         if (outcome is AttemptOutcome.NotSent)
         {
             if (CancelAsked && !MayHaveHappened) yield return Cancelled(attempt);
-            else if (held) yield return new AttemptFailed(Number, attempt, new Failure("NotSent", "The run was halted before this attempt left.", FailureKind.NotStartedInTime), now, Definite: true);
+            else if (held) yield return Halted(attempt, now);
             else yield return new AttemptStarted(Number, attempt + 1);
             yield break;
         }
@@ -371,6 +477,9 @@ internal sealed class ActivityStep : OpenStep
         else if (!failed.Final && retryAt > Deadline(options)) yield return new StepFailed(Number, attempt, failed.Failure with { Kind = FailureKind.TooLate });
         else yield return new StepFailed(Number, attempt, failed.Failure);
     }
+
+    private AttemptFailed Halted(int attempt, DateTimeOffset now) =>
+        new(Number, attempt, new Failure("NotSent", "The run was halted before this attempt left.", FailureKind.NotStartedInTime), now, Definite: true);
 
     // Without a hook to ask the receiver, a person has to say.
     private IEnumerable<WorkflowEvent> Unknown(int attempt, Failure failure, Activity activity)
@@ -404,17 +513,35 @@ internal sealed class ActivityStep : OpenStep
         else yield return new StepFailed(Number, Attempt, LastFailure!);
     }
 
-    public IEnumerable<WorkflowEvent> OnDue(CallOptions options, DateTimeOffset now)
+    /// <param name="declared">What the code declares of it; null while the engine itself gives it an outcome.</param>
+    public IEnumerable<WorkflowEvent> OnDue(Declared? declared, DateTimeOffset now)
     {
+        var options = declared?.Options ?? new CallOptions();
         if (PauseEnds is null || PauseEnds > now) yield break;
         if (Reuse is { } reuse)
         {
             yield return new OutcomeReused(Number, reuse.Key, reuse.Result, reuse.Failure);
             yield break;
         }
-        if (Now is Phase.PausingToInquire) yield return new InquiryStarted(Number, Inquiry + 1);
+        if (Now is Phase.Denied)
+        {
+            // An earlier attempt may have had its effect: that it may not be tried again says nothing of that one.
+            if (MayHaveHappened && declared is not null && Scheduled.Effect is not (Effect.Pure or Effect.Idempotent)) foreach (var e in Unknown(Attempt, LastFailure!, declared.Activity)) yield return e;
+            else yield return new StepFailed(Number, Attempt, LastFailure!);
+        }
+        else if (Now is Phase.PausingToInquire) yield return new InquiryStarted(Number, Inquiry + 1);
         else if (now > Deadline(options) && !MayHaveHappened) yield return new StepFailed(Number, Attempt, LastFailure! with { Kind = FailureKind.TooLate });
-        else yield return new AttemptStarted(Number, Attempt + 1);
+        else yield return new AttemptStarted(Number, Next);
+    }
+
+    // One that never left is started under its own number.
+    private int Next => NeverLeft ? Attempt : Attempt + 1;
+
+    /// <summary>Somebody has signed, or refused to.</summary>
+    public IEnumerable<WorkflowEvent> OnSigned(EffectSigned signed)
+    {
+        yield return signed;
+        if (!signed.Granted) yield return new StepFailed(Number, Attempt, new Failure("SignatureRefused", Failure.Clean($"{signed.By.Id} refused to sign '{Hold!.Title}'{(signed.Comment is null ? "." : $": {signed.Comment}")}"), FailureKind.Denied));
     }
 
     /// <summary>The owner is dead: what it had under way goes on here.</summary>

@@ -88,7 +88,7 @@ internal sealed class CheckpointedLoop(WorkflowExecution execution)
             .Select(kept => new KeptReceipt(kept.Key, kept.Value.Body, kept.Value.Version, kept.Value.At)).ToList();
         var (steps, guids, patches) = execution.Counters;
         return new LoopCheckpoint(state, entry, iteration, steps, guids, run.Host!, run.Attributes?.ToDictionary(), patches, execution.EarlySignals is { Count: > 0 } early ? early : null,
-            receipts.Count > 0 ? receipts : null, Updates(run), run.CodeVersion, run.Resets > 0 ? run.Resets : null);
+            receipts.Count > 0 ? receipts : null, Updates(run), run.CodeVersion, run.Resets > 0 ? run.Resets : null, run.Spent, run.Joined?.ToList());
     }
 
     // Their answers are found by their receipts, and are kept as long.

@@ -53,7 +53,7 @@ internal sealed class StartInput(StartRun command, string? by, WorkflowType type
     {
         if (run.State.Started is not { } first)
         {
-            run.Record(turn, new RunStarted(type.Name, command.Input, run.Context.HostId, type.Version, command.BusinessKey, by, command.Attributes, command.Priority is 0 ? null : command.Priority, parent));
+            run.Record(turn, new RunStarted(type.Name, command.Input, run.Context.HostId, type.Version, command.BusinessKey, by, command.Attributes, command.Priority is 0 ? null : command.Priority, parent, Chain: command.Chain));
             Answer(turn, new Started(run.State.Run, IsNew: true));
         }
         else if (run.State.Imported is not null)
@@ -266,7 +266,7 @@ internal sealed class DueInput : InnerInput
             {
                 TimerStep timer => timer.OnDue(now),
                 ApprovalStep approval => approval.OnDue(now),
-                ActivityStep activity when run.Execution?.Declaration(due) is { } declared => activity.OnDue(declared.Options, now),
+                ActivityStep activity when run.Execution?.Declaration(due) is { } declared => activity.OnDue(declared, now),
                 _ => [],
             };
             foreach (var e in events.ToList())

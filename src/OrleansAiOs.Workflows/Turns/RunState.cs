@@ -1,4 +1,5 @@
 using OrleansAiOs.Workflows.Branching;
+using OrleansAiOs.Workflows.Gating;
 using OrleansAiOs.Workflows.History;
 using OrleansAiOs.Workflows.Steps;
 
@@ -15,6 +16,9 @@ internal sealed class RunState(RunKey run)
     private int undoing;
     private SortedDictionary<int, UpdateState>? updates;
     private Dictionary<string, string>? attributes;
+    private SpendingLedger? spending;
+    private List<string>? joined;
+    private Dictionary<int, (string Tool, Charge? Charge)>? charged;
 
     public RunKey Run { get; } = run;
 
@@ -61,6 +65,22 @@ internal sealed class RunState(RunKey run)
     public string? Host { get; private set; }
 
     public string? StartedBy => Started?.By;
+
+    /// <summary>Who acts, on whose behalf: those the run was started with, and whoever reset or forked it.</summary>
+    public IReadOnlyList<string> Chain => joined is null ? StartedChain : [.. StartedChain, .. joined.Except(StartedChain, StringComparer.Ordinal)];
+
+    private IReadOnlyList<string> StartedChain => Started?.Chain ?? (Started?.By is { } by ? [by] : []);
+
+    /// <summary>Who has reset or forked the run.</summary>
+    public IReadOnlyList<string>? Joined => joined;
+
+    /// <summary>What the run has spent; null if nothing was ever charged.</summary>
+    public RunSpending? Spent => spending?.View();
+
+    public SpendingLedger Spending => spending ??= new();
+
+    /// <summary>Steps that the gate refused and that have not failed yet.</summary>
+    public int Denied { get; set; }
 
     public string? CancelReason { get; private set; }
 
@@ -158,12 +178,42 @@ internal sealed class RunState(RunKey run)
                 break;
             case RunReset or RunForked:
                 Resets++;
+                Join(e);
                 break;
             case SignalReceived:
                 Signals++;
                 break;
+            case StepEvent step:
+                Charge(step);
+                break;
         }
         if (EventNames.ReceiptOf(e) is ({ } key, var body)) Keep(key, body);
+    }
+
+    // What a dead branch has spent is spent.
+    private void Charge(StepEvent e)
+    {
+        switch (e)
+        {
+            case StepScheduled { Gate: { } gate } scheduled:
+                if (gate is { Answer: GateAnswer.Allow, Charge: { } first }) Spending.Reserve(scheduled.Activity, first, null);
+                (charged ??= [])[e.Step] = (scheduled.Activity, gate.Answer is GateAnswer.Allow ? gate.Charge : null);
+                break;
+            case AttemptStarted { Gate: { Answer: GateAnswer.Allow, Charge: { } again } } when charged?.TryGetValue(e.Step, out var of) is true:
+                Spending.Reserve(of.Tool, again, of.Charge);
+                charged[e.Step] = (of.Tool, again);
+                break;
+            case AttemptFailed { Definite: true } or StepFailed or OutcomeNeverWill when charged?.TryGetValue(e.Step, out var of) is true && of.Charge is { } charge:
+                Spending.Release(of.Tool, charge, left: true);
+                charged[e.Step] = (of.Tool, null);
+                break;
+        }
+    }
+
+    // What goes on from here is done for them too: nobody gains a right by resetting what another may do.
+    private void Join(WorkflowEvent e)
+    {
+        if ((e is RunReset reset ? reset.By : ((RunForked)e).By) is { } by && joined?.Contains(by, StringComparer.Ordinal) is not true) (joined ??= []).Add(by);
     }
 
     private void Cut(IReadOnlyList<EffectChoice> effects)
@@ -206,12 +256,14 @@ internal sealed class RunState(RunKey run)
                 break;
             case RunReset reset:
                 Keep(reset.Key, reset.Body);
+                Join(reset);
                 Cut(reset.Effects);
                 break;
             case RunForked forked:
                 Forked = forked;
                 StartedAt = at;
                 CodeVersion = forked.Version ?? CodeVersion;
+                Join(forked);
                 Cut(forked.Effects);
                 break;
             case BranchBegun:
@@ -272,7 +324,7 @@ internal sealed class RunState(RunKey run)
                 };
                 if (closed is RunTerminated terminated) Keep(terminated.Key, terminated.Body);
                 open.Clear();
-                undoing = 0;
+                (undoing, Denied) = (0, 0);
                 break;
             case RunSettled:
                 Unsettled = null;
@@ -303,6 +355,8 @@ internal sealed class RunState(RunKey run)
         Resets = checkpoint.Resets ?? 0;
         Signals = checkpoint.Signals?.Sum(early => early.Values.Count) ?? 0;
         attributes = checkpoint.Attributes?.ToDictionary();
+        spending = checkpoint.Spent is { } spent ? new SpendingLedger(spent) : null;
+        joined = checkpoint.Joined?.ToList();
         UpdatesAccepted = checkpoint.Updates?.Count ?? 0;
         updates = null;
         foreach (var kept in checkpoint.Updates?.Kept ?? []) Updates.Add(kept.Update, new UpdateState(kept));

@@ -1,4 +1,5 @@
 using OrleansAiOs.Workflows.Branching;
+using OrleansAiOs.Workflows.Gating;
 using OrleansAiOs.Workflows.Hosting;
 using OrleansAiOs.Workflows.History;
 using OrleansAiOs.Workflows.Replay;
@@ -293,16 +294,20 @@ internal sealed class WorkflowRun
     // What a reset or a fork left to be done, as soon as it can be: the next undoing, then the code, then outcomes it has asked for.
     private void Settle(Turn turn)
     {
-        if (State.Resets == 0 || execution is null) return;
+        if (execution is null) return;
+        while (State.Denied > 0 && MayGoOn() && State.InOrder<ActivityStep>().FirstOrDefault(step => step.Now is ActivityStep.Phase.Denied && State.MayAct(step)) is { } step)
+            foreach (var e in step.OnDue(execution.Declaration(step.Number), Now).ToList()) Record(turn, e);
+        if (State.Resets == 0) return;
         if (State.IsCompensating) DueInput.DoWhatIsDue(this, turn);
         else if (State.CutAt is not null && !State.IsHeld && !State.IsClosed)
         {
             Record(turn, new BranchBegun());
             DueInput.DoWhatIsDue(this, turn);
         }
-        while (!State.IsClosed && !State.IsHeld && State.CutAt is null && State.Mismatch is null && execution?.Fault is null
-            && State.InOrder<ActivityStep>().FirstOrDefault(step => step.Now is ActivityStep.Phase.Reusing) is { } step)
-            foreach (var e in step.OnDue(new CallOptions(), Now).ToList()) Record(turn, e);
+        while (MayGoOn() && State.CutAt is null && State.InOrder<ActivityStep>().FirstOrDefault(step => step.Now is ActivityStep.Phase.Reusing) is { } step)
+            foreach (var e in step.OnDue(null, Now).ToList()) Record(turn, e);
+
+        bool MayGoOn() => !State.IsClosed && !State.IsHeld && State.Mismatch is null && execution?.Fault is null;
     }
 
     private static Parking Differing(int input, EffectChoice choice, WorkflowEvent asked) => new(input, $"The code has no use for the effect of step {choice.Step} that was to be reused",
@@ -361,6 +366,7 @@ internal sealed class WorkflowRun
 
     private void Add(Turn turn, WorkflowEvent e, DateTimeOffset at)
     {
+        if (context.Gate is not null) e = Gated(e, at);
         turn.Events.Add((e, at));
         State.Apply(e, at);
         switch (e)
@@ -377,6 +383,38 @@ internal sealed class WorkflowRun
             case StepCancelAsked asked:
                 turn.ToStop.Add(asked.Step);
                 break;
+        }
+    }
+
+    // ---- the gate ----
+
+    // Every attempt passes here on its way into the history, and so before it can leave.
+    private WorkflowEvent Gated(WorkflowEvent e, DateTimeOffset at) => e switch
+    {
+        // What takes the outcome of a dead branch calls nothing.
+        StepScheduled { Gate: null } asked when !State.Reuses.ContainsKey(asked.Step) => asked with
+        {
+            Gate = Judge(new EffectIntent(State.Run, State.Started!.Workflow, asked.Step, State.Resets * Branch.EpochsPerReset, 1, asked.Activity, asked.Effect, asked.Input, State.Chain, at,
+                execution?.Declaration(asked.Step)?.Undoes is true, IsInquiry: false, null, [], State.Spent ?? RunSpending.None)),
+        },
+        AttemptStarted { Gate: null } again when State.Find<ActivityStep>(again.Step) is { } step => again with { Gate = Judge(IntentOf(step, again.Attempt, at)) },
+        _ => e,
+    };
+
+    /// <summary>What an attempt of a step is about to do, for the gate.</summary>
+    public EffectIntent IntentOf(ActivityStep step, int attempt, DateTimeOffset at) => new(State.Run, State.Started!.Workflow, step.Number, step.Epoch, attempt, step.Scheduled.Activity, step.Scheduled.Effect,
+        step.Scheduled.Input, State.Chain, at, step.Number < 0 || execution?.Declaration(step.Number)?.Undoes is true, step.Now is ActivityStep.Phase.Inquiring, step.Hold, step.Signatures, State.Spent ?? RunSpending.None);
+
+    /// <summary>A gate that breaks lets nothing through, and takes no run with it.</summary>
+    public GateRecord Judge(EffectIntent intent)
+    {
+        try
+        {
+            return context.Gate!.Judge(intent);
+        }
+        catch (Exception e)
+        {
+            return BrokenGate.Waits(intent.At, e);
         }
     }
 
@@ -411,7 +449,7 @@ internal sealed class WorkflowRun
         if (State.IsClosed) return [];
         List<RunWait>? waits = null;
         foreach (var step in State.InOrder<OpenStep>())
-            if (!busy || step is ApprovalStep or ActivityStep { Now: ActivityStep.Phase.AwaitingPerson })
+            if (!busy || step is ApprovalStep or ActivityStep { Now: ActivityStep.Phase.AwaitingPerson or ActivityStep.Phase.AwaitingSignature })
                 (waits ??= []).Add(step.Describe());
         if (!busy)
         {

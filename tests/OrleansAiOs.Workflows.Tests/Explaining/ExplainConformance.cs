@@ -5,6 +5,7 @@ using OrleansAiOs.Testing;
 using OrleansAiOs.Tests.Shared;
 using OrleansAiOs.Workflows.Explaining;
 using OrleansAiOs.Workflows.Export;
+using OrleansAiOs.Workflows.Gating;
 using OrleansAiOs.Workflows.History;
 using OrleansAiOs.Workflows.Hosting;
 using OrleansAiOs.Workflows.Tests.Engine;
@@ -142,6 +143,9 @@ public abstract class ExplainConformance(IStoreFixture stores) : EngineConforman
             await t.UntilWaits(run, "signal");
             return await t.Host.ExplainAsync(run);
         },
+        [CauseCodes.GateHolds] = t => t.Gated("keyed", intent => new GateRecord(GateAnswer.Hold, intent.Chain, Hold: new HoldTerms("Pay 5 EUR", "d", "n", intent.At + TimeSpan.FromDays(1), ["controller"], NotBy: ["paula"]))),
+        [$"{CauseCodes.ApproverAbsent} (to sign)"] = t => t.Gated("keyed", intent => new GateRecord(GateAnswer.Hold, intent.Chain, Hold: new HoldTerms("Pay 5 EUR", "d", "n", intent.At + TimeSpan.FromDays(1), ["controller"], Quorum: 2))),
+        [CauseCodes.GateWaits] = t => t.Gated("keyed", intent => new GateRecord(GateAnswer.Wait, intent.Chain, Why: "A switch is thrown.", RetryAt: intent.At + TimeSpan.FromHours(1))),
         [CauseCodes.RetryPause] = t => t.AfterAFailure("keyed"),
         [CauseCodes.BreakerOpen] = async t =>
         {
@@ -346,6 +350,16 @@ public abstract class ExplainConformance(IStoreFixture stores) : EngineConforman
 
     // These are said besides what the run waits for.
     private static readonly string[] Remarks = [CauseCodes.SignalNotAwaited, CauseCodes.ClockSkew, CauseCodes.QueueFull, CauseCodes.HostFull, CauseCodes.UpdateUnanswered];
+
+    private readonly ScriptedGate gate = new();
+
+    protected override WorkflowHostOptions Configure(WorkflowHostOptions options) => options with { Gate = gate };
+
+    private async Task<Explanation> Gated(string how, Func<EffectIntent, GateRecord> answer)
+    {
+        gate.Judges = answer;
+        return await AtRest(how, Carl);
+    }
 
     public static TheoryData<string> Causes => [.. Seeds.Keys];
 

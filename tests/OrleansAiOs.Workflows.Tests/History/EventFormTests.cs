@@ -1,5 +1,6 @@
 using System.Text;
 using OrleansAiOs.Tests.Shared;
+using OrleansAiOs.Workflows.Gating;
 using OrleansAiOs.Workflows.History;
 
 namespace OrleansAiOs.Workflows.Tests.History;
@@ -14,21 +15,25 @@ public sealed class EventFormTests
 
     private static readonly EffectChoice Choice = new(2, "a.b", Effect.Keyed, EffectAction.Compensate, "k", Value, Value, Failed, "a.c", Value, Effect.Idempotent);
 
+    private static readonly GateRecord Gated = new(GateAnswer.Hold, ["user/ana", "agent/x"], "base#3", ["pay-large"], "approve", new Charge(new Dictionary<string, decimal> { ["calls"] = 1, ["amount:EUR"] = 12.50m }, "c-1"), "why",
+        new HoldTerms("Pay", "d1935", "n", At, ["controller"], 2, ["paula"], At, 1), ["carl"], At);
+
     private static readonly WorkflowEvent[] Full =
     [
-        new RunStarted("w", Value, "host-1", "v1", "INV-1", "paula", Attributes, 7, new ParentRun("p", 3), "run-1"), new HostChanged("host-2"), new SignalReceived("go", Value, "paula", "key", "digest"),
+        new RunStarted("w", Value, "host-1", "v1", "INV-1", "paula", Attributes, 7, new ParentRun("p", 3), "run-1", ["user/ana", "agent/x"]), new HostChanged("host-2"), new SignalReceived("go", Value, "paula", "key", "digest"),
         new CancelRequested("why", "paula", "key", "digest"), new RunParked("reason", "detail", 2), new RunUnparked("paula", "key", "digest"), new RunImported(At, "0.1.0", "paula"), new RunPaused("why", "paula", "key", "digest"), new RunResumed("paula", "key", "digest"),
         new RunReset(4, "why", [Choice], true, "paula", "key", "digest"), new RunForked("run-1", 4, 9, [Choice], "2", "why", "paula"), new BranchBegun(), new OutcomeReused(1, "k", Value, Failed),
         new RunMigrated("1", "2", new MigrationCertificate(7, 3, "d1935"), true, "paula", "key", "digest"),
         new RunTerminated("why", "paula", "key", "digest"), new UpdateAccepted(1, "add", Value, "paula", "key", "digest"), new UpdateCompleted(1, Value), new UpdateFailed(1, Failed), new AttributesSet(Attributes), new PatchMarked("p"),
-        new RunCompleted(Value), new RunFailed(Failed), new RunCancelled("why"), new StepScheduled(1, "a.b", Effect.AtMostOnce, Value), new AttemptStarted(1, 2), new AttemptHeartbeat(1, 2, Value), new AttemptFailed(1, 2, Failed, At, true),
-        new StepCompleted(1, 2, Value), new StepFailed(1, 2, Failed), new StepCancelled(1), new StepCancelAsked(1), new OutcomeUnknown(1, 2, Failed), new OutcomeStillUnknown(1, 2, "why", At),
+        new RunCompleted(Value), new RunFailed(Failed), new RunCancelled("why"), new StepScheduled(1, "a.b", Effect.AtMostOnce, Value, Gated), new AttemptStarted(1, 2, Gated), new EffectSigned(1, true, new Decider("carl", ["controller"], "key"), new DecisionSignature("d1935", "k1", "c2ln", At, "dora"), "fine", "key", "digest"), new AttemptHeartbeat(1, 2, Value), new AttemptFailed(1, 2, Failed, At, true),
+        new StepCompleted(1, 2, Value, new Dictionary<string, decimal> { ["tokens"] = 12.50m }), new StepFailed(1, 2, Failed), new StepCancelled(1), new StepCancelAsked(1), new OutcomeUnknown(1, 2, Failed), new OutcomeStillUnknown(1, 2, "why", At),
         new InquiryStarted(1, 2), new OutcomeNeverWill(1, "why", "paula", "key", "digest"), new OutcomeHappened(1, Value, "paula", "key", "digest"), new RetryAsked(1, "paula", "key", "digest"), new StepSkipped(1, Value, "why", "paula", "key", "digest"), new TimerSet(1, At), new RunSettled(), new ChildScheduled(1, "w", "r.1", Value, ParentClose.Terminate, "INV-1"),
         new ChildCancelAsked(1), new ChildReached(1, true), new ChildCompleted(1, Value), new ChildFailed(1, Failed), new TimerFired(1), new TimerCancelled(1),
         new ApprovalRequested(1, "Pay", Value, "d1935", "controller", ["paula"], At), new ApprovalDecided(1, true, new Decider("carl", ["controller"], "key"), "fine", "key", "digest"),
         new ApprovalExpired(1), new ApprovalWithdrawn(1), new ValueRecorded(1, Value),
         new LoopCheckpoint(Value, [1, 4], 7, 3, 2, "host-1", Attributes, new Dictionary<string, bool> { ["p"] = true }, [new EarlySignals("go", [Value])], [new KeptReceipt("key", "digest", 3, At)],
-            new KeptUpdates(2, [new KeptUpdate(1, "add", 3, At, Value), new KeptUpdate(2, "add", 5, At, null, Failed)]), "v1", 2),
+            new KeptUpdates(2, [new KeptUpdate(1, "add", 3, At, Value), new KeptUpdate(2, "add", 5, At, null, Failed)]), "v1", 2,
+            new RunSpending(new Dictionary<string, ToolSpending> { ["a.b"] = new(new Dictionary<string, decimal> { ["calls"] = 1 }, ["c-1"]) }), ["dora"]),
     ];
 
     private static readonly WorkflowEvent[] Spare =
@@ -37,7 +42,11 @@ public sealed class EventFormTests
         new RunMigrated(null, "2", new MigrationCertificate(7, 3, "d")), new RunReset(0, "why", []),
         new RunForked("run-1", 4, 9, [new EffectChoice(2, "a.b", Effect.Pure, EffectAction.Redo, "k")]), new OutcomeReused(1, "k"), new RunCompleted(default),
         new AttemptFailed(1, 1, new Failure("T", "m"), At), new OutcomeStillUnknown(1, 1, "why", null), new OutcomeNeverWill(1, "why"), new OutcomeHappened(1, default),
-        new RetryAsked(1), new StepSkipped(1, default, "why"),
+        new RetryAsked(1), new StepSkipped(1, default, "why"), new StepScheduled(1, "a.b", Effect.Pure, default), new AttemptStarted(1, 2), new StepCompleted(1, 2, default), new EffectSigned(1, false, new Decider("c", [], "key"), new DecisionSignature("d", "k", "c", At)),
+        new StepScheduled(1, "a.b", Effect.Pure, default, new GateRecord(GateAnswer.Allow)), new StepScheduled(1, "a.b", Effect.AtMostOnce, Value), new StepCompleted(1, 2, Value),
+        new RunStarted("w", Value, "host-1", "v1", "INV-1", "paula", Attributes, 7, new ParentRun("p", 3), "run-1"),
+        new LoopCheckpoint(Value, [1, 4], 7, 3, 2, "host-1", Attributes, new Dictionary<string, bool> { ["p"] = true }, [new EarlySignals("go", [Value])], [new KeptReceipt("key", "digest", 3, At)],
+            new KeptUpdates(2, [new KeptUpdate(1, "add", 3, At, Value), new KeptUpdate(2, "add", 5, At, null, Failed)]), "v1", 2),
         new ApprovalRequested(1, "Pay", default, "d", "r", [], null), new ApprovalDecided(1, false, new Decider("c", [], "key")), new LoopCheckpoint(default, [1, 1], 1, 0, 0, "host-1"),
     ];
 

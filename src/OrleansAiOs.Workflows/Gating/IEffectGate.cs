@@ -1,0 +1,45 @@
+using OrleansAiOs.Workflows.History;
+
+namespace OrleansAiOs.Workflows.Gating;
+
+/// <summary>
+/// The one gate that every call of a tool passes, twice:
+///
+///   in the turn that asks for an attempt, before its append: the answer is recorded with the attempt (StepScheduled, AttemptStarted), so
+///   nothing leaves without a record of who asked, what was answered, under which policy, within which budget;
+///   and again just before it is sent, since what was true at the append may be so no more: a key revoked, a switch thrown, a budget spent.
+///
+/// A crash between the two leaves the answer in the history and nothing sent: the next host starts the attempt anew, and asks anew.
+/// A gate that throws lets nothing through.
+/// </summary>
+public interface IEffectGate
+{
+    /// <summary>Whether an attempt may be made. In the run's turn: it must be quick, and may only look at what is in memory.</summary>
+    GateRecord Judge(EffectIntent intent);
+
+    /// <summary>Whether an attempt that was allowed may be sent now.</summary>
+    /// <param name="intent">What is about to be sent, signatures included.</param>
+    /// <param name="recorded">What was answered in the turn.</param>
+    /// <param name="cancellation">The host goes down.</param>
+    /// <returns>Null to let it go; else the answer that takes the place of the recorded one.</returns>
+    ValueTask<GateRecord?> RecheckAsync(EffectIntent intent, GateRecord recorded, CancellationToken cancellation);
+
+    /// <summary>The run is over: what was set aside for it and not spent is free again. May be told more than once.</summary>
+    void Ended(RunKey run, RunSpending spent);
+}
+
+/// <summary>A call of a tool that is about to be made.</summary>
+/// <param name="Workflow">The run's workflow.</param>
+/// <param name="Epoch">The redo epoch of the step; with run and step it makes the idempotency key.</param>
+/// <param name="Attempt">The number of the attempt.</param>
+/// <param name="Activity">The tool's name.</param>
+/// <param name="Input">What it is called with: exactly what would be sent.</param>
+/// <param name="Chain">Who acts, on whose behalf: first the one it is done for, last the one who does it.</param>
+/// <param name="At">The time of the turn, or of the send.</param>
+/// <param name="IsUndo">It undoes what an earlier step did.</param>
+/// <param name="IsInquiry">The receiver is only asked what became of an earlier attempt.</param>
+/// <param name="Hold">What it was held for, if it was: the signatures answer this.</param>
+/// <param name="Signatures">Decisions given on the hold.</param>
+/// <param name="Spent">What the run has spent: before this attempt when it is judged, with it when it is checked again.</param>
+public sealed record EffectIntent(RunKey Run, string Workflow, int Step, int Epoch, int Attempt, string Activity, Effect Effect, JsonText Input, IReadOnlyList<string> Chain, DateTimeOffset At,
+    bool IsUndo, bool IsInquiry, HoldTerms? Hold, IReadOnlyList<EffectSigned> Signatures, RunSpending Spent);
