@@ -13,31 +13,37 @@ namespace OrleansAiOs.Kernel.Streams;
 /// not there, nothing is written and the caller is told. A crash before the commit leaves nothing. A connection that is lost around the
 /// commit leaves the caller unsure, so the stream is read back: our event ids there are our success.
 /// </summary>
-public sealed class EventStreams(DbDataSource source)
+/// <param name="source">The database; its owner gives it back.</param>
+/// <param name="seal">Tells our events from rows written by hand; without one, as in tests, every row is taken for ours.</param>
+public sealed class EventStreams(DbDataSource source, StreamSeal? seal = null)
 {
     private const long Lock = 0x41_49_4F_53_0003; // 1 is the schema's, 2 the claim of a host
 
     /// <summary>Raised behind each append of this process.</summary>
     public event Action? Appended;
 
+    /// <summary>Raised for each row that is passed over because no host wrote it.</summary>
+    public event Action<ForgedEventException>? Forged;
+
     /// <summary>All events of a stream, oldest first; none if there is no such stream.</summary>
+    /// <exception cref="ForgedEventException">One of them was written by hand: nothing is decided by this stream until a person has mended it.</exception>
     public async Task<IReadOnlyList<RecordedEvent>> ReadAsync(string tenant, string stream, CancellationToken cancellation = default)
     {
         await using var command = Command("""
             select seq_id, tenant_id, stream_id, version, timestamp, type, data::text from aios.mt_events
             where tenant_id = $1 and stream_id = $2 order by version
             """, tenant, stream);
-        return await ListAsync(command, cancellation);
+        return await ListAsync(command, forged => throw forged, cancellation);
     }
 
-    /// <summary>Everything in the kernel's streams, of all tenants, behind a place in the order of commits.</summary>
+    /// <summary>Everything in the kernel's streams, of all tenants, behind a place in the order of commits. Rows written by hand are passed over, with <see cref="Forged"/>.</summary>
     public async Task<IReadOnlyList<RecordedEvent>> ReadAllAsync(long after, CancellationToken cancellation = default)
     {
         await using var command = Command("""
             select seq_id, tenant_id, stream_id, version, timestamp, type, data::text from aios.mt_events
             where seq_id > $1 and stream_id not like 'run/%' order by seq_id
             """, after);
-        return await ListAsync(command, cancellation);
+        return await ListAsync(command, forged => Forged?.Invoke(forged), cancellation);
     }
 
     /// <summary>Appends behind exactly the expected version.</summary>
@@ -57,7 +63,7 @@ public sealed class EventStreams(DbDataSource source)
         var ids = events.Select(_ => Guid.CreateVersion7()).ToArray();
         try
         {
-            if (!await WriteAsync(tenant, stream, expected, ids, [.. events.Select(e => EventTable.Write(e, by))])) throw new StreamConflictException(stream, expected);
+            if (!await WriteAsync(tenant, stream, expected, ids, [.. events.Select((e, i) => EventTable.Write(e, by, seal is null ? null : (name, body) => seal.Of(tenant, stream, expected + 1 + i, name, body)))])) throw new StreamConflictException(stream, expected);
         }
         catch (DbException)
         {
@@ -98,15 +104,20 @@ public sealed class EventStreams(DbDataSource source)
         return await command.ExecuteScalarAsync() is not null;
     }
 
-    private static async Task<IReadOnlyList<RecordedEvent>> ListAsync(DbCommand command, CancellationToken cancellation)
+    private async Task<IReadOnlyList<RecordedEvent>> ListAsync(DbCommand command, Action<ForgedEventException> onForged, CancellationToken cancellation)
     {
         await using var reader = await command.ExecuteReaderAsync(cancellation);
         var events = new List<RecordedEvent>();
         while (await reader.ReadAsync(cancellation))
         {
-            var (stream, version) = (reader.GetString(2), reader.GetInt64(3));
-            var (e, by) = EventTable.Read(stream, version, reader.GetString(5), reader.GetString(6));
-            events.Add(new RecordedEvent(reader.GetInt64(0), reader.GetString(1), stream, version, await reader.GetFieldValueAsync<DateTimeOffset>(4, cancellation), by, e));
+            var (tenant, stream, version, name, body) = (reader.GetString(1), reader.GetString(2), reader.GetInt64(3), reader.GetString(5), reader.GetString(6));
+            if (seal is not null && EventTable.Unseal(body) is var (given, bare) && !seal.Fits(given, tenant, stream, version, name, bare))
+            {
+                onForged(new ForgedEventException(tenant, stream, version));
+                continue;
+            }
+            var (e, by) = EventTable.Read(stream, version, name, body);
+            events.Add(new RecordedEvent(reader.GetInt64(0), tenant, stream, version, await reader.GetFieldValueAsync<DateTimeOffset>(4, cancellation), by, e));
         }
         return events;
     }

@@ -13,6 +13,7 @@ public static class EventTable
 {
     // Beside the event's own members; none of them may have the name.
     private const string ByMember = "$by";
+    private const string SealMember = "$seal";
 
     private static readonly FrozenDictionary<Type, string> NameOf = typeof(EventTable).Assembly.GetTypes()
         .Where(type => type.IsSubclassOf(typeof(KernelEvent)) && !type.IsAbstract)
@@ -27,11 +28,28 @@ public static class EventTable
 
     public static string Of(KernelEvent e) => NameOf[e.GetType()];
 
-    internal static (string Name, string Body) Write(KernelEvent e, string? by)
+    /// <param name="seal">Makes the seal from the name and the body without it; null to leave it away.</param>
+    internal static (string Name, string Body) Write(KernelEvent e, string? by, Func<string, string, string>? seal = null)
     {
         var body = JsonSerializer.SerializeToNode(e, e.GetType(), Json)!.AsObject();
         if (by is not null) body.Insert(0, ByMember, by);
-        return (Of(e), body.ToJsonString(Json));
+        var name = Of(e);
+        if (seal is not null) body.Insert(0, SealMember, seal(name, body.ToJsonString(Json)));
+        return (name, body.ToJsonString(Json));
+    }
+
+    /// <summary>The seal of a stored body, and the body without it.</summary>
+    internal static (string? Seal, string Body) Unseal(string body)
+    {
+        try
+        {
+            if (JsonNode.Parse(body) is not JsonObject json || !json.Remove(SealMember, out var seal)) return (null, body);
+            return (seal is JsonValue value && value.TryGetValue<string>(out var text) ? text : null, json.ToJsonString(Json));
+        }
+        catch (JsonException)
+        {
+            return (null, body);
+        }
     }
 
     /// <exception cref="UnreadableHistoryException">The name is not known to this build, or the body is not what the name promises.</exception>
@@ -43,6 +61,7 @@ public static class EventTable
         {
             var json = JsonNode.Parse(body)!.AsObject();
             json.Remove(ByMember, out var by);
+            json.Remove(SealMember);
             return ((KernelEvent)json.Deserialize(type, Json)!, by?.GetValue<string>());
         }
         catch (Exception e) when (e is JsonException or InvalidOperationException)

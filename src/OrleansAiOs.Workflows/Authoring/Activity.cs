@@ -39,6 +39,12 @@ public abstract class Activity
 
     internal virtual bool CanReconcile => false;
 
+    /// <summary>What a call costs and moves, by its arguments; null if nobody has said.</summary>
+    internal virtual Gating.Charge? ChargeOf(JsonText input) => null;
+
+    /// <summary>What a call does, in words made from its arguments; null if nobody has said.</summary>
+    internal virtual string? TitleOf(JsonText input) => null;
+
     /// <summary>The type of the service it works with; null if it works with none.</summary>
     internal abstract Type? Service { get; }
 
@@ -100,6 +106,31 @@ public sealed class Activity<TIn, TOut> : Activity
         this.reconcile = reconcile;
         Service = service;
     }
+
+    private Func<TIn, Gating.Charge>? charges;
+    private Func<TIn, string>? describes;
+
+    /// <summary>
+    /// Says what a call costs and moves, by its arguments: what budgets and limits count, and what policies see. Calls are counted anyway.
+    /// </summary>
+    /// <param name="of">Must be quick, and may only look at the arguments.</param>
+    public Activity<TIn, TOut> Charging(Func<TIn, Gating.Charge> of)
+    {
+        charges = of;
+        return this;
+    }
+
+    /// <summary>Says what a call does, in words made from its arguments: what a person reads who is to sign it.</summary>
+    /// <param name="in">Must be quick, and may only look at the arguments.</param>
+    public Activity<TIn, TOut> Describing(Func<TIn, string> @in)
+    {
+        describes = @in;
+        return this;
+    }
+
+    internal override Gating.Charge? ChargeOf(JsonText input) => charges?.Invoke(input.To<TIn>()!);
+
+    internal override string? TitleOf(JsonText input) => describes?.Invoke(input.To<TIn>()!);
 
     internal override Type? Service { get; }
 

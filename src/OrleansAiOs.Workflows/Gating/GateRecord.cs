@@ -32,7 +32,14 @@ public enum GateAnswer
 
 /// <summary>What an attempt costs and moves, in units such as "calls", "tokens", "cost:USD", "amount:EUR".</summary>
 /// <param name="Target">Whom it reaches: an account, a customer.</param>
-public sealed record Charge(IReadOnlyDictionary<string, decimal> Units, string? Target = null);
+public sealed record Charge(IReadOnlyDictionary<string, decimal> Units, string? Target = null)
+{
+    /// <summary>Money that the effect moves: unit "amount:EUR" for the currency EUR.</summary>
+    public static Charge Amount(string currency, decimal amount, string? target = null) => new(new Dictionary<string, decimal> { [$"amount:{currency}"] = amount }, target);
+
+    /// <summary>What the call itself costs: unit "cost:USD" for the currency USD.</summary>
+    public static Charge Cost(string currency, decimal cost) => new(new Dictionary<string, decimal> { [$"cost:{currency}"] = cost });
+}
 
 /// <summary>What has to be signed before an attempt may be sent.</summary>
 /// <param name="Title">What it does, in words made from the arguments by code.</param>

@@ -34,6 +34,8 @@ public interface IEffectGate
 /// <param name="Attempt">The number of the attempt.</param>
 /// <param name="Activity">The tool's name.</param>
 /// <param name="Input">What it is called with: exactly what would be sent.</param>
+/// <param name="Charge">What the tool says it costs and moves, if it says so.</param>
+/// <param name="Title">What it does, in words the tool makes from the arguments, if it does.</param>
 /// <param name="Chain">Who acts, on whose behalf: first the one it is done for, last the one who does it.</param>
 /// <param name="At">The time of the turn, or of the send.</param>
 /// <param name="IsUndo">It undoes what an earlier step did.</param>
@@ -41,5 +43,5 @@ public interface IEffectGate
 /// <param name="Hold">What it was held for, if it was: the signatures answer this.</param>
 /// <param name="Signatures">Decisions given on the hold.</param>
 /// <param name="Spent">What the run has spent: before this attempt when it is judged, with it when it is checked again.</param>
-public sealed record EffectIntent(RunKey Run, string Workflow, int Step, int Epoch, int Attempt, string Activity, Effect Effect, JsonText Input, IReadOnlyList<string> Chain, DateTimeOffset At,
+public sealed record EffectIntent(RunKey Run, string Workflow, int Step, int Epoch, int Attempt, string Activity, Effect Effect, JsonText Input, Charge? Charge, string? Title, IReadOnlyList<string> Chain, DateTimeOffset At,
     bool IsUndo, bool IsInquiry, HoldTerms? Hold, IReadOnlyList<EffectSigned> Signatures, RunSpending Spent);

@@ -39,7 +39,7 @@ internal sealed class SignInput(int step, bool granted, Decider by, DecisionSign
             version ??= recorded;
         }
         if (run.State.Find<ActivityStep>(step) is not { Now: ActivityStep.Phase.AwaitingSignature } still) return version!.Value;
-        var answer = run.Judge(run.IntentOf(still, still.Attempt, run.Now));
+        var answer = run.Judge(() => run.IntentOf(still, still.Attempt, run.Now), run.Now);
         // Not enough yet: what is held stays as it is.
         if (answer.Hold?.Digest != hold.Digest) run.Record(turn, new AttemptStarted(step, still.Attempt, answer));
         return version!.Value;

@@ -15,7 +15,8 @@ internal static class ScheduleTools
         var (start, attributes) = (starting.Start, new Dictionary<string, string>(starting.Start.Attributes ?? new Dictionary<string, string>()));
         attributes["schedule"] = starting.Schedule;
         attributes["scheduled"] = $"{starting.Nominal.UtcDateTime:yyyy-MM-dd'T'HH:mm:ss'Z'}";
-        var command = new StartRun(start.Workflow, start.Input, starting.Run, start.BusinessKey, attributes, context.Tenant, start.Priority);
+        var command = new StartRun(start.Workflow, start.Input, starting.Run, start.BusinessKey, attributes, context.Tenant, start.Priority,
+            Chain: context.Chain is { Count: > 0 } chain ? chain : null); // it acts for whoever made the schedule
         return (await Refusable(() => context.Host!.StartRunAsync(command, $"schedule:{starting.Schedule}"))).IsNew;
     }, Short);
 

@@ -392,29 +392,34 @@ internal sealed class WorkflowRun
     private WorkflowEvent Gated(WorkflowEvent e, DateTimeOffset at) => e switch
     {
         // What takes the outcome of a dead branch calls nothing.
-        StepScheduled { Gate: null } asked when !State.Reuses.ContainsKey(asked.Step) => asked with
-        {
-            Gate = Judge(new EffectIntent(State.Run, State.Started!.Workflow, asked.Step, State.Resets * Branch.EpochsPerReset, 1, asked.Activity, asked.Effect, asked.Input, State.Chain, at,
-                execution?.Declaration(asked.Step)?.Undoes is true, IsInquiry: false, null, [], State.Spent ?? RunSpending.None)),
-        },
-        AttemptStarted { Gate: null } again when State.Find<ActivityStep>(again.Step) is { } step => again with { Gate = Judge(IntentOf(step, again.Attempt, at)) },
+        StepScheduled { Gate: null } asked when !State.Reuses.ContainsKey(asked.Step) => asked with { Gate = Judge(() => IntentOf(asked, State.Resets * Branch.EpochsPerReset, 1, at), at) },
+        AttemptStarted { Gate: null } again when State.Find<ActivityStep>(again.Step) is { } step => again with { Gate = Judge(() => IntentOf(step, again.Attempt, at), at) },
         _ => e,
     };
 
     /// <summary>What an attempt of a step is about to do, for the gate.</summary>
-    public EffectIntent IntentOf(ActivityStep step, int attempt, DateTimeOffset at) => new(State.Run, State.Started!.Workflow, step.Number, step.Epoch, attempt, step.Scheduled.Activity, step.Scheduled.Effect,
-        step.Scheduled.Input, State.Chain, at, step.Number < 0 || execution?.Declaration(step.Number)?.Undoes is true, step.Now is ActivityStep.Phase.Inquiring, step.Hold, step.Signatures, State.Spent ?? RunSpending.None);
+    public EffectIntent IntentOf(ActivityStep step, int attempt, DateTimeOffset at) => IntentOf(step.Scheduled, step.Epoch, attempt, at) with
+    {
+        IsInquiry = step.Now is ActivityStep.Phase.Inquiring, Hold = step.Hold, Signatures = step.Signatures,
+    };
 
-    /// <summary>A gate that breaks lets nothing through, and takes no run with it.</summary>
-    public GateRecord Judge(EffectIntent intent)
+    private EffectIntent IntentOf(StepScheduled asked, int epoch, int attempt, DateTimeOffset at)
+    {
+        var declared = execution?.Declaration(asked.Step);
+        return new EffectIntent(State.Run, State.Started!.Workflow, asked.Step, epoch, attempt, asked.Activity, asked.Effect, asked.Input, declared?.Activity.ChargeOf(asked.Input), declared?.Activity.TitleOf(asked.Input),
+            State.Chain, at, asked.Step < 0 || declared?.Undoes is true, IsInquiry: false, null, [], State.Spent ?? RunSpending.None);
+    }
+
+    /// <summary>A gate that breaks lets nothing through, and takes no run with it; nor does a tool that cannot say what it costs.</summary>
+    public GateRecord Judge(Func<EffectIntent> intent, DateTimeOffset at)
     {
         try
         {
-            return context.Gate!.Judge(intent);
+            return context.Gate!.Judge(intent());
         }
         catch (Exception e)
         {
-            return BrokenGate.Waits(intent.At, e);
+            return BrokenGate.Waits(at, e);
         }
     }
 

@@ -108,4 +108,33 @@ public sealed class EventStreamTests(KernelDatabase database) : IClassFixture<Ke
         await catalogue.FreshAsync();
         view.Find("mine", KillTarget.Tool, "theirs").Should().NotBeNull();
     }
+
+    [Fact]
+    public async Task A_row_that_was_written_by_hand_is_passed_over_with_an_alarm_and_nobody_decides_by_its_stream()
+    {
+        var seal = new StreamSeal(new byte[StreamSeal.SecretBytes]);
+        var sealing = new EventStreams(database.Source, seal);
+        await sealing.AppendAsync("sealed", "kill/tool/honest", 0, [new KillSwitchThrown(KillTarget.Tool, "honest", "why \u00e9 1.0")], "user/ana");
+        (await sealing.ReadAsync("sealed", "kill/tool/honest")).Single().Event.Should().Be(new KillSwitchThrown(KillTarget.Tool, "honest", "why \u00e9 1.0"));
+
+        // By hand: a copy of the sealed row in another place, and one under another secret.
+        await using (var copy = database.Source.CreateCommand("""
+            insert into aios.mt_streams (tenant_id, id, version) values ('sealed', 'kill/tool/copied', 1);
+            insert into aios.mt_events (seq_id, id, stream_id, version, data, type, timestamp, tenant_id)
+            select nextval('aios.mt_events_sequence'), gen_random_uuid(), 'kill/tool/copied', 1, data, type, timestamp, tenant_id from aios.mt_events where tenant_id = 'sealed' and stream_id = 'kill/tool/honest'
+            """)) await copy.ExecuteNonQueryAsync();
+        await new EventStreams(database.Source, new StreamSeal([.. Enumerable.Repeat((byte)7, StreamSeal.SecretBytes)])).AppendAsync("sealed", "kill/tool/foreign", 0, [Thrown()], null);
+        await streams.AppendAsync("sealed", "kill/tool/bare", 0, [Thrown()], null);
+
+        var alarms = new List<string>();
+        sealing.Forged += forged => alarms.Add(forged.Message);
+        var seen = (await sealing.ReadAllAsync(0)).Where(e => e.Tenant == "sealed").Select(e => e.Stream).ToList();
+        seen.Should().Equal("kill/tool/honest");
+        foreach (var forged in new[] { "kill/tool/copied", "kill/tool/foreign", "kill/tool/bare" })
+        {
+            alarms.Should().ContainSingle(alarm => alarm.Contains(forged));
+            var decide = () => sealing.ReadAsync("sealed", forged);
+            await decide.Should().ThrowAsync<ForgedEventException>();
+        }
+    }
 }
