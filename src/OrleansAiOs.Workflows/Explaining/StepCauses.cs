@@ -66,18 +66,18 @@ internal static class StepCauses
     private static Cause Signature(Subject subject, ActivityStep step, string name)
     {
         var hold = step.Hold!;
-        var roles = string.Join(" or ", hold.Roles);
-        var except = hold.NotBy is { Count: > 0 } not ? $" other than {string.Join(", ", not)}" : "";
-        var missing = hold.Quorum - step.Signatures.Count(signed => signed.Granted);
-        var entitled = subject.Around.Keyholders?.Where(k => k.Roles.Intersect(hold.Roles, StringComparer.Ordinal).Any()).Select(k => k.Name)
-            .Except(hold.NotBy ?? [], StringComparer.Ordinal).Except(step.Signatures.Select(signed => signed.By.Id), StringComparer.Ordinal).ToList();
-        var absent = entitled is not null && entitled.Count < missing;
+        var signed = step.Signatures.Select(signature => signature.By.Id).ToList();
+        var entitled = subject.Around.Keyholders is { } holders ? hold.Demands.Select(demand => holders.Where(k => k.Roles.Intersect(demand.Roles, StringComparer.Ordinal).Any()).Select(k => k.Name)
+            .Except(demand.NotBy ?? [], StringComparer.Ordinal).ToList()).ToList() : null;
+        var absent = entitled is not null && hold.Demands.Zip(entitled).Any(pair => pair.Second.Count < pair.First.Quorum && !pair.First.Delegable);
+        var notBy = hold.Demands.SelectMany(demand => demand.NotBy ?? []).Distinct(StringComparer.Ordinal).ToList();
+        var except = notBy.Count == 0 ? "" : $" other than {string.Join(", ", notBy)}";
         var then = hold.EscalatesAt is { } escalates ? $"It is asked of others {Words.Until(escalates, subject.Now)}." : $"It can be signed until {Words.Until(hold.Expires, subject.Now)}; then it is refused.";
         return new Cause(absent ? CauseCodes.ApproverAbsent : CauseCodes.GateHolds,
-            $"{name} is held until '{hold.Title}' is signed by {Words.Count(missing, "person", "people")} with the role {roles}{except}{(absent ? $", and only {entitled!.Count} could" : "")}. Nothing was sent. {then}", Urgency.Person, step.At, step.Number)
+            $"{name} is held until '{hold.Title}' is signed by {hold.Who}{except}{(signed.Count > 0 ? $"; {string.Join(", ", signed)} signed" : "")}{(absent ? "; too few hold a key with that role" : "")}. Nothing was sent. {then}", Urgency.Person, step.At, step.Number)
         {
             Detail = $"on {step.Scheduled.Input}; digest {hold.Digest}",
-            Unblockers = entitled is { Count: > 0 } ? entitled : [$"whoever holds the role {roles}{except}"],
+            Unblockers = entitled?.SelectMany(e => e).Except(signed, StringComparer.Ordinal).Distinct(StringComparer.Ordinal).ToList() is { Count: > 0 } could ? could : [$"whoever holds the role {hold.Who}{except}"],
             Repairs = [new("sign it", $"aios approve {subject.Id} {step.Number}"), new("refuse it", $"aios reject {subject.Id} {step.Number}")],
         };
     }

@@ -1,3 +1,5 @@
+using System.Text.Json.Serialization;
+
 namespace OrleansAiOs.Workflows.Gating;
 
 // Stored for ever inside StepScheduled and AttemptStarted: members are only ever added.
@@ -46,13 +48,24 @@ public sealed record Charge(IReadOnlyDictionary<string, decimal> Units, string? 
 /// <param name="Digest">Over everything the signature binds: what is signed.</param>
 /// <param name="Nonce">Makes the digest one of its kind.</param>
 /// <param name="Expires">Later signatures count for nothing.</param>
+/// <param name="Demands">Who has to sign: each of these is to be met. One signature counts for every demand that it fits.</param>
+/// <param name="EscalatesAt">When it is asked of others.</param>
+/// <param name="Level">How often it was.</param>
+public sealed record HoldTerms(string Title, string Digest, string Nonce, DateTimeOffset Expires, IReadOnlyList<HoldDemand> Demands, DateTimeOffset? EscalatesAt = null, int Level = 0)
+{
+    /// <summary>Who has to sign, for people.</summary>
+    [JsonIgnore]
+    public string Who => string.Join(" and ", Demands);
+}
+
 /// <param name="Roles">Whoever signs holds one of these.</param>
 /// <param name="Quorum">So many different people.</param>
 /// <param name="NotBy">Who may not sign.</param>
-/// <param name="EscalatesAt">When it is asked of others.</param>
-/// <param name="Level">How often it was.</param>
-public sealed record HoldTerms(string Title, string Digest, string Nonce, DateTimeOffset Expires, IReadOnlyList<string> Roles, int Quorum = 1, IReadOnlyList<string>? NotBy = null,
-    DateTimeOffset? EscalatesAt = null, int Level = 0);
+/// <param name="Delegable">Whoever may sign may have handed that on.</param>
+public sealed record HoldDemand(IReadOnlyList<string> Roles, int Quorum = 1, IReadOnlyList<string>? NotBy = null, bool Delegable = false)
+{
+    public override string ToString() => $"{(Quorum > 1 ? $"{Quorum} × " : "")}{string.Join(" or ", Roles)}";
+}
 
 /// <summary>A decision on a hold, as its sender signed it. The engine carries it; the gate says what it is worth.</summary>
 /// <param name="Digest">What was signed.</param>

@@ -23,7 +23,7 @@ internal sealed class RetryNowInput(int step, string by, string? key) : RunComma
         else if (paused.Now is ActivityStep.Phase.AwaitingPerson)
             Refuse(turn, Refusal.Conflict, $"What became of step {step} of run {run.State.Run} is unknown, and nobody can be asked: it is not tried again until a person resolves it.");
         else if (paused.Now is ActivityStep.Phase.AwaitingSignature)
-            Refuse(turn, Refusal.Conflict, $"Step {step} of run {run.State.Run} is held by the gate until it is signed: '{paused.Hold!.Title}', by {string.Join(" or ", paused.Hold.Roles)}.");
+            Refuse(turn, Refusal.Conflict, $"Step {step} of run {run.State.Run} is held by the gate until it is signed: '{paused.Hold!.Title}', by {paused.Hold.Who}.");
         else if (!run.State.MayAct(paused))
             Refuse(turn, Refusal.Conflict, $"Run {run.State.Run} was reset and has not gone on from there: what its dead branch did is undone first. Its step {step} is tried as soon as it has.");
         else if (paused.UnderWay)

@@ -47,7 +47,7 @@ public abstract class GateConformance(IStoreFixture stores) : EngineConformance(
     }
 
     private GateRecord Hold(EffectIntent intent, string nonce = "n1", int quorum = 1, TimeSpan? within = null) => new(GateAnswer.Hold, intent.Chain, "p#1", Why: "it is dear",
-        Hold: new HoldTerms($"Call {intent.Activity}", $"digest-{nonce}", nonce, intent.At + (within ?? TimeSpan.FromHours(1)), ["controller"], quorum));
+        Hold: new HoldTerms($"Call {intent.Activity}", $"digest-{nonce}", nonce, intent.At + (within ?? TimeSpan.FromHours(1)), [new HoldDemand(["controller"], quorum)]));
 
     private Task<long> Sign(RunKey run, string who = "carl", bool granted = true, string digest = "digest-n1", string? key = null) =>
         Host.SignAsync(run, 1, granted, new Decider(who, ["controller"], "key"), new DecisionSignature(digest, $"{who}-key", "c2ln", Time.GetUtcNow()), "seen", key);
@@ -168,7 +168,7 @@ public abstract class GateConformance(IStoreFixture stores) : EngineConformance(
         await UntilWaits(run, "signature");
         await Sign(run, "carl");
         await Refused(() => Sign(run, "carl"), Refusal.Conflict, "*carl*already*");
-        (await Until(run, row => row.Waits.Any(w => w.Why?.Contains("1 of 2") is true))).AwaitsApproval.Should().BeTrue();
+        (await Until(run, row => row.Waits.Any(w => w.Why?.Contains("signed by carl") is true))).AwaitsApproval.Should().BeTrue();
         Outside.Calls.Should().BeEmpty();
         await Sign(run, "dora");
         (await Result<string>(run)).Should().Be("x");
@@ -203,7 +203,7 @@ public abstract class GateConformance(IStoreFixture stores) : EngineConformance(
         gate.Judges = intent => intent.Hold switch
         {
             null => Hold(intent, "n1") with { Hold = Hold(intent, "n1").Hold! with { EscalatesAt = intent.At + TimeSpan.FromMinutes(10) } },
-            { Level: 0 } => Hold(intent, "n2") with { Hold = Hold(intent, "n2").Hold! with { Roles = ["director"], Level = 1 } },
+            { Level: 0 } => Hold(intent, "n2") with { Hold = Hold(intent, "n2").Hold! with { Demands = [new HoldDemand(["director"])], Level = 1 } },
             _ => new GateRecord(GateAnswer.Deny, intent.Chain, Why: "nobody signed in time"),
         };
         var run = await Start("one-call", "x");

@@ -143,8 +143,8 @@ public abstract class ExplainConformance(IStoreFixture stores) : EngineConforman
             await t.UntilWaits(run, "signal");
             return await t.Host.ExplainAsync(run);
         },
-        [CauseCodes.GateHolds] = t => t.Gated("keyed", intent => new GateRecord(GateAnswer.Hold, intent.Chain, Hold: new HoldTerms("Pay 5 EUR", "d", "n", intent.At + TimeSpan.FromDays(1), ["controller"], NotBy: ["paula"]))),
-        [$"{CauseCodes.ApproverAbsent} (to sign)"] = t => t.Gated("keyed", intent => new GateRecord(GateAnswer.Hold, intent.Chain, Hold: new HoldTerms("Pay 5 EUR", "d", "n", intent.At + TimeSpan.FromDays(1), ["controller"], Quorum: 2))),
+        [CauseCodes.GateHolds] = t => t.Gated("keyed", intent => new GateRecord(GateAnswer.Hold, intent.Chain, Hold: new HoldTerms("Pay 5 EUR", "d", "n", intent.At + TimeSpan.FromDays(1), [new HoldDemand(["controller"], NotBy: ["paula"])]))),
+        [$"{CauseCodes.ApproverAbsent} (to sign)"] = t => t.Gated("keyed", intent => new GateRecord(GateAnswer.Hold, intent.Chain, Hold: new HoldTerms("Pay 5 EUR", "d", "n", intent.At + TimeSpan.FromDays(1), [new HoldDemand(["controller"], Quorum: 2)]))),
         [CauseCodes.GateWaits] = t => t.Gated("keyed", intent => new GateRecord(GateAnswer.Wait, intent.Chain, Why: "A switch is thrown.", RetryAt: intent.At + TimeSpan.FromHours(1))),
         [CauseCodes.RetryPause] = t => t.AfterAFailure("keyed"),
         [CauseCodes.BreakerOpen] = async t =>

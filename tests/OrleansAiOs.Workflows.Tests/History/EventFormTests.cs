@@ -16,7 +16,7 @@ public sealed class EventFormTests
     private static readonly EffectChoice Choice = new(2, "a.b", Effect.Keyed, EffectAction.Compensate, "k", Value, Value, Failed, "a.c", Value, Effect.Idempotent);
 
     private static readonly GateRecord Gated = new(GateAnswer.Hold, ["user/ana", "agent/x"], "base#3", ["pay-large"], "approve", new Charge(new Dictionary<string, decimal> { ["calls"] = 1, ["amount:EUR"] = 12.50m }, "c-1"), "why",
-        new HoldTerms("Pay", "d1935", "n", At, ["controller"], 2, ["paula"], At, 1), ["carl"], At);
+        new HoldTerms("Pay", "d1935", "n", At, [new HoldDemand(["controller"], 2, ["paula"], true)], At, 1), ["carl"], At);
 
     private static readonly WorkflowEvent[] Full =
     [
