@@ -1,14 +1,11 @@
 using System.CommandLine;
-using System.Diagnostics;
 using System.Globalization;
-using System.Reflection;
 using System.Text;
 using System.Text.Json;
-using OrleansAiOs.Host.Serving;
+using OrleansAiOs.Host.Replaying;
 using OrleansAiOs.Workflows;
 using OrleansAiOs.Workflows.Export;
 using OrleansAiOs.Workflows.History;
-using OrleansAiOs.Workflows.Hosting;
 using OrleansAiOs.Workflows.Stepping;
 
 namespace OrleansAiOs.Host.Cli;
@@ -24,13 +21,16 @@ internal static class DebugCommand
         var id = new Option<string?>("--run-id") { Description = "Which run of an export, if it holds several; of a printed history, the id of its run (default: the file's name).", HelpName = "ID" };
         var attach = new Option<bool>("--attach") { Description = "Wait for an IDE's debugger, and stop it in the workflow's code at the event --at says." };
         var at = new Option<int>("--at") { Description = "The event to begin at. Default: 1.", HelpName = "EVENT", DefaultValueFactory = _ => 1 };
-        return client.Query("debug", "Step through a run, forward and back, with the code's state at each event. Nothing is called, sent or changed.", what, packs, commands, id, attach, at).Does(async call =>
+        var within = ReplayCommand.Within();
+        return client.Query("debug", "Step through a run, forward and back, with the code's state at each event. Its code runs sealed off, as in a replay: nothing is called, sent or changed.", what, packs, commands, id, attach, at, within).Does(async call =>
         {
-            var registry = new WorkflowRegistry();
-            foreach (var assembly in ServeCommand.BuiltIn.Concat((call.Get(packs) ?? []).SelectMany(PackLoader.FromFolder)).Distinct<Assembly>()) registry.AddFrom(assembly);
             var (run, history) = await ReadAsync(client, call, call.Get(what), call.Get(id));
-            var stepper = Open(registry, run, history);
-            if (call.Get(attach)) return await AttachAsync(call, stepper, call.Get(at));
+            var order = new SealedOrder([.. (call.Get(packs) ?? []).Select(Path.GetFullPath)], BuiltIn: true, File: null, Gate: false, RestWithin: ReplayCommand.Seconds(call.Get(within)), Debug: true,
+                AttachAt: call.Get(attach) ? Math.Clamp(call.Get(at), 1, history.Count) : null);
+            await using var code = await SealedStepper.StartAsync(order, run, history, call.Cancellation);
+            var stepper = Open(run, history, code);
+            call.Terminal.Note($"{run.Id}, its code sealed by {code.Seal}");
+            if (order.AttachAt is { } stopAt) return await AttachAsync(call, stepper, code, stopAt);
             stepper.GoTo(call.Get(at));
             var session = new DebugSession(call.Terminal, stepper, async other => (await ReadAsync(client, call, other, null)).History);
             if (call.Get(commands) is { } list)
@@ -45,15 +45,15 @@ internal static class DebugCommand
                 while (await Console.In.ReadLineAsync(call.Cancellation) is { } line)
                     if (!await session.DoAsync(line.Trim())) break;
             }
-            return ExitCode.Done;
+            return code.Stuck is null ? ExitCode.Done : ExitCode.CannotReplay;
         });
     }
 
-    private static RunStepper Open(WorkflowRegistry registry, RunKey run, IReadOnlyList<StoredEvent> history)
+    private static RunStepper Open(RunKey run, IReadOnlyList<StoredEvent> history, SealedStepper code)
     {
         try
         {
-            return new RunStepper(registry, run, history);
+            return new RunStepper(run, history, code.At);
         }
         catch (Exception e) when (e is ArgumentException or UnreadableHistoryException)
         {
@@ -62,11 +62,10 @@ internal static class DebugCommand
     }
 
     // The debugger stops on the code's own stack: its variables, its callers and "step over" are the IDE's from there on.
-    private static async Task<int> AttachAsync(Invocation call, RunStepper stepper, int version)
+    private static async Task<int> AttachAsync(Invocation call, RunStepper stepper, SealedStepper code, int version)
     {
-        call.Terminal.Note($"Attach a debugger to process {Environment.ProcessId.ToString(CultureInfo.InvariantCulture)}; it will stop at event {version}: {stepper.Text(Math.Clamp(version, 1, stepper.Count))}");
-        while (!Debugger.IsAttached) await Task.Delay(100, call.Cancellation);
-        stepper.StopAt(version, Debugger.Break);
+        call.Terminal.Note($"Attach a debugger to process {code.Process.ToString(CultureInfo.InvariantCulture)}; it will stop at event {version}: {stepper.Text(version)}");
+        await code.EndAsync(call.Cancellation);
         return ExitCode.Done;
     }
 

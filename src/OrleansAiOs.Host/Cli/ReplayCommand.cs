@@ -26,7 +26,8 @@ internal static class ReplayCommand
         var sample = new Option<int?>("--sample") { Description = "With --against, so many of them, chosen by chance; the same of the same.", HelpName = "N" };
         var connection = new Option<string?>("--connection") { Description = "With --against: an external database instead of the private one. Default: $AIOS_CONNECTION.", HelpName = "STRING" };
         var asTest = new Option<string?>("--as-test") { Description = "Write an xunit test into this folder that replays it, its history inside; it needs OrleansAiOs.Testing. Nothing is replayed now.", HelpName = "DIR" };
-        return client.Query("replay", "Replay a run, or an exported file, with the code there is now: same commands, or what differs and how to patch it.", what, packs, against, query, sample, connection, asTest).Does(async call =>
+        var within = Within();
+        return client.Query("replay", "Replay a run, or an exported file, with the code there is now: same commands, or what differs and how to patch it.", what, packs, against, query, sample, connection, asTest, within).Does(async call =>
         {
             var target = call.Parsed.GetValue(what);
             if (call.Get(asTest) is { } folder)
@@ -34,12 +35,20 @@ internal static class ReplayCommand
                 if (target is null || call.Has(against) || call.Has(packs)) throw CliException.Usage("--as-test takes a run or a file, and neither --against nor --pack.");
                 return await WriteTestAsync(client, call, target, folder);
             }
-            if (call.Get(against) is { } build) return await GateAsync(client, call, target, build, call.Get(query) ?? [], call.Get(sample), call.Get(connection));
+            if (call.Get(against) is { } build) return await GateAsync(client, call, target, build, call.Get(query) ?? [], call.Get(sample), call.Get(connection), Seconds(call.Get(within)));
             if (target is null) throw CliException.Usage("Name a run or a file; or, with --against, a build.");
             if (call.Has(query) || call.Has(sample) || call.Has(connection)) throw CliException.Usage("--query, --sample and --connection go with --against.");
-            return await OneByOneAsync(client, call, target, call.Get(packs) ?? []);
+            return await OneByOneAsync(client, call, target, call.Get(packs) ?? [], Seconds(call.Get(within)));
         });
     }
+
+    public static Option<double> Within() => new("--within")
+    {
+        Description = "How long the code may take to come to rest behind one event, before it is taken to loop or to block. Default: 10.", HelpName = "SECONDS",
+        DefaultValueFactory = _ => Replayer.DefaultRestWithin.TotalSeconds,
+    };
+
+    public static double Seconds(double within) => within is > 0 and <= 86_400 ? within : throw CliException.Usage($"--within is more than 0 and at most 86400 seconds, not {within.ToString(CultureInfo.InvariantCulture)}.");
 
     /// <summary>The verb of the sealed process; not for people.</summary>
     public static Command CreateSealed()
@@ -51,18 +60,22 @@ internal static class ReplayCommand
             await using var input = Console.OpenStandardInput();
             var answers = Console.Out;
             Console.SetOut(Console.Error); // what the replayed code prints is no answer of ours
-            return await SealedReplay.RunAsync(JsonSerializer.Deserialize<SealedOrder>(call.Get(order), SealedReplay.Json)!, input, answers, call.Cancellation);
+            var code = await SealedReplay.RunAsync(JsonSerializer.Deserialize<SealedOrder>(call.Get(order), SealedReplay.Json)!, input, answers, call.Cancellation);
+            // Threads of the replayed code may be held, or go on for ever.
+            await answers.FlushAsync(call.Cancellation);
+            Environment.Exit(code);
+            return code;
         });
     }
 
     // ---- verdicts ----
 
-    private static async Task<int> OneByOneAsync(ClientOptions client, Invocation call, string target, string[] packs)
+    private static async Task<int> OneByOneAsync(ClientOptions client, Invocation call, string target, string[] packs, double restWithin)
     {
         var isFile = File.Exists(target);
         using var export = isFile ? null : await DownloadAsync(client, call, target);
         var verdicts = new List<ReplayVerdict>();
-        var order = new SealedOrder([.. packs.Select(Path.GetFullPath)], BuiltIn: true, isFile ? Path.GetFullPath(target) : null, Gate: false);
+        var order = new SealedOrder([.. packs.Select(Path.GetFullPath)], BuiltIn: true, isFile ? Path.GetFullPath(target) : null, Gate: false, RestWithin: restWithin);
         var seal = await SealedProcess.RunAsync(order, export is null ? null : to => export.CopyToAsync(to), answer =>
         {
             if (answer.Verdict is { } verdict) verdicts.Add(verdict);
@@ -135,7 +148,7 @@ internal static class ReplayCommand
 
     private static void Tell(Terminal terminal, IReadOnlyList<CommandChange> changes, string? note)
     {
-        foreach (var change in changes.Take(LinesOfChangeMax)) terminal.Line($"  {change.Kind.ToString().ToLowerInvariant(),-9}  {change.Text}");
+        foreach (var change in changes.Where(change => change.Kind is not ChangeKind.Stuck).Take(LinesOfChangeMax)) terminal.Line($"  {change.Kind.ToString().ToLowerInvariant(),-9}  {change.Text}");
         if (changes.Count > LinesOfChangeMax) terminal.Line($"  … and {changes.Count - LinesOfChangeMax} more; --json has them all");
         foreach (var patch in changes.Select(change => change.Patch).OfType<SuggestedPatch>().DistinctBy(patch => patch.Text)) terminal.Line($"  patch      {patch.Text}");
         if (note is not null) terminal.Line($"  note       {note}");
@@ -143,12 +156,12 @@ internal static class ReplayCommand
 
     // ---- the gate ----
 
-    private static async Task<int> GateAsync(ClientOptions client, Invocation call, string? file, string build, string[] query, int? sample, string? connection)
+    private static async Task<int> GateAsync(ClientOptions client, Invocation call, string? file, string build, string[] query, int? sample, string? connection, double restWithin)
     {
         if (file is not null && !File.Exists(file)) throw new CliException(ExitCode.NotFound, $"There is no file '{file}'. With --against, name what aios export wrote, or nothing to read the database.");
         if (!File.Exists(build) && !Directory.Exists(build)) throw new CliException(ExitCode.NotFound, $"There is no build '{build}'. Name its output folder, or its assembly.");
         if (sample is < 1) throw CliException.Usage("--sample begins at 1.");
-        var order = Narrowed(new SealedOrder([Path.GetFullPath(build)], BuiltIn: false, file is null ? null : Path.GetFullPath(file), Gate: true, Sample: sample), query);
+        var order = Narrowed(new SealedOrder([Path.GetFullPath(build)], BuiltIn: false, file is null ? null : Path.GetFullPath(file), Gate: true, Sample: sample, RestWithin: restWithin), query);
         var (report, seal) = ((GateReport?)null, "");
         void OnAnswer(SealedAnswer answer) => report = answer.Report ?? report;
         var given = connection ?? Environment.GetEnvironmentVariable("AIOS_CONNECTION");

@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using System.Text.RegularExpressions;
 using OrleansAiOs.Workflows.Export;
+using OrleansAiOs.Workflows.History;
 using OrleansAiOs.Workflows.Hosting;
 using OrleansAiOs.Workflows.Replay;
 
@@ -22,14 +23,20 @@ internal sealed record GateType(string Workflow, string? Version, long Runs, lon
 /// <param name="Changes">What differs in the first of them, with the patches that would make it replay.</param>
 internal sealed record GateDifference(ReplayResult Result, string Why, int? Step, long Runs, long Open, IReadOnlyList<string> Examples, IReadOnlyList<CommandChange> Changes, string? Note);
 
-/// <summary>Counts verdicts by type, version and difference. Of each difference one run is explained: the others are like it.</summary>
-internal sealed partial class Gate(WorkflowRegistry registry)
+/// <summary>
+/// Counts verdicts by type, version and difference. Of each difference one run is explained: the others are like it. Code that does not come
+/// to rest costs the others its time, and perhaps a thread that then runs beside theirs: after a few of a type and version its other runs
+/// are counted and not replayed.
+/// </summary>
+internal sealed partial class Gate(WorkflowRegistry registry, TimeSpan restWithin)
 {
     private const int ExamplesMax = 3;
     private const int DifferencesMax = 50;
+    private const int StuckMax = 3;
 
-    private readonly Replayer quick = new(registry) { Explain = false };
-    private readonly Replayer thorough = new(registry);
+    private readonly Replayer quick = new(registry) { Explain = false, RestWithin = restWithin };
+    private readonly Replayer thorough = new(registry) { RestWithin = restWithin };
+    private readonly Dictionary<(string Workflow, string Version), int> stuck = [];
     private readonly Lock sync = new();
     private readonly SortedDictionary<(string Workflow, string Version), Counts> types = new(Comparer<(string Workflow, string Version)>.Create((a, b) =>
         string.CompareOrdinal(a.Workflow, b.Workflow) is not 0 and var byName ? byName : string.CompareOrdinal(a.Version, b.Version)));
@@ -38,7 +45,7 @@ internal sealed partial class Gate(WorkflowRegistry registry)
 
     public void Replay(ExportedRun run)
     {
-        var verdict = ReplayWatched(quick, run);
+        var verdict = Hopeless(run) ?? Replay(quick, run);
         var isOpen = run.History.LastOrDefault(e => e.Type is not "run-imported")?.Type is not ("run-completed" or "run-failed" or "run-cancelled" or "run-terminated");
         Difference? first = null;
         lock (sync)
@@ -46,6 +53,7 @@ internal sealed partial class Gate(WorkflowRegistry registry)
             runs++;
             events += run.History.Count;
             var key = (run.Workflow, verdict.CodeVersion ?? "");
+            if (verdict.Changes.Any(change => change.Kind is ChangeKind.Stuck)) stuck[key] = stuck.GetValueOrDefault(key) + 1;
             if (!types.TryGetValue(key, out var counts)) types.Add(key, counts = new Counts());
             counts.Runs++;
             switch (verdict.Result)
@@ -73,7 +81,7 @@ internal sealed partial class Gate(WorkflowRegistry registry)
             if (difference.Step != verdict.BreaksAtStep) difference.Step = null;
             if (difference.Examples.Count < ExamplesMax) difference.Examples.Add(run.Run.Id);
         }
-        if (first is not null && verdict.Result is ReplayResult.Different) first.Explained = ReplayWatched(thorough, run);
+        if (first is not null && verdict.Result is ReplayResult.Different) first.Explained = Replay(thorough, run);
     }
 
     public GateReport Report()
@@ -90,19 +98,25 @@ internal sealed partial class Gate(WorkflowRegistry registry)
         }
     }
 
-    /// <summary>A replay whose code tried to leave it says nothing about the code.</summary>
-    public static ReplayVerdict ReplayWatched(Replayer replayer, ExportedRun run)
+    /// <summary>A difference in a history that was redacted may come from that.</summary>
+    public static ReplayVerdict Replay(Replayer replayer, ExportedRun run)
     {
-        Seal.TakeReached();
         var verdict = replayer.Replay(run.Run, run.History);
-        if (Seal.TakeReached() is { } reached)
-            return verdict with
-            {
-                Result = ReplayResult.CannotReplay, ByteEqual = false, Changes = [],
-                Why = $"The workflow's code reached out of the replay: {reached}. Calls belong into activities, which replay does not run.",
-            };
         return run.Redacted == 0 || verdict.Result is ReplayResult.Same ? verdict
             : verdict with { Note = $"{run.Redacted} values of this history were redacted when it was exported: the difference may come from that. {verdict.Note}".TrimEnd() };
+    }
+
+    private ReplayVerdict? Hopeless(ExportedRun run)
+    {
+        lock (sync)
+        {
+            if (stuck.Count == 0) return null;
+            var version = (run.History[0].Read() as RunStarted)?.Version;
+            return stuck.GetValueOrDefault((run.Workflow, version ?? "")) is >= StuckMax and var seen
+                ? new ReplayVerdict(run.Run, run.Workflow, version, ReplayResult.CannotReplay, run.History.Count, 0, false,
+                    $"Not replayed: the code of {seen} runs of this type and version left the replay or did not come to rest. Mend that first.")
+                : null;
+        }
     }
 
     // The same difference in another run has other numbers in it.

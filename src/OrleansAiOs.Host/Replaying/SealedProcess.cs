@@ -19,16 +19,7 @@ internal static class SealedProcess
     /// <returns>Which seal it had.</returns>
     public static async Task<string> RunAsync(SealedOrder order, Func<Stream, Task>? feed, Action<SealedAnswer> onAnswer, CancellationToken cancellation)
     {
-        var start = new ProcessStartInfo { RedirectStandardInput = true, RedirectStandardOutput = true, RedirectStandardError = true };
-        var wrapper = await WrapperAsync(cancellation);
-        List<string> line = [.. wrapper, .. OfThisProgram(), Verb, JsonSerializer.Serialize(order with { ParentsNamespace = wrapper.Count > 0 ? Seal.NamespaceOfThisProcess : null }, SealedReplay.Json)];
-        start.FileName = line[0];
-        foreach (var argument in line.Skip(1)) start.ArgumentList.Add(argument);
-        // What is replayed is somebody's code: it has no business with our keys.
-        foreach (var name in new[] { "AIOS_KEY", "AIOS_CONNECTION" }) start.Environment.Remove(name);
-        start.Environment["DOTNET_TieredPGO"] = "1";
-
-        using var process = Process.Start(start)!;
+        using var process = await StartAsync(order, cancellation);
         try
         {
             var complaints = process.StandardError.ReadToEndAsync(cancellation);
@@ -42,7 +33,7 @@ internal static class SealedProcess
             }
             await process.WaitForExitAsync(cancellation);
             await feeding; // what kept us from feeding it is the reason of whatever it complains of
-            if (seal is null) throw new CliException(ExitCode.CannotReplay, $"The sealed process ended with {process.ExitCode} before it was done.", (await complaints).Trim() is { Length: > 0 } said ? said : null);
+            if (seal is null) throw Ended(process, await complaints);
             if (problem is not null) throw new CliException(ExitCode.CannotReplay, problem);
             return seal;
         }
@@ -51,6 +42,23 @@ internal static class SealedProcess
             if (!process.HasExited) process.Kill(entireProcessTree: true);
         }
     }
+
+    /// <summary>Starts it; whoever does ends it too.</summary>
+    public static async Task<Process> StartAsync(SealedOrder order, CancellationToken cancellation)
+    {
+        var start = new ProcessStartInfo { RedirectStandardInput = true, RedirectStandardOutput = true, RedirectStandardError = true };
+        var wrapper = await WrapperAsync(cancellation);
+        List<string> line = [.. wrapper, .. OfThisProgram(), Verb, JsonSerializer.Serialize(order with { ParentsNamespace = wrapper.Count > 0 ? Seal.NamespaceOfThisProcess : null }, SealedReplay.Json)];
+        start.FileName = line[0];
+        foreach (var argument in line.Skip(1)) start.ArgumentList.Add(argument);
+        // What is replayed is somebody's code: it has no business with our keys.
+        foreach (var name in new[] { "AIOS_KEY", "AIOS_CONNECTION" }) start.Environment.Remove(name);
+        start.Environment["DOTNET_TieredPGO"] = "1";
+        return Process.Start(start)!;
+    }
+
+    public static CliException Ended(Process process, string complaints) =>
+        new(ExitCode.CannotReplay, $"The sealed process ended with {process.ExitCode} before it was done.", complaints.Trim() is { Length: > 0 } said ? said : null);
 
     private static async Task FeedAsync(Process process, Func<Stream, Task>? feed)
     {

@@ -1,13 +1,17 @@
+using System.Diagnostics;
+using System.Globalization;
 using System.Reflection;
 using System.Text.Json;
 using System.Text.Json.Serialization;
 using System.Threading.Channels;
 using OrleansAiOs.Host.Cli;
 using OrleansAiOs.Host.Serving;
+using OrleansAiOs.Workflows;
 using OrleansAiOs.Workflows.Export;
 using OrleansAiOs.Workflows.History;
 using OrleansAiOs.Workflows.Hosting;
 using OrleansAiOs.Workflows.Replay;
+using OrleansAiOs.Workflows.Stepping;
 
 namespace OrleansAiOs.Host.Replaying;
 
@@ -16,11 +20,14 @@ namespace OrleansAiOs.Host.Replaying;
 /// <param name="BuiltIn">The packs of this program too.</param>
 /// <param name="File">An export to read; standard input if null.</param>
 /// <param name="Gate">Answer one report over all runs, not a verdict for each.</param>
+/// <param name="RestWithin">Seconds the code may take to come to rest.</param>
+/// <param name="Debug">Read one run from standard input, and answer the moments that are asked for there (<see cref="SealedStepper"/>).</param>
+/// <param name="AttachAt">Then wait for an IDE's debugger instead, and stop it at this event.</param>
 internal sealed record SealedOrder(IReadOnlyList<string> Packs, bool BuiltIn, string? File, bool Gate, string? Workflow = null, string? Version = null, string? Status = null, int? Sample = null,
-    string? ParentsNamespace = null, int Workers = 0);
+    string? ParentsNamespace = null, int Workers = 0, double RestWithin = 10, bool Debug = false, int? AttachAt = null);
 
 /// <summary>What it answers: a line for each verdict, or one with the report; the last line says that it came to its end.</summary>
-internal sealed record SealedAnswer(string? Seal = null, ReplayVerdict? Verdict = null, GateReport? Report = null, string? Problem = null, bool Done = false);
+internal sealed record SealedAnswer(string? Seal = null, ReplayVerdict? Verdict = null, GateReport? Report = null, string? Problem = null, bool Done = false, Moment? Moment = null, string? Stuck = null, int? Process = null);
 
 /// <summary>
 /// Replays an export: in a process that does nothing else and that its parent has sealed off. One thread reads the file and splits it into
@@ -49,21 +56,43 @@ internal static class SealedReplay
         try
         {
             var registry = Registry(order);
-            var gate = new Gate(registry);
+            if (order.Debug)
+            {
+                await StepAsync(order, registry, new StreamReader(input), Answer, seal, cancellation);
+                return ExitCode.Done;
+            }
+            var restWithin = TimeSpan.FromSeconds(order.RestWithin);
+            var gate = new Gate(registry, restWithin);
             await using var file = order.File is null ? null : File.OpenRead(order.File);
             await ReplayAllAsync(order, file ?? input, run =>
             {
                 if (order.Gate) gate.Replay(run);
-                else Answer(new SealedAnswer(Verdict: Gate.ReplayWatched(new Replayer(registry), run)));
+                else Answer(new SealedAnswer(Verdict: Gate.Replay(new Replayer(registry) { RestWithin = restWithin }, run)));
             }, cancellation);
-            Answer(new SealedAnswer(seal, Report: order.Gate ? gate.Report() : null, Done: true));
+            Answer(new SealedAnswer(seal, Report: order.Gate ? gate.Report() : null, Problem: Seal.Unclaimed is { } left ? $"Code of the packs {left}, on a thread of its own, apart from any replay." : null, Done: true));
         }
-        catch (Exception e) when (e is MalformedExportException or IOException or BadImageFormatException or InvalidOperationException or UnauthorizedAccessException or ReflectionTypeLoadException)
+        catch (Exception e) when (e is MalformedExportException or ArgumentException or UnreadableHistoryException or IOException or BadImageFormatException or InvalidOperationException or UnauthorizedAccessException or ReflectionTypeLoadException)
         {
             Answer(new SealedAnswer(seal, Problem: e.Message, Done: true));
         }
         await output.FlushAsync(cancellation);
         return ExitCode.Done;
+    }
+
+    private static async Task StepAsync(SealedOrder order, WorkflowRegistry registry, StreamReader input, Action<SealedAnswer> answer, string seal, CancellationToken cancellation)
+    {
+        var told = JsonSerializer.Deserialize<SealedHistory>(await input.ReadLineAsync(cancellation) ?? "", Json) ?? throw new InvalidOperationException("There is no run to step through.");
+        var stepper = new RunStepper(registry, new RunKey(told.Tenant, told.Run), told.Stored()) { RestWithin = TimeSpan.FromSeconds(order.RestWithin) };
+        answer(new SealedAnswer(seal, Process: Environment.ProcessId));
+        if (order.AttachAt is { } at)
+        {
+            while (!Debugger.IsAttached) await Task.Delay(100, cancellation);
+            stepper.StopAt(at, Debugger.Break);
+            answer(new SealedAnswer(seal, Done: true));
+            return;
+        }
+        while (await input.ReadLineAsync(cancellation) is { } version)
+            answer(new SealedAnswer(Moment: stepper.GoTo(int.Parse(version, CultureInfo.InvariantCulture)), Stuck: stepper.Stuck));
     }
 
     private static async Task ReplayAllAsync(SealedOrder order, Stream input, Action<ExportedRun> replay, CancellationToken cancellation)

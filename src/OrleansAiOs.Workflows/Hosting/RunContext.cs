@@ -29,5 +29,8 @@ internal sealed class RunContext
     /// <summary>What every attempt passes; null lets all through.</summary>
     public IEffectGate? Gate { get; init; }
 
+    /// <summary>For a replay of code that may not come to rest.</summary>
+    public Patience? Patience { get; init; }
+
     public int SignalsMax { get; init; } = 10_000;
 }

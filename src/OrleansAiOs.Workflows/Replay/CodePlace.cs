@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using System.Diagnostics.CodeAnalysis;
+using System.Reflection;
 using System.Runtime.CompilerServices;
 
 namespace OrleansAiOs.Workflows.Replay;
@@ -25,14 +26,20 @@ public sealed record CodePlace(string? File, int Line, string Method)
 
     internal static CodePlace? Of(Exception thrown) => Of(new StackTrace(thrown, fNeedFileInfo: true));
 
-    private static CodePlace? Of(StackTrace stack)
+    /// <summary>The same beneath a watcher of the process, which was called by the base library: neither's lines are the code's.</summary>
+    [UnconditionalSuppressMessage("Trimming", "IL2026", Justification = "Without the method's metadata there is no place, and nothing else depends on one.")]
+    [UnconditionalSuppressMessage("SingleFile", "IL3000", Justification = "Without a folder nothing is skipped, and nothing else depends on it.")]
+    internal static CodePlace? Beneath(Assembly watcher) => Of(new StackTrace(1, fNeedFileInfo: true),
+        assembly => assembly == watcher || Path.GetDirectoryName(assembly.Location) == Path.GetDirectoryName(typeof(object).Assembly.Location));
+
+    private static CodePlace? Of(StackTrace stack, Func<Assembly, bool>? skip = null)
     {
         foreach (var frame in stack.GetFrames())
         {
             if (frame.GetMethod() is not { DeclaringType: { } type } method) continue;
             // What lies below called the engine, and not the engine the code.
             if (type == typeof(Turns.WorkflowRun) || type == typeof(DeterministicScheduler)) return null;
-            if (type.Assembly == typeof(CodePlace).Assembly || type.Assembly == typeof(object).Assembly) continue;
+            if (type.Assembly == typeof(CodePlace).Assembly || type.Assembly == typeof(object).Assembly || skip?.Invoke(type.Assembly) is true) continue;
             var file = frame.GetFileName();
             return new CodePlace(file, file is null ? 0 : frame.GetFileLineNumber(), Name(type, method.Name));
         }

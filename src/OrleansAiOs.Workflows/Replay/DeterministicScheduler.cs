@@ -5,8 +5,11 @@ namespace OrleansAiOs.Workflows.Replay;
 /// Work that is queued from another thread (the code awaited something the engine does not know) is refused and reported:
 /// its place in the order could not be repeated.
 /// </summary>
-internal sealed class DeterministicScheduler(Action<string> onForeignWork) : TaskScheduler
+internal sealed class DeterministicScheduler(Action<string> onForeignWork, Patience? patience = null) : TaskScheduler
 {
+    // So that what code threw whose time was over still reaches who awaits it.
+    private const int MoreWhenOver = 100;
+
     private readonly Queue<Task> ready = new();
     private int turnThread;
     private volatile bool collected;
@@ -25,7 +28,7 @@ internal sealed class DeterministicScheduler(Action<string> onForeignWork) : Tas
             using (ExecutionContext.SuppressFlow())
                 _ = Task.Factory.StartNew(action, state, CancellationToken.None, TaskCreationOptions.DenyChildAttach, this);
             var ran = 0;
-            for (; ready.TryDequeue(out var task); ran++) TryExecuteTask(task);
+            for (var more = MoreWhenOver; ready.TryDequeue(out var task) && (patience is not { IsOver: true } || more-- > 0); ran++) TryExecuteTask(task);
             return ran;
         }
         finally

@@ -15,7 +15,7 @@ internal static class Diagnosis
     private const int GuessesMax = 6;
 
     public static ReplayVerdict Of(ReplayVerdict verdict, RunKey run, List<(WorkflowEvent Event, DateTimeOffset At)> events, WorkflowType type, WorkflowRegistry registry,
-        FirstDifference? first)
+        FirstDifference? first, Patience patience)
     {
         if (first is null) return verdict; // it threw before it asked for anything else
         var hasEnded = events.Exists(e => e.Event is RunClosed);
@@ -41,7 +41,7 @@ internal static class Diagnosis
         (LenientReplay Replay, List<(RecordedCommand? Recorded, AskedCommand? Asked)> Pairs, double Cost) Try(HashSet<string> names)
         {
             var replay = new LenientReplay(events, names);
-            var loaded = WorkflowRun.Load(run, events, Replayer.Sealed(registry, lenient: replay));
+            var loaded = WorkflowRun.Load(run, events, Replayer.Sealed(registry, lenient: replay, patience: patience));
             if (hasEnded) replay.End();
             var (pairs, cost) = Alignment.Of(replay.Recorded, [.. replay.Asked.Where(asked => asked.IsReal)]);
             return (replay, pairs, cost + (replay.Fault is null ? 0 : 2) + (hasEnded && !loaded.State.IsClosed ? 1 : 0));

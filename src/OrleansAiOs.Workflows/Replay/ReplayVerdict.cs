@@ -9,7 +9,7 @@ public enum ReplayResult
     /// <summary>It asks for something else: a run with this history is parked by this build.</summary>
     Different,
 
-    /// <summary>It cannot be said: the workflow is not in this build, the history cannot be read, or the code reached out of the replay.</summary>
+    /// <summary>It cannot be said: the workflow is not in this build, the history cannot be read, or the code reached out of the replay or did not come to rest.</summary>
     CannotReplay,
 }
 
@@ -22,8 +22,9 @@ public enum ReplayResult
 /// <param name="ByteEqual">Every command asked for is the recorded one byte for byte, arguments included.</param>
 /// <param name="Changes">What differs, in order; changed arguments too, which do no harm: a recorded intent is carried out as recorded.</param>
 /// <param name="Note">What the reader should know of how this was found.</param>
+/// <param name="KeepsThread">The code could not be stopped: it keeps a thread of this process, until that ends.</param>
 public sealed record ReplayVerdict(RunKey Run, string Workflow, string? CodeVersion, ReplayResult Result, long Events, int Commands, bool ByteEqual, string? Why = null,
-    long? BreaksAt = null, int? BreaksAtStep = null, IReadOnlyList<CommandChange>? Changes = null, string? Note = null)
+    long? BreaksAt = null, int? BreaksAtStep = null, IReadOnlyList<CommandChange>? Changes = null, string? Note = null, bool KeepsThread = false)
 {
     public IReadOnlyList<CommandChange> Changes { get; init; } = Changes ?? [];
 
@@ -50,6 +51,9 @@ public enum ChangeKind
 
     /// <summary>The code threw.</summary>
     Threw,
+
+    /// <summary>The code did not come to rest, or was held.</summary>
+    Stuck,
 }
 
 /// <summary>One difference between what was recorded and what the code asks for.</summary>

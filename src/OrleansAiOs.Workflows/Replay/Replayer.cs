@@ -1,4 +1,6 @@
 using System.Diagnostics.CodeAnalysis;
+using System.Reflection;
+using System.Runtime.CompilerServices;
 using OrleansAiOs.Workflows.History;
 using OrleansAiOs.Workflows.Hosting;
 using OrleansAiOs.Workflows.Steps;
@@ -18,9 +20,13 @@ namespace OrleansAiOs.Workflows.Replay;
 /// aligned   recorded and asked commands side by side ──► what was inserted, removed, reordered, and the patch for each
 /// </code>
 /// A diagnosis never turns a difference into a match; at worst it explains nothing, and the first difference stands alone.
+/// Code that loops for ever or blocks ends its own replay and no other (<see cref="RestWithin"/>).
 /// </summary>
 public sealed class Replayer
 {
+    /// <summary>10 seconds: some thousand times what code needs between two inputs.</summary>
+    public static readonly TimeSpan DefaultRestWithin = TimeSpan.FromSeconds(10);
+
     private readonly WorkflowRegistry registry;
 
     public Replayer(WorkflowRegistry registry) => this.registry = registry;
@@ -30,6 +36,26 @@ public sealed class Replayer
 
     /// <summary>Compare the arguments of commands too. Without it <see cref="ReplayVerdict.ByteEqual"/> is false.</summary>
     public bool CompareArguments { get; init; } = true;
+
+    /// <summary>
+    /// How long the code may take to come to rest behind one input, or behind the difference when it is explained; more than zero, or
+    /// <see cref="Timeout.InfiniteTimeSpan"/>. While a debugger is attached there is no limit.
+    /// </summary>
+    public TimeSpan RestWithin { get; init; } = DefaultRestWithin;
+
+    /// <summary>
+    /// For who watches the process: if the caller is code that is being replayed, or on a thread which that code began, its replay ends with
+    /// <paramref name="why"/>, and this never returns: what the code was about to do does not happen.
+    /// </summary>
+    /// <param name="why">What the code did, as in "reached out of the replay".</param>
+    /// <returns>False if no replay is under way here.</returns>
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    public static bool Hold(string why)
+    {
+        if (Patience.Current?.Hold(why, CodePlace.Beneath(Assembly.GetCallingAssembly())) is not true) return false;
+        Patience.KeepThread();
+        return true;
+    }
 
     public ReplayVerdict Replay(RunKey run, IReadOnlyList<StoredEvent> history)
     {
@@ -50,11 +76,13 @@ public sealed class Replayer
                     + $"The run is on {(WorkflowRun.VersionAtEnd(events) is { } on ? $"version '{on}'" : "the one without a version")}: keep that class in the build, or migrate the run.")
                 : Cannot(run, started.Workflow, started.Version, history.Count, $"This build holds no workflow '{started.Workflow}'. It knows: {registry.NamesForPeople}. Name the pack that holds it.");
 
-        var strict = new Strict(CompareArguments);
+        var (strict, patience) = (new Strict(CompareArguments), new Patience(RestWithin));
         WorkflowRun loaded;
         try
         {
-            loaded = WorkflowRun.Load(run, events, strict.Context(registry));
+            loaded = WorkflowRun.Begin(run, events, strict.Context(registry, patience));
+            var cameBack = ApartThread.Run(patience, loaded.ReplayAll);
+            if (patience.IsOver) return new Overdue(patience, RestWithin, registry, run, events, loaded).Verdict(started, cameBack);
         }
         catch (Exception e) when (e is ArgumentException or InvalidOperationException or KeyNotFoundException)
         {
@@ -80,7 +108,19 @@ public sealed class Replayer
             };
         }
         // A diagnosis goes on behind the difference, where a reset could cut anywhere: the first difference has to do.
-        return Explain && !events.Exists(e => e.Event is RunReset) ? Diagnosis.Of(verdict, run, events, type, registry, loaded.FirstDifference) : verdict;
+        return Explain && !events.Exists(e => e.Event is RunReset) ? Explained(verdict, run, events, type, loaded.FirstDifference) : verdict;
+    }
+
+    private ReplayVerdict Explained(ReplayVerdict verdict, RunKey run, List<(WorkflowEvent Event, DateTimeOffset At)> events, WorkflowType type, FirstDifference? first)
+    {
+        var (explained, patience) = (verdict, new Patience(RestWithin));
+        var cameBack = ApartThread.Run(patience, () => explained = Diagnosis.Of(verdict, run, events, type, registry, first, patience));
+        if (!patience.IsOver) return explained;
+        return verdict with
+        {
+            KeepsThread = !cameBack,
+            Note = $"What differs behind it is not known: there the code {(patience.Held ?? $"did not come to rest within {Overdue.Text(RestWithin)}")}{(patience.Place is { } at ? $" at {at}" : "")}.",
+        };
     }
 
     private static ReplayVerdict Threw(ReplayVerdict verdict, Exception thrown, long version)
@@ -94,7 +134,7 @@ public sealed class Replayer
         new(run, workflow, version, ReplayResult.CannotReplay, events, 0, false, why);
 
     /// <summary>What a replay needs of a host: nothing that could do anything.</summary>
-    internal static RunContext Sealed(WorkflowRegistry registry, Action<WorkflowEvent, WorkflowEvent>? matched = null, LenientReplay? lenient = null, Action<string>? left = null) => new()
+    internal static RunContext Sealed(WorkflowRegistry registry, Action<WorkflowEvent, WorkflowEvent>? matched = null, LenientReplay? lenient = null, Action<string>? left = null, Patience? patience = null) => new()
     {
         Registry = registry,
         HostId = "replay",
@@ -104,6 +144,7 @@ public sealed class Replayer
         OnForeignWork = _ => left ?? (static _ => { }),
         Matched = matched,
         Lenient = lenient,
+        Patience = patience,
     };
 
     private sealed class Strict(bool compare)
@@ -115,7 +156,7 @@ public sealed class Replayer
 
         public string? Left => left;
 
-        public RunContext Context(WorkflowRegistry registry) => Sealed(registry, compare ? Compare : null, null, what => left ??= what);
+        public RunContext Context(WorkflowRegistry registry, Patience patience) => Sealed(registry, compare ? Compare : null, null, what => left ??= what, patience);
 
         private void Compare(WorkflowEvent recorded, WorkflowEvent asked)
         {

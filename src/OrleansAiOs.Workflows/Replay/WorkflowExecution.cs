@@ -15,6 +15,7 @@ internal sealed class WorkflowExecution
 {
     private readonly DeterministicScheduler scheduler;
     private readonly Workflow code;
+    private readonly Patience? patience;
     private readonly Dictionary<int, Waiter> waiting = [];
     private readonly CancellationTokenSource cancellation = new();
     private Dictionary<string, SignalWait>? signals;
@@ -27,10 +28,10 @@ internal sealed class WorkflowExecution
     private Action<WorkflowEvent>? live;
     private bool showsMore;
 
-    public WorkflowExecution(Workflow code, RunState state, Action<string> onForeignWork)
+    public WorkflowExecution(Workflow code, RunState state, Action<string> onForeignWork, Patience? patience = null)
     {
-        (this.code, State) = (code, state);
-        scheduler = new DeterministicScheduler(onForeignWork);
+        (this.code, State, this.patience) = (code, state, patience);
+        scheduler = new DeterministicScheduler(onForeignWork, patience);
         Time = new WorkflowTime(this);
         (Queries, Updates) = (new Queries(scheduler), new Updates(this));
         Loops = new CheckpointedLoop(this);
@@ -69,7 +70,13 @@ internal sealed class WorkflowExecution
     /// <summary>Whether the caller is the run's code in its turn, and not a finalizer or another thread.</summary>
     public bool IsOnTurn => scheduler.IsOnTurn;
 
-    public void DemandTurn() => scheduler.DemandTurn();
+    /// <exception cref="InvalidOperationException">The caller is not the run's code in its turn.</exception>
+    /// <exception cref="OverdueException">The time of its replay is over.</exception>
+    public void DemandTurn()
+    {
+        scheduler.DemandTurn();
+        patience?.Demand();
+    }
 
     public void Collected() => scheduler.Collected();
 

@@ -14,23 +14,36 @@ namespace OrleansAiOs.Workflows.Stepping;
 /// Running code cannot be copied, and cannot go back. So a moment is read out into plain data when the replay passes it, and kept; what
 /// lies before the place of the replay and was not kept is read by one replay from the start, which keeps the moments of a whole window
 /// before the one asked for. Going back by one therefore costs a replay once in a window, and else nothing.
+///
+/// Where the code does not come to rest in time, or is held, it is taken no further: the moments from there on are the history's alone.
 /// </summary>
 public sealed class RunStepper
 {
     private const int Window = 128;
     private const int KeptMax = 4096;
 
-    private readonly WorkflowRegistry registry;
+    private readonly WorkflowRegistry? registry;
+    private readonly Func<int, Moment>? elsewhere;
     private readonly RunKey run;
     private readonly List<(WorkflowEvent Event, DateTimeOffset At)> events;
     private readonly bool[]? live;
     private readonly Dictionary<int, Moment> kept = [];
     private Cursor? cursor;
+    private Cursor? codeless;
+    private int stuckFrom = int.MaxValue;
 
-    public RunStepper(WorkflowRegistry registry, RunKey run, IReadOnlyList<StoredEvent> history)
+    public RunStepper(WorkflowRegistry registry, RunKey run, IReadOnlyList<StoredEvent> history) : this(run, history) => this.registry = registry;
+
+    /// <summary>Steps through moments that are read elsewhere: in a process that is sealed off.</summary>
+    /// <param name="run">The run.</param>
+    /// <param name="history">Its history.</param>
+    /// <param name="moments">Reads the moment at a version.</param>
+    public RunStepper(RunKey run, IReadOnlyList<StoredEvent> history, Func<int, Moment> moments) : this(run, history) => elsewhere = moments;
+
+    private RunStepper(RunKey run, IReadOnlyList<StoredEvent> history)
     {
         if (history.Count == 0 || history[0].Version != 1) throw new ArgumentException("The history must be whole: it begins with event 1.", nameof(history));
-        (this.registry, this.run) = (registry, run);
+        this.run = run;
         events = [.. history.Select(stored => (stored.Read(), stored.At))];
         live = Branch.Live(events);
         if (events[0].Event is not RunStarted) throw new ArgumentException($"The history begins with a {EventNames.Of(events[0].Event)}, not with a run-started.", nameof(history));
@@ -45,6 +58,12 @@ public sealed class RunStepper
 
     /// <summary>Replays made so far.</summary>
     public int Replays { get; private set; }
+
+    /// <inheritdoc cref="Replayer.RestWithin"/>
+    public TimeSpan RestWithin { get; init; } = Replayer.DefaultRestWithin;
+
+    /// <summary>Why the code was taken no further, if it was not: it did not come to rest, or was held. Its thread may be lost to this process.</summary>
+    public string? Stuck { get; private set; }
 
     /// <summary>Goes to an event; beyond the ends, to the end.</summary>
     public Moment GoTo(long version)
@@ -88,7 +107,7 @@ public sealed class RunStepper
     /// </summary>
     public void StopAt(int version, Action stop)
     {
-        var it = new Cursor(this, Math.Clamp(version, 1, Count), stop);
+        var it = new Cursor(this, new Patience(Timeout.InfiniteTimeSpan), Math.Clamp(version, 1, Count), stop);
         while (it.Done < version && it.Advance(int.MaxValue))
         {
         }
@@ -101,14 +120,38 @@ public sealed class RunStepper
         var index = version - 1;
         if (kept.TryGetValue(index, out var known)) return known;
         if (kept.Count > KeptMax) kept.Clear();
+        if (elsewhere is not null) return kept[index] = elsewhere(version);
+        var from = index - Window;
+        if (index < stuckFrom) Take(index, from);
+        if (index >= stuckFrom)
+        {
+            if (codeless is null || codeless.Done > index) codeless = new Cursor(this, null, null, null);
+            while (codeless.Done <= index) codeless.Advance(Math.Max(from, stuckFrom));
+        }
+        return kept[index];
+    }
+
+    private void Take(int index, int from)
+    {
         if (cursor is null || cursor.Done > index)
         {
-            cursor = new Cursor(this, null, null);
+            cursor = new Cursor(this, new Patience(RestWithin), null, null);
             Replays++;
         }
-        var from = index - Window;
-        while (cursor.Done <= index) cursor.Advance(from);
-        return kept[index];
+        var (it, patience) = (cursor, cursor.Patience!);
+        var cameBack = ApartThread.Run(patience, () =>
+        {
+            while (it.Done <= index && !patience.IsOver)
+            {
+                it.Advance(from);
+                patience.Rest();
+            }
+        });
+        if (!patience.IsOver) return;
+        // What it has kept of the input that it did not come to the end of stands for nothing.
+        (cursor, stuckFrom) = (null, it.Input);
+        foreach (var later in kept.Keys.Where(at => at >= stuckFrom).ToList()) kept.Remove(later);
+        Stuck = new Overdue(patience, RestWithin, registry!, run, events, it.Replay).Why(cameBack);
     }
 
     private static bool IsOf(WorkflowEvent e, IReadOnlyCollection<string> kinds) =>
@@ -136,34 +179,46 @@ public sealed class RunStepper
     private sealed class Cursor
     {
         private readonly RunStepper stepper;
-        private readonly WorkflowRun replay;
+        private readonly WorkflowRun? replay;
         private readonly RunState fold;
         private readonly int? stopAt;
         private readonly Action? stop;
         private int keepFrom;
         private CodePlace? askedAt;
 
-        public Cursor(RunStepper stepper, int? stopAt, Action? stop)
+        /// <param name="stepper">What it reads for.</param>
+        /// <param name="patience">With the code; null to read on without it.</param>
+        /// <param name="stopAt">The event to stop at.</param>
+        /// <param name="stop">What to do there.</param>
+        public Cursor(RunStepper stepper, Patience? patience, int? stopAt, Action? stop)
         {
-            (this.stepper, this.stopAt, this.stop) = (stepper, stopAt, stop);
+            (this.stepper, Patience, this.stopAt, this.stop) = (stepper, patience, stopAt, stop);
             fold = new RunState(stepper.run);
-            replay = WorkflowRun.Begin(stepper.run, stepper.events, Replayer.Sealed(stepper.registry, Matched));
+            if (patience is not null) replay = WorkflowRun.Begin(stepper.run, stepper.events, Replayer.Sealed(stepper.registry!, Matched, patience: patience));
         }
+
+        public Patience? Patience { get; }
+
+        public WorkflowRun Replay => replay!;
 
         /// <summary>Events that the replay has behind it.</summary>
         public int Done { get; private set; }
+
+        /// <summary>The index of the input that was shown last.</summary>
+        public int Input { get; private set; }
 
         /// <summary>Shows the code the next input, and keeps the moments from an index on.</summary>
         /// <returns>False at the end.</returns>
         public bool Advance(int from)
         {
             if (Done >= stepper.events.Count) return false;
-            (keepFrom, askedAt) = (from, null);
+            (keepFrom, askedAt, Input) = (from, null, Done);
             var behind = Done + 1;
             while (behind < stepper.events.Count && stepper.events[behind].Event.IsCommand) behind++;
             if (Done + 1 == stopAt) stop!();
             Fold();
-            replay.ReplayNext();
+            replay?.ReplayNext();
+            if (Patience is { IsOver: true }) return true;
             // What the code was not asked about: it is parked, or has gone another way.
             while (Done < behind)
             {
@@ -186,6 +241,7 @@ public sealed class RunStepper
         // On the code's stack: it asks for the next event.
         private void Matched(WorkflowEvent recorded, WorkflowEvent asked)
         {
+            if (Patience is { IsOver: true }) return;
             if (Done + 1 == stopAt) stop!();
             var line = Done > keepFrom ? CodePlace.OfCaller() : null;
             Keep(line);
@@ -198,10 +254,10 @@ public sealed class RunStepper
             var index = Done - 1;
             if (index < keepFrom) return;
             var (e, at) = stepper.events[index];
-            var (fields, frames) = replay.Execution is { } code ? CodeState.Read(code) : ([], []);
-            var difference = replay.LoadFault is { } fault ? $"{fault.Reason}. {fault.Detail}" : null;
+            var (fields, frames) = replay?.Execution is { } code ? CodeState.Read(code) : ([], []);
+            var difference = replay is null ? stepper.Stuck : replay.LoadFault is { } fault ? $"{fault.Reason}. {fault.Detail}" : null;
             stepper.kept[index] = new Moment(index + 1, EventNames.Of(e), Describe(e), at, e.IsCommand, askedAt, fold.Status, [.. fold.InOrder<OpenStep>().Select(step => step.Describe())],
-                [.. replay.Execution?.AwaitedSignals ?? []], fields, frames, line, difference);
+                [.. replay?.Execution?.AwaitedSignals ?? []], fields, frames, line, difference);
         }
     }
 }

@@ -89,10 +89,14 @@ internal sealed class WorkflowRun
         return run;
     }
 
-    private void ReplayAll()
+    /// <summary>Replays all of its history, or as much as the patience with its code allows.</summary>
+    public void ReplayAll()
     {
         while (ReplayNext())
         {
+            if (context.Patience is not { } patience) continue;
+            if (patience.IsOver) return;
+            patience.Rest();
         }
         (past, notShown) = ([], null);
     }
@@ -140,6 +144,7 @@ internal sealed class WorkflowRun
         execution!.DeliverRecorded(inputs, commands);
         var seen = execution.CommandsSeen;
         (FirstDifference, ReplayFault) = (execution.Difference, execution.Difference is null ? execution.Fault : null);
+        if (context.Patience is { IsOver: true }) return; // cut short: what it did not ask for yet it may still have asked for
         if (execution.Difference is not null)
             CannotRun("The history cannot be replayed with this build", $"In its replay, {execution.Difference}. `aios replay {State.Run.Id}` shows all that differs, and the patch that makes it safe.");
         else if (execution.Fault is { } fault)
@@ -224,7 +229,7 @@ internal sealed class WorkflowRun
     private void CreateCode(RunStarted started, string? version)
     {
         if (context.Registry.Find(started.Workflow, version) is { } type)
-            execution = new WorkflowExecution(type.Create(), State, context.OnForeignWork(State.Run)) { Lenient = context.Lenient, Matched = context.Matched };
+            execution = new WorkflowExecution(type.Create(), State, context.OnForeignWork(State.Run), context.Patience) { Lenient = context.Lenient, Matched = context.Matched };
         // What the sagas had registered is known also of a run whose code no longer follows.
         if (execution is not null) undos = execution.Undos;
         if (execution is not null) return;

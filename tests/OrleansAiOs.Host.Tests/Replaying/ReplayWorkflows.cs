@@ -20,25 +20,43 @@ internal sealed class Changing : Workflow<int, int>
 {
     public const string ReachVariable = "AIOS_TEST_REPLAY_REACHES";
     public const string ChangeVariable = "AIOS_TEST_REPLAY_CHANGED";
+    public const string StuckVariable = "AIOS_TEST_REPLAY_STUCK";
 
 #pragma warning disable AIOS001, AIOS002, AIOS003, AIOS004, AIOS005, AIOS006, AIOS007, AIOS008, AIOS009, AIOS010
     protected override async Task<int> RunAsync(int n)
     {
         n = await Call(ReplayTools.Add, n);
-        if (Environment.GetEnvironmentVariable(ReachVariable) is { Length: > 0 } url)
-        {
-            using var http = new HttpClient();
-            try
-            {
-                await http.GetAsync(url);
-            }
-            catch (HttpRequestException)
-            {
-            }
-        }
+        if (Environment.GetEnvironmentVariable(ReachVariable) is { Length: > 0 } where) await Reach(where);
+        if (Environment.GetEnvironmentVariable(StuckVariable) is "loops")
+            while (n > 0) { } // the endless line
         if (Environment.GetEnvironmentVariable(ChangeVariable) is { Length: > 0 })
             await Call(ReplayTools.Extra, n); // the inserted line
         return await Call(ReplayTools.Add, n);
+    }
+
+    // As code may: with an exception swallowed, and from another thread.
+    private static async Task Reach(string where)
+    {
+        var (how, to) = where.Split(' ') switch { [var one, var other] => (one, new Uri(other)), _ => throw new ArgumentException(where) };
+        try
+        {
+            using var http = new HttpClient();
+            switch (how)
+            {
+                case "http": await http.GetAsync(to); break;
+                case "connects": using (var socket = new System.Net.Sockets.TcpClient()) socket.Connect(to.Host, to.Port); break;
+                case "elsewhere": Task.Run(() => http.GetAsync(to)).Wait(); break;
+                case "forgets":
+                    // A thread that nothing connects with the replay.
+                    var thread = new Thread(() => http.Send(new HttpRequestMessage(HttpMethod.Get, to)));
+                    thread.UnsafeStart();
+                    while ((thread.ThreadState & ThreadState.WaitSleepJoin) == 0) Thread.Yield();
+                    break;
+            }
+        }
+        catch (Exception e) when (e is HttpRequestException or System.Net.Sockets.SocketException or AggregateException)
+        {
+        }
     }
 #pragma warning restore AIOS001, AIOS002, AIOS003, AIOS004, AIOS005, AIOS006, AIOS007, AIOS008, AIOS009, AIOS010
 }

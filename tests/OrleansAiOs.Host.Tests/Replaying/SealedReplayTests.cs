@@ -59,19 +59,97 @@ public sealed class SealedReplayTests : IAsyncLifetime
         json.GetProperty("verdict").GetProperty("byteEqual").GetBoolean().Should().BeTrue();
     }
 
-    [Fact]
-    public async Task Code_that_tries_to_reach_out_fails_its_replay_and_nothing_arrives()
+    [Theory]
+    [InlineData("http")]
+    [InlineData("connects")]
+    [InlineData("elsewhere")]
+    [InlineData("forgets")]
+    public async Task Code_that_tries_to_reach_out_fails_its_replay_and_nothing_arrives(string how)
     {
-        using var listener = new TcpListener(IPAddress.Loopback, 0);
-        listener.Start();
-        var run = await With(Changing.ReachVariable, $"http://127.0.0.1:{((IPEndPoint)listener.LocalEndpoint).Port}/pay", () => CliRun.Of(["replay", One, "--pack", Build]));
+        using var listener = Listening(out var address);
+        var run = await With(Changing.ReachVariable, $"{how} {address}", () => CliRun.Of(["replay", One, "--pack", Build, "--within", "60"]));
         run.Code.Should().Be(10, run.Output + run.Error);
-        run.Output.Should().Contain("CANNOT BE REPLAYED").And.Contain("reached out");
-        if (CanSeal) listener.Pending().Should().BeFalse("an empty network namespace reaches not even this machine");
-        // That the test can tell: from this process the same call does arrive.
-        using var client = new TcpClient();
-        await client.ConnectAsync((IPEndPoint)listener.LocalEndpoint);
-        listener.Pending().Should().BeTrue();
+        (run.Output + run.Error).Should().Contain("reached out");
+        if (how != "forgets") run.Output.Should().Contain("CANNOT BE REPLAYED").And.Contain("behind event 3 (step-completed, step 1)");
+        if (how is "http" or "connects") run.Output.Should().Contain("ReplayWorkflows.cs:");
+        listener.Pending().Should().BeFalse("who reaches out is held before anything is sent");
+        await CanTell(listener);
+    }
+
+    /// <summary>
+    /// Where namespaces are refused (most containers) sockets are watched, and that is all there is. Here the system refuses them: the
+    /// <c>unshare</c> found first says so, as the real one does there. All else is as everywhere: the process, its seal and the code in it.
+    /// </summary>
+    [Theory]
+    [InlineData("http")]
+    [InlineData("connects")]
+    [InlineData("elsewhere")]
+    [InlineData("forgets")]
+    public async Task Where_namespaces_are_refused_code_that_reaches_out_fails_just_so(string how)
+    {
+        await using var refused = await NoNamespacesAsync();
+        using var listener = Listening(out var address);
+        var run = await With(Changing.ReachVariable, $"{how} {address}", () => CliRun.Of(["replay", One, "--pack", Build, "--within", "60"]));
+        run.Code.Should().Be(10, run.Output + run.Error);
+        (run.Output + run.Error).Should().Contain("reached out");
+        if (how != "forgets") run.Output.Should().Contain("sealed by watched-sockets");
+        listener.Pending().Should().BeFalse("who reaches out is held before anything is sent");
+        await CanTell(listener);
+
+        var honest = await CliRun.Of(["replay", One, "--pack", Build]);
+        honest.Code.Should().Be(0, honest.Output + honest.Error);
+        honest.Output.Should().Contain("sealed by watched-sockets");
+    }
+
+    [Fact]
+    public async Task A_name_that_is_looked_up_is_reaching_out_too()
+    {
+        await using var refused = await NoNamespacesAsync();
+        var run = await With(Changing.ReachVariable, "connects tcp://no-such-host.invalid:80", () => CliRun.Of(["replay", One, "--pack", Build]));
+        run.Code.Should().Be(10, run.Output + run.Error);
+        run.Output.Should().Contain("reached out of the replay, to System.Net.NameResolution (no-such-host.invalid)");
+    }
+
+    [Fact]
+    public async Task The_debugger_runs_the_code_under_the_same_seal_and_ends_with_10_when_it_reaches_out()
+    {
+        var honest = await CliRun.Of(["debug", One, "--pack", Build, "--commands", "g 3,w,e"]);
+        honest.Code.Should().Be(0, honest.Output + honest.Error);
+        honest.Error.Should().Contain($"sealed by {(CanSeal ? "network-namespace" : "watched-sockets")}");
+        honest.Output.Should().Contain("n: Int32 =");
+
+        using var listener = Listening(out var address);
+        var reaching = await With(Changing.ReachVariable, $"http {address}", () => CliRun.Of(["debug", One, "--pack", Build, "--commands", "n,n,e"]));
+        reaching.Code.Should().Be(10, reaching.Output + reaching.Error);
+        reaching.Output.Should().Contain("! The workflow's code reached out of the replay, to System.Net.Http").And.Contain("run-completed", "the history is stepped through to its end");
+        listener.Pending().Should().BeFalse();
+        await CanTell(listener);
+
+        await using var refused = await NoNamespacesAsync();
+        var watched = await With(Changing.ReachVariable, $"elsewhere {address}", () => CliRun.Of(["debug", One, "--pack", Build, "--commands", "e"]));
+        watched.Code.Should().Be(10, watched.Output + watched.Error);
+        watched.Error.Should().Contain("sealed by watched-sockets");
+        listener.Pending().Should().BeFalse();
+    }
+
+    [Fact]
+    public async Task Code_that_loops_for_ever_ends_its_own_replay_and_not_the_others()
+    {
+        var line = 1 + Array.FindIndex(await File.ReadAllLinesAsync(Source()), text => text.Contains("n = await Call(ReplayTools.Add", StringComparison.Ordinal));
+        var one = await With(Changing.StuckVariable, "loops", () => CliRun.Of(["replay", One, "--pack", Build, "--within", "2"]));
+        one.Code.Should().Be(10, one.Output + one.Error);
+        one.Output.Should().Contain($"did not come to rest within 2 s behind event 3 (step-completed, step 1): it went on from ReplayWorkflows.cs:{line}");
+
+        var gate = await With(Changing.StuckVariable, "loops", () => CliRun.Of(["replay", Many, "--against", Build, "--within", "2", "--json"]));
+        gate.Code.Should().Be(10, gate.Output + gate.Error);
+        var types = JsonDocument.Parse(gate.Output).RootElement.GetProperty("report").GetProperty("types").EnumerateArray().ToDictionary(type => type.GetProperty("workflow").GetString()!);
+        types["replay-steady"].GetProperty("safe").GetInt32().Should().Be(14, "they are replayed all the same");
+        types["replay-changing"].GetProperty("cannotReplay").GetInt32().Should().Be(6);
+        string.Concat(types["replay-changing"].GetProperty("differences").EnumerateArray().Select(difference => difference.GetProperty("why").GetString())).Should().Contain("did not come to rest").And.Contain("Not replayed");
+
+        var debug = await With(Changing.StuckVariable, "loops", () => CliRun.Of(["debug", One, "--pack", Build, "--within", "2", "--commands", "e"]));
+        debug.Code.Should().Be(10, debug.Output + debug.Error);
+        debug.Output.Should().Contain("did not come to rest within 2 s");
     }
 
     [Fact]
@@ -114,6 +192,42 @@ public sealed class SealedReplayTests : IAsyncLifetime
         var others = await With(Changing.ChangeVariable, "1", () => CliRun.Of(["replay", Many, "--against", Build, "--query", "workflow=replay-steady", "--query", "status=open", "--sample", "5"]));
         others.Code.Should().Be(0, others.Output + others.Error);
         others.Output.Should().Contain("5 runs");
+    }
+
+    private static TcpListener Listening(out string address)
+    {
+        var listener = new TcpListener(IPAddress.Loopback, 0);
+        listener.Start();
+        address = $"http://127.0.0.1:{((IPEndPoint)listener.LocalEndpoint).Port}/pay";
+        return listener;
+    }
+
+    // From this process the same call does arrive.
+    private static async Task CanTell(TcpListener listener)
+    {
+        using var client = new TcpClient();
+        await client.ConnectAsync((IPEndPoint)listener.LocalEndpoint);
+        listener.Pending().Should().BeTrue();
+        listener.AcceptTcpClient().Dispose();
+    }
+
+    private async Task<Restored> NoNamespacesAsync()
+    {
+        var stub = Path.Combine(folder, "unshare");
+        await File.WriteAllTextAsync(stub, "#!/bin/sh\necho 'unshare: unshare failed: Operation not permitted' >&2\nexit 1\n");
+        if (!OperatingSystem.IsWindows()) File.SetUnixFileMode(stub, (UnixFileMode)0b111_101_101);
+        var path = Environment.GetEnvironmentVariable("PATH");
+        Environment.SetEnvironmentVariable("PATH", $"{folder}{Path.PathSeparator}{path}");
+        return new Restored(() => Environment.SetEnvironmentVariable("PATH", path));
+    }
+
+    private sealed class Restored(Action restore) : IAsyncDisposable
+    {
+        public ValueTask DisposeAsync()
+        {
+            restore();
+            return ValueTask.CompletedTask;
+        }
     }
 
     private static bool CanSeal

@@ -6,11 +6,8 @@ namespace OrleansAiOs.Workflows.Tests.Replay;
 public sealed class OldSampleTests
 {
     [Fact]
-    public Task Histories_of_the_sample_workflows_replay_byte_for_byte()
-    {
-        var code = SampleCode.Build(SampleCode.Source);
-        return StoredHistories.ReplayAsync(Path.Combine(Folder(), "Histories", "samples.ndjson"), code, () => code.All.Select(type => (new RunKey("default", type.Name), SampleCode.Run(code, type.Name))));
-    }
+    public Task Histories_of_the_sample_workflows_replay_byte_for_byte() =>
+        StoredHistories.ReplayAsync(Path.Combine(Folder(), "Histories", "samples.ndjson"), SampleBuild.Build(SampleCode.Source), () => Corpus.Samples.Histories.Select(one => (new RunKey("default", one.Key), one.Value)));
 
     private static string Folder([System.Runtime.CompilerServices.CallerFilePath] string here = "") => Path.GetDirectoryName(here)!;
 }

@@ -1,12 +1,4 @@
-using System.Runtime.Loader;
-using Microsoft.CodeAnalysis;
-using Microsoft.CodeAnalysis.CSharp;
-using Microsoft.CodeAnalysis.Emit;
-using Microsoft.CodeAnalysis.Text;
-using Microsoft.Extensions.DependencyInjection;
 using OrleansAiOs.Testing.Simulation;
-using OrleansAiOs.Workflows.History;
-using OrleansAiOs.Workflows.Hosting;
 
 namespace OrleansAiOs.Workflows.Tests.Replay;
 
@@ -136,68 +128,17 @@ internal static class SampleCode
         }
         """;
 
-    private static readonly MetadataReference[] References =
-    [
-        .. ((string)AppContext.GetData("TRUSTED_PLATFORM_ASSEMBLIES")!).Split(System.IO.Path.PathSeparator)
-            .Where(path => System.IO.Path.GetFileName(path) is "System.Runtime.dll" or "System.Private.CoreLib.dll" or "System.Collections.dll" or "System.Linq.dll" or "System.Text.Json.dll"
-                or "System.Threading.dll" or "System.Net.Http.dll" or "System.Net.Primitives.dll" or "System.Data.Common.dll" or "System.ComponentModel.dll" or "netstandard.dll"
-                or "System.Private.Uri.dll" or "System.Memory.dll")
-            .Select(path => MetadataReference.CreateFromFile(path)),
-        MetadataReference.CreateFromFile(typeof(Workflow).Assembly.Location),
-    ];
-
-    /// <summary>Builds the source and loads it, with symbols.</summary>
-    public static WorkflowRegistry Build(string source) => BuildAll([source])[0].Code ?? throw new InvalidOperationException($"The source does not compile: {BuildAll([source])[0].Objection}");
-
-    /// <summary>Builds many sources at once, each in a namespace of its own; what does not compile is null, with the reason.</summary>
-    public static IReadOnlyList<(WorkflowRegistry? Code, string? Objection)> BuildAll(IReadOnlyList<string> sources)
+    /// <summary>What the runs need from outside.</summary>
+    public static async Task DriveAsync(VirtualHost world, RunKey run, string workflow)
     {
-        var trees = sources.Select((source, i) => CSharpSyntaxTree.ParseText(SourceText.From(source.Replace("namespace Samples;", $"namespace Samples{i};"), System.Text.Encoding.UTF8),
-            new CSharpParseOptions(LanguageVersion.Latest), $"/samples/{i}/Shop.cs")).ToList();
-        var compilation = CSharpCompilation.Create($"Samples-{Guid.NewGuid():N}", trees, References, new CSharpCompilationOptions(OutputKind.DynamicallyLinkedLibrary, optimizationLevel: OptimizationLevel.Debug));
-        var wrong = compilation.GetDiagnostics().Where(d => d.Severity == DiagnosticSeverity.Error).GroupBy(d => d.Location.SourceTree!).ToDictionary(group => group.Key, group => group.First().ToString());
-        compilation = compilation.RemoveSyntaxTrees(wrong.Keys);
-        using var code = new MemoryStream();
-        using var symbols = new MemoryStream();
-        var result = compilation.Emit(code, symbols, options: new EmitOptions(debugInformationFormat: DebugInformationFormat.PortablePdb));
-        if (!result.Success) throw new InvalidOperationException(string.Join("; ", result.Diagnostics.Where(d => d.Severity == DiagnosticSeverity.Error).Take(3)));
-        (code.Position, symbols.Position) = (0, 0);
-        var assembly = new AssemblyLoadContext(null, isCollectible: true).LoadFromStream(code, symbols);
-        var add = typeof(WorkflowRegistry).GetMethods().Single(method => method is { Name: "Add", IsGenericMethod: true });
-        return [.. trees.Select((tree, i) =>
+        switch (workflow)
         {
-            if (wrong.TryGetValue(tree, out var objection)) return (null, objection);
-            var registry = new WorkflowRegistry();
-            foreach (var type in assembly.GetTypes().Where(type => type.Namespace == $"Samples{i}" && type.IsSubclassOf(typeof(Workflow)))) add.MakeGenericMethod(type).Invoke(registry, null);
-            return ((WorkflowRegistry?)registry, (string?)null);
-        })];
-    }
-
-    /// <summary>Runs a workflow of the unedited source to its end, in virtual time, and answers its history.</summary>
-    public static IReadOnlyList<StoredEvent> Run(WorkflowRegistry registry, string workflow)
-    {
-        var world = new VirtualHost(registry, () => new ServiceCollection().BuildServiceProvider());
-        IReadOnlyList<StoredEvent> history = [];
-        world.Run(async _ =>
-        {
-            var run = (await world.SendAsync(host => host.StartRunAsync(new StartRun(workflow, JsonText.From(workflow == "purchase" ? 100 : 3), workflow), "paula"))).Run;
-            switch (workflow)
-            {
-                case "purchase":
-                    var row = await world.UntilAsync(run, r => r.AwaitsApproval);
-                    await world.SendAsync(host => host.DecideAsync(run, row.Waits.Single().Step!.Value, true, new Decider("mia", ["manager"], "key"), key: "d"));
-                    break;
-                case "listen":
-                    foreach (var (name, value) in new (string, object)[] { ("count", 4), ("word", "hello"), ("count", 5), ("count", 6) })
-                    {
-                        await world.UntilAsync(run, r => r.Waits.Any(w => w.Kind == "signal" && w.Name == name) && !r.Busy);
-                        await world.SendAsync(host => host.SignalAsync(run, name, JsonText.From(value), "mia"));
-                    }
-                    break;
-            }
-            await world.UntilAsync(run, r => r.ClosedAt is not null);
-            history = await world.Store.ReadAsync(run, 1, default);
-        }, within: TimeSpan.FromDays(30));
-        return history;
+            case "purchase":
+                await Corpus.DecideAsync(world, run, "manager");
+                break;
+            case "listen":
+                foreach (var (name, value) in new (string, object)[] { ("count", 4), ("word", "hello"), ("count", 5), ("count", 6) }) await Corpus.SignalAsync(world, run, name, value);
+                break;
+        }
     }
 }
