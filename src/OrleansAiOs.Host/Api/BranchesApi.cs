@@ -16,10 +16,14 @@ internal sealed record ResetRequest(long To, string? Why = null, Dictionary<stri
 internal sealed record ForkRequest(long At, string? Id = null, JsonElement? Input = null, string? CodeVersion = null, Dictionary<string, JsonElement>? Outcomes = null,
     Dictionary<string, string>? Effects = null, string? Why = null);
 
-internal sealed record EffectView(int Step, string Activity, Effect Effect, string Key, bool OpenAtCut, string Outcome, JsonElement? Result, Failure? Failure, string? Undo,
+/// <param name="Activity">What was called; null of a child.</param>
+/// <param name="Workflow">Of a child: its workflow.</param>
+/// <param name="Child">Of a child: its run.</param>
+internal sealed record EffectView(int Step, string? Activity, Effect? Effect, string? Workflow, string? Child, string Key, bool OpenAtCut, string Outcome, JsonElement? Result, Failure? Failure, string? Undo,
     IReadOnlyList<string> CanBe, string? Default)
 {
-    public static EffectView Of(EffectBeyond effect) => new(effect.Step, effect.Activity, effect.Effect, effect.Key, effect.OpenAtCut, effect.Outcome, effect.Result?.ToElement(), effect.Failure,
+    public static EffectView Of(EffectBeyond effect) => new(effect.Step, effect.Child is null ? effect.Activity : null,
+        effect.Child is null ? effect.Effect : null, effect.Child is null ? null : effect.Activity, effect.Child, effect.Key, effect.OpenAtCut, effect.Outcome, effect.Result?.ToElement(), effect.Failure,
         effect.Undo, [.. effect.CanBe.Select(Word)], effect.Default is { } usual ? Word(usual) : null);
 
     private static string Word(EffectAction action) => action.ToString().ToLowerInvariant();

@@ -13,7 +13,7 @@ internal static class ResetCommand
         var why = new Option<string?>("--why") { Description = "Why; kept in the history.", HelpName = "TEXT" };
         var effects = Branching.Effects();
         var drop = new Option<bool>("--drop-signals") { Description = "Signals that came behind the cut are forgotten; else the code is shown them again." };
-        return client.Change("reset", "Let a run go on from an earlier event, also one that is parked or over. What it did since then is chosen effect by effect; without a choice they are listed.",
+        return client.Change("reset", "Let a run go on from an earlier event, also one that is parked or over. What it did since then is chosen effect by effect, child run by child run; without a choice they are listed.",
             id, to, why, effects, drop).Does(call => client.SendAsync(call, HttpMethod.Post, $"{ApiPaths.Run(call.Get(id))}/reset",
             new { to = call.Get(to), why = call.Get(why), effects = Branching.Chosen(call.Get(effects)), dropSignals = call.Get(drop) }, $"{call.Get(id)} goes on from event {call.Get(to)}"));
     }
@@ -32,7 +32,7 @@ internal static class ForkCommand
         var outcomes = new Option<string[]>("--outcome") { Description = "Another result of a step that is taken over, or open at the cut; may be repeated.", HelpName = "STEP=JSON" };
         var effects = Branching.Effects();
         var why = new Option<string?>("--why") { Description = "Why; kept in the history.", HelpName = "TEXT" };
-        return client.Change("fork", "Start a run from an event of another. What that did behind it is chosen effect by effect; without a choice they are listed.",
+        return client.Change("fork", "Start a run from an event of another. What that did behind it is chosen effect by effect, child run by child run; without a choice they are listed.",
             id, at, newId, input, version, outcomes, effects, why).Does(async call =>
         {
             JsonElement? changed = call.Get(input) is { } given ? await JsonArgument.ReadAsync(given, call.Cancellation) : null;
@@ -59,7 +59,7 @@ internal static class ForkCommand
 
 internal static class Branching
 {
-    public static Option<string[]> Effects() => new("--effect") { Description = "What becomes of an effect behind the cut; may be repeated.", HelpName = "STEP=reuse|redo|compensate" };
+    public static Option<string[]> Effects() => new("--effect") { Description = "What becomes of an effect or a child run behind the cut; may be repeated.", HelpName = "STEP=reuse|redo|compensate" };
 
     public static Dictionary<string, string>? Chosen(string[]? given)
     {

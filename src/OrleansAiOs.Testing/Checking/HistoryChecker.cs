@@ -96,41 +96,71 @@ public sealed class HistoryChecker(CheckerOptions options)
 
     // ---- I13 ----
 
-    private readonly HashSet<RunKey> parents = [];
-    private readonly Dictionary<RunKey, (ParentRun Parent, RunClosed? End, bool Settled)> children = [];
-    private readonly Dictionary<(RunKey Parent, int Step), (ChildScheduled Scheduled, StepEvent? Ended, bool Closed, bool Settled)> childSteps = [];
+    private readonly Dictionary<RunKey, Parent> parents = [];
+    private readonly Dictionary<RunKey, (ParentRun Parent, List<RunClosed> Ends, bool IsOver, bool Settled)> children = [];
 
-    // Of a history too long to be kept: what ties it to others.
+    /// <summary>Of a history too long to be kept: what ties it to others.</summary>
+    /// <param name="Steps">The steps that have a child, with its run.</param>
+    /// <param name="Ever">Every run that was the child of a step, also on branches that a reset left.</param>
+    private sealed record Parent(List<(int Number, StepGrammar.Step Step, string Child, ParentClose Policy)> Steps, HashSet<(int Step, string Run)> Ever, List<EffectChoice> Choices, HashSet<string> Waiting,
+        bool IsFork, bool HasBegun, bool Closed, bool Settled);
+
     private void NoteKin(RunKey run, List<(WorkflowEvent Event, DateTimeOffset At)> events, StepGrammar grammar)
     {
-        if (grammar.Steps.Values.Any(step => step.Opened is ChildScheduled)) parents.Add(run);
         var live = Branch.Live(events);
-        var end = events.Where((_, i) => live?[i] is not false).Select(e => e.Event).OfType<RunClosed>().FirstOrDefault();
+        var isOver = events.Where((e, i) => live?[i] is not false && e.Event is RunClosed).Any();
         var settled = events[^1].Event is RunSettled;
-        if (events[0].Event is RunStarted { Parent: { } parent }) children[run] = (parent, end, settled);
-        foreach (var (number, step) in grammar.Steps)
-            if (step.Opened is ChildScheduled scheduled) childSteps[(run, number)] = (scheduled, step.Ended, end is not null, settled);
+        if (grammar.Children.Count > 0)
+            parents[run] = new Parent([.. grammar.Steps.Where(step => step.Key > 0 && step.Value is { Child: not null, IsCopied: false }).Select(step => (step.Key, step.Value, step.Value.Child!, ((ChildScheduled)step.Value.Opened).OnParentClose))],
+                grammar.Children, grammar.ChildChoices, [.. grammar.Waiting], events[0].Event is RunStarted { ForkedFrom: not null }, grammar.HasBegun, isOver, settled);
+        // How it ended before a reset stays true for who was told.
+        if (events[0].Event is RunStarted { Parent: { } parent }) children[run] = (parent, [.. events.Select(e => e.Event).OfType<RunClosed>()], isOver, settled);
     }
 
     private IEnumerable<Violation> CheckKin()
     {
-        foreach (var ((parent, step), (scheduled, ended, closed, settled)) in childSteps)
+        foreach (var (run, parent) in parents)
         {
-            var id = new RunKey(parent.Tenant, scheduled.Run);
-            var isOurs = children.TryGetValue(id, out var child) && child.Parent == new ParentRun(parent.Id, step);
-            if (ended is not null && isOurs && child.End is null)
-                yield return new Violation("I13", parent, $"{EventNames.Of(ended)} of step {step}, and its child run {id} has not ended");
-            if (ended is ChildCompleted completed && (!isOurs || child.End is not RunCompleted { Result: var result } || !CanonicalJson.Write(result).AsSpan().SequenceEqual(CanonicalJson.Write(completed.Result))))
-                yield return new Violation("I13", parent, $"step {step} completed with a result that its child run {id} does not have");
-            if (ended is null && isOurs && child.Settled && !closed)
-                yield return new Violation("I13", parent, $"step {step} waits for its child run {id}, which has ended and believes that this is known");
-            if (ended is null && closed && settled && isOurs && child.End is null && scheduled.OnParentClose is not ParentClose.Abandon && options.AllHaveEnded)
-                yield return new Violation("I13", parent, $"it ended, and its child run {id} goes on");
+            foreach (var (number, step, child, policy) in parent.Steps)
+            {
+                var id = new RunKey(run.Tenant, child);
+                var isOurs = children.TryGetValue(id, out var known) && known.Parent == new ParentRun(run.Id, number);
+                if (step.Ended is not null && isOurs && known.Ends.Count == 0)
+                    yield return new Violation("I13", run, $"{EventNames.Of(step.Ended)} of step {number}, and its child run {id} has not ended");
+                if (step.Ended is ChildCompleted completed && !(isOurs && known.Ends.Exists(end => IsTold(end, completed.Result, null))))
+                    yield return new Violation("I13", run, $"step {number} completed with a result that its child run {id} does not have");
+                // Who has yet to ask for it will hear.
+                if (!step.IsOver && step.Now is StepGrammar.Phase.Waiting && isOurs && known is { IsOver: true, Settled: true } && !parent.Closed)
+                    yield return new Violation("I13", run, $"step {number} waits for its child run {id}, which has ended and believes that this is known");
+                if (!step.IsOver && parent is { Closed: true, Settled: true } && isOurs && !known.IsOver && policy is not ParentClose.Abandon && options.AllHaveEnded)
+                    yield return new Violation("I13", run, $"it ended, and its child run {id} goes on");
+            }
+            foreach (var choice in parent.IsFork ? [] : parent.Choices)
+            {
+                var id = new RunKey(run.Tenant, choice.Child!.Run);
+                if (choice is not { Action: EffectAction.Reuse, Child.Stays: false } || !children.TryGetValue(id, out var known) || known.Parent != new ParentRun(run.Id, choice.Step)) continue;
+                if (!known.Ends.Exists(end => IsTold(end, choice.Result, choice.Failure))) yield return new Violation("I13", run, $"it reuses an outcome for step {choice.Step} that its child run {id} never had");
+            }
+            // A run that a branch left behind goes on for nobody.
+            foreach (var (number, child) in parent.HasBegun && !parent.Closed ? parent.Ever : [])
+            {
+                var id = new RunKey(run.Tenant, child);
+                if (parent.Steps.Exists(step => step.Number == number && step.Child == child) || parent.Waiting.Contains(child)) continue;
+                if (children.TryGetValue(id, out var known) && known.Parent == new ParentRun(run.Id, number) && known.Ends.Count == 0)
+                    yield return new Violation("I13", run, $"the branch that had run {id} as the child of step {number} was left, and the child goes on");
+            }
         }
-        foreach (var (id, (parent, _, _)) in children)
-            if (childSteps.TryGetValue((new RunKey(id.Tenant, parent.Run), parent.Step), out var step) ? step.Scheduled.Run != id.Id : parents.Contains(new RunKey(id.Tenant, parent.Run)))
+        foreach (var (id, (parent, _, _, _)) in children)
+            if (parents.TryGetValue(new RunKey(id.Tenant, parent.Run), out var known) && !known.Ever.Contains((parent.Step, id.Id)))
                 yield return new Violation("I13", id, $"it was started by step {parent.Step} of run {parent.Run}, which did not schedule it");
     }
+
+    private static bool IsTold(RunClosed end, JsonText result, Failure? failure) => ChildStep.Ended(0, end) switch
+    {
+        ChildCompleted completed => failure is null && CanonicalJson.Write(completed.Result).AsSpan().SequenceEqual(CanonicalJson.Write(result)),
+        ChildFailed failed => failed.Failure == failure,
+        _ => false,
+    };
 
     // ---- I1 ----
 

@@ -72,6 +72,15 @@ internal sealed class StepGrammar
         /// <summary>How a child's end was recorded.</summary>
         public StepEvent? Ended { get; set; }
 
+        /// <summary>The run that is the step's child.</summary>
+        public string? Child { get; set; } = (opened as ChildScheduled)?.Run;
+
+        /// <summary>A cut left it open: it stays the child, and has to be asked for its end.</summary>
+        public bool IsKept { get; set; }
+
+        /// <summary>A cut left it open: another run is to be started in its place.</summary>
+        public bool IsReplaced { get; set; }
+
         public string Owner { get; set; } = "";
 
         /// <summary>The attempt of this number was not sent.</summary>
@@ -84,6 +93,18 @@ internal sealed class StepGrammar
 
     /// <summary>Steps of branches that a reset left, as they were then.</summary>
     public List<(int Number, Step Step)> Dead { get; } = [];
+
+    /// <summary>Every run that was a step's child, also on branches that a reset left.</summary>
+    public HashSet<(int Step, string Run)> Children { get; } = [];
+
+    /// <summary>What the resets chose to become of children.</summary>
+    public List<EffectChoice> ChildChoices { get; } = [];
+
+    /// <summary>Nothing is left to be done of what a reset or a fork chose.</summary>
+    public bool HasBegun => begun;
+
+    /// <summary>The children whose outcomes, or who themselves, wait for the code to ask for them.</summary>
+    public IEnumerable<string> Waiting => reuses.Values.Select(choice => choice.Child?.Run).OfType<string>();
 
     public IReadOnlyList<(string Invariant, string What)> Faults => faults;
 
@@ -132,6 +153,7 @@ internal sealed class StepGrammar
             case BranchBegun:
                 Demand(!begun, version, "I4", "the branch begins twice");
                 foreach (var (number, undoing) in steps.Where(s => s.Key < 0)) Demand(undoing.IsOver, version, "I2", $"the branch begins while step {-number} is being undone");
+                foreach (var kept in steps.Values.Where(kept => kept.IsKept && !kept.IsOver)) (kept.Now, kept.Owner, kept.IsKept) = (Phase.Attempting, host, false);
                 begun = true;
                 break;
             case UpdateAccepted accepted:
@@ -169,7 +191,7 @@ internal sealed class StepGrammar
                 break;
             case StepEvent of:
                 if (!steps.TryGetValue(of.Step, out var step)) Fault(version, "I4", $"{EventNames.Of(e)} of step {of.Step}, which was never scheduled");
-                else if (!begun && of.Step > 0 && e is (AttemptStarted or OutcomeReused or TimerFired or ApprovalExpired))
+                else if (!begun && of.Step > 0 && e is (AttemptStarted or OutcomeReused or ChildReplaced or TimerFired or ApprovalExpired))
                     Fault(version, "I4", $"{EventNames.Of(e)} of step {of.Step} before the branch has begun");
                 else if (step.IsOver) Fault(version, "I2", $"{EventNames.Of(e)} of step {of.Step}, which is over: {step.Now}");
                 else if (step.Opened is StepScheduled scheduled) OfActivity(version, of, step, scheduled);
@@ -193,11 +215,16 @@ internal sealed class StepGrammar
             NeverLeft = e is StepScheduled { Gate.Answer: not GateAnswer.Allow },
             Now = e switch { StepScheduled { Gate: { } gate } => Passed(gate), StepScheduled or ChildScheduled => Phase.Attempting, ValueRecorded => Phase.Completed, _ => Phase.Waiting },
         };
+        if (e is ChildScheduled scheduled) Children.Add((e.Step, scheduled.Run));
         if (reuses.Remove(e.Step, out var reuse))
         {
-            Demand(e is StepScheduled same && same.Activity == reuse.Activity && CanonicalJson.Digest(same.Input) == CanonicalJson.Digest(reuse.Input), version, "I2",
-                $"step {e.Step} is not the {reuse.Activity} whose outcome was to be reused");
-            (steps[e.Step].Reuse, steps[e.Step].Now) = (reuse, Phase.Pausing);
+            Demand(e switch
+            {
+                StepScheduled same => reuse.Child is null && same.Activity == reuse.Activity && CanonicalJson.Digest(same.Input) == CanonicalJson.Digest(reuse.Input),
+                ChildScheduled same => same.Run == reuse.Child?.Run && same.Workflow == reuse.Activity && CanonicalJson.Digest(same.Input) == CanonicalJson.Digest(reuse.Input),
+                _ => false,
+            }, version, "I2", $"step {e.Step} is not the {reuse.Activity} whose outcome was to be reused");
+            if (reuse.Child is not { Stays: true }) (steps[e.Step].Reuse, steps[e.Step].Now) = (reuse, Phase.Pausing);
         }
         if (e is ApprovalRequested approval)
             Demand(approval.Digest == CanonicalJson.Digest(approval.Subject), version, "I10", "the digest of what is to be approved is not that of the subject");
@@ -210,11 +237,15 @@ internal sealed class StepGrammar
         {
             if (step.IsOver && step.Last <= reset.To) continue;
             Dead.Add((number, step));
+            if (number > 0 && step.Child is { } child)
+                Demand(reset.Effects.Any(choice => choice.Step == number && choice.Child?.Run == child), version, "I13", $"the reset does not say what becomes of the child run {child} of step {number}");
             if (number < 0 || step.Opened is not StepScheduled { Effect: Effect.Keyed or Effect.Transactional or Effect.AtMostOnce } effect) continue;
             Demand(step.Now is not Phase.Completed || reset.Effects.Any(choice => choice.Step == number), version, "I2", $"{effect.Activity} (step {number}) took effect, and the reset does not say what becomes of it");
             Demand(closed || effect.Effect is not Effect.AtMostOnce || step.IsOver || step.Now is Phase.Pausing, version, "I2", $"step {number} may run at most once, and was left while its outcome was unknown");
         }
         foreach (var (number, undoing) in steps.Where(s => s.Key < 0)) Demand(undoing.IsOver, version, "I2", $"it is reset while step {-number} is being undone");
+        foreach (var (number, run) in reuses.Where(left => left.Value.Child is { Stays: true }).Select(left => (left.Key, left.Value.Child!.Run)))
+            Demand(reset.Effects.Any(choice => choice.Step == number && choice.Child?.Run == run), version, "I13", $"the reset does not say what becomes of the child run {run} that was to stay the child of step {number}");
         branch.RemoveAll(shown => shown.Version > Math.Max(reset.To, 1));
         var kept = new StepGrammar();
         foreach (var (shownVersion, shown, shownAt, shownResets) in branch) kept.Show(shownVersion, shown, shownAt, shownResets);
@@ -234,10 +265,31 @@ internal sealed class StepGrammar
             (step.Now, step.Epoch, step.FirstEpoch, step.Last) = (Phase.Pausing, resets << 16, resets << 16, version);
             step.Reuse = effects.FirstOrDefault(choice => choice.Step == number && choice.Action is EffectAction.Reuse);
         }
+        foreach (var (number, step) in steps.Where(step => !step.Value.IsOver && step.Value.Opened is ChildScheduled).ToList())
+        {
+            var choice = effects.FirstOrDefault(choice => choice.Step == number && choice.Child is not null);
+            Demand(choice is not null, version, "I13", $"it is cut while the child of step {number} is awaited, and nothing says what becomes of that");
+            (step.Now, step.Last, step.Child) = (Phase.Pausing, version, choice?.Child!.Run ?? step.Child);
+            (step.Reuse, step.IsKept, step.IsReplaced) = choice switch
+            {
+                { Action: EffectAction.Reuse, Child.Stays: true } => (null, true, false),
+                { Action: EffectAction.Reuse } => (choice, false, false),
+                _ => ((EffectChoice?)null, false, true),
+            };
+        }
         foreach (var choice in effects)
         {
+            if (choice.Child is { } child)
+            {
+                ChildChoices.Add(choice);
+                if (child.Ends is { } how)
+                {
+                    undone++;
+                    steps[-choice.Step] = new Step(new ChildScheduled(-choice.Step, choice.Activity, child.Run, choice.Input, how)) { Now = Phase.Pausing, Owner = host, Last = version };
+                }
+            }
             if (choice.Action is EffectAction.Reuse && !(steps.TryGetValue(choice.Step, out var open) && !open.IsOver)) reuses[choice.Step] = choice;
-            if (choice.Action is not EffectAction.Compensate) continue;
+            if (choice.Action is not EffectAction.Compensate || choice.Child is not null) continue;
             undone++;
             steps[-choice.Step] = new Step(new StepScheduled(-choice.Step, choice.Undo!, choice.UndoEffect, choice.UndoInput))
             {
@@ -355,14 +407,29 @@ internal sealed class StepGrammar
         step.Now = e is TimerFired ? Phase.Completed : Phase.Withdrawn;
     }
 
-    // Attempting: the child has to be reached. Waiting: it was.
+    // Attempting: the child has to be reached. Waiting: it was. Pausing: a cut left it, and it is kept, replaced, left or gives what was recorded.
     private void OfChild(long version, StepEvent e, Step step)
     {
+        step.Last = version;
         switch (e)
         {
             case ChildCancelAsked:
                 Demand(!step.CancelAsked, version, "I2", $"the child of step {e.Step} is asked to cancel twice");
-                (step.Now, step.CancelAsked) = (Phase.Attempting, true);
+                step.CancelAsked = true;
+                if (step.Now is not Phase.Pausing) step.Now = Phase.Attempting;
+                break;
+            case ChildEndAsked:
+                Demand(e.Step < 0 && step.Now is Phase.Pausing, version, "I4", $"the child of step {e.Step} is asked to end, and is of no branch that was left");
+                (step.Now, step.CancelAsked, step.Owner) = (Phase.Attempting, true, host);
+                break;
+            case ChildReplaced replaced:
+                Demand(step.IsReplaced, version, "I13", $"the child of step {e.Step} is replaced, and no reset chose that");
+                Demand(Children.Add((e.Step, replaced.Run)), version, "I13", $"the child of step {e.Step} is replaced by run {replaced.Run}, which it was before");
+                (step.Now, step.Child, step.IsReplaced, step.Owner) = (Phase.Attempting, replaced.Run, false, host);
+                break;
+            case OutcomeReused reused:
+                Demand(step.Reuse is { } chosen && chosen.Key == reused.Key, version, "I2", $"step {e.Step} takes an outcome that no reset chose to reuse");
+                step.Now = Phase.Withdrawn;
                 break;
             case ChildReached reached:
                 Demand(step.Now is Phase.Attempting && reached.Cancelled == step.CancelAsked, version, "I4", $"the child of step {e.Step} is reached, and nobody was sent to it");
@@ -370,6 +437,7 @@ internal sealed class StepGrammar
                 break;
             default:
                 Demand(e is ChildCompleted or ChildFailed, version, "I4", $"{EventNames.Of(e)} of step {e.Step}, which is a child");
+                Demand(step.Reuse is null && !step.IsReplaced, version, "I13", $"{EventNames.Of(e)} of step {e.Step}, whose child a cut has replaced");
                 (step.Now, step.Ended) = (e is ChildCompleted ? Phase.Completed : Phase.Failed, e);
                 break;
         }

@@ -24,7 +24,7 @@ public sealed class Child<TIn, TOut>(string workflow)
 /// <summary>How a child is started.</summary>
 public sealed record ChildOptions
 {
-    /// <summary>The child's run id. Default: the parent's, a dot and the step's number. An id that exists with another parent fails the step.</summary>
+    /// <summary>The child's run id. Default: the parent's, a dot and the step's number. An id that exists with another parent fails the step. Behind a reset, and in a fork, the id gets a suffix: it may have been used before.</summary>
     public string? Id { get; init; }
 
     /// <summary>What becomes of the child when the parent ends before it, or is cancelled while it awaits it.</summary>

@@ -1,5 +1,6 @@
 using OrleansAiOs.Workflows.History;
 using OrleansAiOs.Workflows.Steps;
+using OrleansAiOs.Workflows.Turns;
 
 namespace OrleansAiOs.Workflows.Branching;
 
@@ -16,10 +17,19 @@ namespace OrleansAiOs.Workflows.Branching;
 ///
 ///   compensate   an open step with the number of its effect below zero: the undo that the saga had registered, the last effect's first. Until all
 ///                are closed, inputs are kept from the code, as while the run is parked. One that fails waits for a person, who resolves it.
-///   begin        BranchBegun: the code goes on, and is shown the signals of the dead branch and what else was kept.
+///                A child that may not have ended is such a step too: it is cancelled (compensate) or terminated (redo), and its end awaited.
+///   begin        BranchBegun: the code goes on, and is shown the signals of the dead branch and what else was kept. A child that stays is asked
+///                whether it has ended, for it may have told that to the dead branch; nobody waits for an end that was told already.
 ///   redo         a step open at the cut is due now, under a key of its own: the count of resets is in the epoch's upper half.
 ///   reuse        the recorded outcome stands behind BranchBegun as OutcomeReused: at once for a step open at the cut; for any other when the code
 ///                asks for that activity, with that input, at that step. If it asks for something else the run is parked with both.
+///
+/// Children are effects too. What became of one is read in its own history when the command is planned, for it may have gone on since the parent
+/// heard of it. One that ended gives its recorded outcome (reuse), or another run is started in its place, under an id with the count of resets
+/// (redo: child-replaced for a step open at the cut). One that has not ended stays the child of its step (reuse): the default where the cut lies
+/// between its start and its end. It may end after it was read and before the append; what is asked at the beginning of the branch finds that.
+/// A fork takes over no child: the other tree goes on as it was, so one that has not ended can only be redone. Steps/ChildStep.cs has the rest.
+/// A run that is over and whose kin are not known to have been told is not reset until they are: what is on its way is not called back.
 ///
 /// A crash before the append leaves the old branch as it was. A crash behind it leaves steps that are due and a wake-up row that says so, in the
 /// same append: whoever loads the run goes on. An outcome of the dead branch that comes late bears an epoch that no step has any more.
@@ -73,9 +83,19 @@ internal static class Branch
         // A held input and the parking that says so belong together.
         foreach (var i in own)
             if (events[i].Event is RunParked { Holds: > 0 and var holds }) cuts.RemoveAll(cut => cut > i - holds && cut <= i);
+        // Between a reset and its branch stands what is to be done before the code goes on.
+        foreach (var i in own)
+            if (events[i].Event is RunReset or RunForked) cuts.RemoveAll(cut => cut > i && cut <= Begun(events, i));
         // What was copied is the other run's past: its effects bear that run's keys.
         if (Forked(events) is { Index: var forked }) cuts.RemoveAll(cut => cut <= forked);
         return cuts;
+    }
+
+    private static int Begun(IReadOnlyList<(WorkflowEvent Event, DateTimeOffset At)> events, int cut)
+    {
+        for (var i = cut + 1; i < events.Count; i++)
+            if (events[i].Event is BranchBegun) return i;
+        return events.Count;
     }
 
     private static (int Index, RunForked Event)? Forked(IReadOnlyList<(WorkflowEvent Event, DateTimeOffset At)> events)
@@ -85,24 +105,15 @@ internal static class Branch
         return null;
     }
 
-    /// <summary>
-    /// Why a tree cannot be cut here; null if it can. A child that was scheduled behind the cut, or is awaited at it, has a history of its own, and
-    /// tells its end once: a parent cut away from it could wait for what will not come, so it is not cut while such a child is in it.
-    /// </summary>
-    public static string? KinObjection(IReadOnlyList<(WorkflowEvent Event, DateTimeOffset At)> events, long cut)
+    /// <summary>Whether what the code asks for is what was chosen to be reused.</summary>
+    public static bool IsFor(EffectChoice choice, StepCommand asked) => asked switch
     {
-        var live = Live(events);
-        var open = new SortedDictionary<int, ChildScheduled>();
-        for (var i = 0; i < events.Count; i++)
-        {
-            if (live?[i] is false) continue;
-            if (events[i].Event is ChildScheduled child) open[child.Step] = child;
-            if (i < cut && events[i].Event is ChildCompleted or ChildFailed) open.Remove(((StepEvent)events[i].Event).Step);
-        }
-        return open.Count == 0 ? null
-            : $"Behind event {cut}, or open at it, {(open.Count == 1 ? "is a child" : "are children")}: {string.Join(", ", open.Values.Select(child => $"step {child.Step} (run {child.Run} of '{child.Workflow}')"))}. "
-                + "A parent is cut only where no child is beyond the cut: cut behind the end of the last of them, or reset or fork the child itself.";
-    }
+        StepScheduled call => choice.Child is null && choice.Activity == call.Activity && Same(choice.Input, call.Input),
+        ChildScheduled child => choice.Child is not null && choice.Activity == child.Workflow && Same(choice.Input, child.Input),
+        _ => false,
+    };
+
+    private static bool Same(JsonText a, JsonText b) => CanonicalJson.Write(a).AsSpan().SequenceEqual(CanonicalJson.Write(b));
 
     public static string? Objection(IReadOnlyList<(WorkflowEvent Event, DateTimeOffset At)> events, long cut, bool startOver)
     {
@@ -112,7 +123,8 @@ internal static class Branch
             return $"Event {cut} was copied from run {forked.From}; this run has events of its own from {index + 1} on. Fork run {forked.From} at event {cut} instead.";
         if (cut < 0 || cut > events.Count) return $"The history has {events.Count} events; there is no event {cut}.";
         var (before, after) = (cuts.FindLast(c => c < cut), cuts.Find(c => c > cut));
-        var why = cut > 0 && Live(events)?[(int)cut - 1] is false ? "is of a branch that an earlier reset left" : "is not the end of what followed an input: the code was in the middle of a turn";
+        var why = cut > 0 && Live(events)?[(int)cut - 1] is false ? "is of a branch that an earlier reset left"
+            : cut > 0 && RunState.Of(new RunKey(RunKey.DefaultTenant, "cut"), [.. events.Take((int)cut)]).CutAt is not null ? "stands before the branch of an earlier reset or fork has begun" : "is not the end of what followed an input: the code was in the middle of a turn";
         return $"Event {cut} {why}. The nearest events to cut behind are {(before == 0 && !startOver ? "" : $"{before} ({Name(before)}) and ")}{(after == 0 ? "none later" : $"{after} ({Name(after)})")}.";
 
         string Name(long version) => version == 0 ? "before the first step" : EventNames.Of(events[(int)version - 1].Event);

@@ -31,7 +31,7 @@ internal sealed class Brancher(WorkflowHost host)
             var (old, events) = await ReadAsync(command.Run);
             var choices = command.Effects ?? new Dictionary<int, EffectAction>();
             var body = $"reset {command.To} {command.Why} {command.DropSignals} {string.Join(',', choices.OrderBy(choice => choice.Key).Select(choice => $"{choice.Key}={choice.Value}"))}";
-            var reset = old.State.ReceiptOf(key) is not null ? new RunReset(command.To, command.Why, []) : Plan(old, events, command, choices);
+            var reset = old.State.ReceiptOf(key) is not null ? new RunReset(command.To, command.Why, []) : await PlanAsync(old, events, command, choices);
             try
             {
                 return await host.SendAsync(command.Run, new ResetInput(events, reset with { By = by, Key = key }, body));
@@ -46,13 +46,15 @@ internal sealed class Brancher(WorkflowHost host)
         }
     }
 
-    private static RunReset Plan(WorkflowRun old, List<(WorkflowEvent Event, DateTimeOffset At)> events, ResetRun command, IReadOnlyDictionary<int, EffectAction> choices)
+    private async Task<RunReset> PlanAsync(WorkflowRun old, List<(WorkflowEvent Event, DateTimeOffset At)> events, ResetRun command, IReadOnlyDictionary<int, EffectAction> choices)
     {
         if (Branch.Objection(events, command.To, startOver: true) is { } objection) throw new CommandRefusedException(Refusal.Invalid, objection);
-        if (Branch.KinObjection(events, command.To) is { } kin) throw new CommandRefusedException(Refusal.Conflict, kin);
         if (old.State.Resets >= Branch.ResetsMax) throw new CommandRefusedException(Refusal.Conflict, $"Run {command.Run} was reset {old.State.Resets} times, the most one run takes. Fork it instead.");
         DemandNoUndoing(old);
-        var effects = EffectsBeyond.Choose(old, EffectsBeyond.Of(old, events, command.To), choices);
+        // What its end sends to parent and children must not reach those of a branch that goes on.
+        if (old.State.Unsettled is not null)
+            throw new CommandRefusedException(Refusal.Busy, $"Run {command.Run} has just ended, and its parent and children are being told. Reset it when they know: when run-settled stands in its history.", TimeSpan.FromSeconds(1));
+        var effects = EffectsBeyond.Choose(old, await EffectsBeyond.OfAsync(host.Store, old, events, command.To, isFork: false), choices);
         var reset = new RunReset(command.To, Failure.Clean(command.Why), effects, command.DropSignals);
         DemandItRuns(WorkflowRun.Load(command.Run, [.. events, (reset, events[^1].At)], old.Context), command.To);
         return reset;
@@ -62,7 +64,6 @@ internal sealed class Brancher(WorkflowHost host)
     {
         var (old, events) = await ReadAsync(command.Run);
         if (Branch.Objection(events, command.At, startOver: false) is { } objection) throw new CommandRefusedException(Refusal.Invalid, objection);
-        if (Branch.KinObjection(events, command.At) is { } kin) throw new CommandRefusedException(Refusal.Conflict, kin);
         DemandNoUndoing(old);
         var id = command.Id ?? host.Context.Ids.NextId(host.Now).ToString();
         if (!RunKey.TryParse(command.Run.Tenant, id, out var run, out var error)) throw new CommandRefusedException(Refusal.Invalid, error!);
@@ -75,12 +76,13 @@ internal sealed class Brancher(WorkflowHost host)
 
         // A step open at the cut that is given an outcome needs none of its own: it takes that one.
         var given = command.Outcomes ?? new Dictionary<int, JsonText>();
-        var beyond = EffectsBeyond.Of(old, events, command.At);
+        var beyond = await EffectsBeyond.OfAsync(host.Store, old, events, command.At, isFork: true);
         var decided = beyond.Where(effect => effect.OpenAtCut && given.ContainsKey(effect.Step)).ToList();
         IReadOnlyList<EffectChoice> effects =
         [
             .. EffectsBeyond.Choose(old, [.. beyond.Except(decided)], command.Effects ?? new Dictionary<int, EffectAction>()),
-            .. decided.Select(effect => new EffectChoice(effect.Step, effect.Activity, effect.Effect, EffectAction.Reuse, effect.Key, effect.Input, given[effect.Step])),
+            .. decided.Select(effect => new EffectChoice(effect.Step, effect.Activity, effect.Effect, EffectAction.Reuse, effect.Key, effect.Input, given[effect.Step],
+                Child: effect.Child is { } child ? new ChildChoice(child, effect.OnParentClose) : null)),
         ];
         var prefix = Changed(events.GetRange(0, (int)command.At), command, [.. given.Where(outcome => !decided.Exists(effect => effect.Step == outcome.Key))]);
         var forked = new RunForked(command.Run.Id, command.At, events.Count, effects, command.Version, command.Why is null ? null : Failure.Clean(command.Why), by);
@@ -95,7 +97,7 @@ internal sealed class Brancher(WorkflowHost host)
         foreach (var (step, result) in outcomes)
         {
             var at = Enumerable.Range(0, prefix.Count).Where(i => live?[i] is not false).Cast<int?>()
-                .FirstOrDefault(i => prefix[i!.Value].Event is StepCompleted or OutcomeHappened or StepSkipped or OutcomeReused or StepFailed or ValueRecorded && ((StepEvent)prefix[i.Value].Event).Step == step) ?? -1;
+                .FirstOrDefault(i => prefix[i!.Value].Event is StepCompleted or OutcomeHappened or StepSkipped or OutcomeReused or StepFailed or ChildCompleted or ChildFailed or ValueRecorded && ((StepEvent)prefix[i.Value].Event).Step == step) ?? -1;
             if (at < 0) throw new CommandRefusedException(Refusal.Invalid, $"Step {step} has no outcome in what the fork takes over (events 1 to {command.At}), and is not open there: only a recorded outcome can be exchanged, or one that is awaited at the cut given.");
             prefix[at] = (prefix[at].Event switch
             {
@@ -104,6 +106,7 @@ internal sealed class Brancher(WorkflowHost host)
                 StepSkipped skipped => skipped with { Result = result },
                 OutcomeReused reused => reused with { Result = result, Failure = null },
                 StepFailed failed => new StepCompleted(step, failed.Attempt, result),
+                ChildCompleted or ChildFailed => new ChildCompleted(step, result),
                 var value => ((ValueRecorded)value) with { Value = result },
             }, prefix[at].At);
         }

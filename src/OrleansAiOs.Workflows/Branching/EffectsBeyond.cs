@@ -6,18 +6,27 @@ namespace OrleansAiOs.Workflows.Branching;
 
 /// <summary>An effect of the old branch whose intent is recorded behind the cut, or that is open at it.</summary>
 /// <param name="OpenAtCut">The code had asked for it at the cut already, and asks no second time.</param>
-/// <param name="Outcome">"happened", "did not happen", "unknown" or "under way".</param>
+/// <param name="Activity">What was called; of a child, its workflow.</param>
+/// <param name="Outcome">"happened", "did not happen", "unknown" or "under way"; of a child "completed", "failed", "under way", "not started yet" or "gone".</param>
 /// <param name="Undo">The activity that undoes it, as the saga registered it.</param>
 /// <param name="CanBe">What it can be chosen as.</param>
 /// <param name="Default">What it is when nothing is chosen; null if it must be chosen.</param>
+/// <param name="Child">The child's run; null if it is no child.</param>
 public sealed record EffectBeyond(int Step, string Activity, Effect Effect, string Key, bool OpenAtCut, string Outcome, JsonText? Result, Failure? Failure, string? Undo,
-    IReadOnlyList<EffectAction> CanBe, EffectAction? Default)
+    IReadOnlyList<EffectAction> CanBe, EffectAction? Default, string? Child = null)
 {
     internal JsonText Input { get; init; }
 
     internal JsonText UndoInput { get; init; }
 
     internal Effect UndoEffect { get; init; }
+
+    internal ParentClose OnParentClose { get; init; }
+
+    /// <summary>It is a child that may not have ended.</summary>
+    internal bool GoesOn { get; init; }
+
+    internal bool IsFork { get; init; }
 }
 
 /// <summary>Effects lie beyond the cut, and were not all chosen.</summary>
@@ -29,12 +38,14 @@ public sealed class EffectsToChooseException(Refusal refusal, string message, IR
 internal static class EffectsBeyond
 {
     /// <summary>Folds the branch the run is on, and looks what it did behind the cut.</summary>
+    /// <param name="store">Where the children are read.</param>
     /// <param name="old">The run as it is now, its code with it if that still follows: the sagas are asked how to undo.</param>
-    public static List<EffectBeyond> Of(WorkflowRun old, IReadOnlyList<(WorkflowEvent Event, DateTimeOffset At)> events, long cut)
+    /// <param name="isFork">Children are another tree's, and are left alone.</param>
+    public static async Task<List<EffectBeyond>> OfAsync(IRunStore store, WorkflowRun old, IReadOnlyList<(WorkflowEvent Event, DateTimeOffset At)> events, long cut, bool isFork)
     {
         var live = Branch.Live(events);
         var state = new RunState(old.State.Run);
-        var seen = new SortedDictionary<int, (ActivityStep Step, WorkflowEvent? End)>();
+        var seen = new SortedDictionary<int, (OpenStep Step, WorkflowEvent? End)>();
         var openAtCut = new HashSet<int>();
         var closedBefore = new HashSet<int>();
         for (var i = 0; i < events.Count; i++)
@@ -44,22 +55,31 @@ internal static class EffectsBeyond
             if (live?[i] is false) state.Skip(e, at);
             else state.Apply(e, at);
             if (live?[i] is false || e is not StepEvent { Step: > 0 and var number }) continue;
-            if (e is StepScheduled && state.Find<ActivityStep>(number) is { } scheduled) seen[number] = (scheduled, null);
-            else if (seen.TryGetValue(number, out var known) && state.Find<ActivityStep>(number) is null) seen[number] = (known.Step, e);
+            if (e is StepScheduled or ChildScheduled && state.Find<OpenStep>(number) is { } scheduled) seen[number] = (scheduled, null);
+            else if (seen.TryGetValue(number, out var known) && state.Find<OpenStep>(number) is null) seen[number] = (known.Step, e);
         }
         if (cut == events.Count) AtCut();
-        return
-        [
-            .. seen.Where(step => !closedBefore.Contains(step.Key)).Select(step => Describe(old, step.Value.Step, step.Value.End, openAtCut.Contains(step.Key))),
-            // Chosen by an earlier reset, and not asked for since.
-            .. state.Reuses.Values.Where(choice => !seen.ContainsKey(choice.Step)).OrderBy(choice => choice.Step).Select(choice => new EffectBeyond(choice.Step, choice.Activity, choice.Effect,
-                choice.Key, false, choice.Failure is null ? "happened" : "did not happen", choice.Result, choice.Failure, null, [EffectAction.Reuse, EffectAction.Redo], null) { Input = choice.Input }),
-        ];
+
+        var effects = new List<EffectBeyond>();
+        foreach (var (number, (step, end)) in seen)
+        {
+            if (closedBefore.Contains(number)) continue;
+            var open = openAtCut.Contains(number);
+            effects.Add(step is ChildStep child ? await ChildrenBeyond.DescribeAsync(store, old, child.Scheduled, child.MayNotBeThere, end ?? child.Reused, open, isFork) : Describe(old, (ActivityStep)step, end, open));
+        }
+        // Chosen by an earlier reset, and not asked for since.
+        foreach (var choice in state.Reuses.Values.Where(choice => !seen.ContainsKey(choice.Step)).OrderBy(choice => choice.Step))
+            effects.Add(choice.Child is { } child
+                ? await ChildrenBeyond.DescribeAsync(store, old, new ChildScheduled(choice.Step, choice.Activity, child.Run, choice.Input, child.OnParentClose), mayNotBeThere: true,
+                    child.Stays ? null : new OutcomeReused(choice.Step, choice.Key, choice.Result, choice.Failure), openAtCut: false, isFork)
+                : new EffectBeyond(choice.Step, choice.Activity, choice.Effect, choice.Key, false, choice.Failure is null ? "happened" : "did not happen", choice.Result, choice.Failure, null,
+                    [EffectAction.Reuse, EffectAction.Redo], null) { Input = choice.Input });
+        return effects;
 
         void AtCut()
         {
             foreach (var (number, (step, _)) in seen)
-                if (state.Find<ActivityStep>(number) == step) openAtCut.Add(number);
+                if (state.Find<OpenStep>(number) == step) openAtCut.Add(number);
                 else closedBefore.Add(number);
         }
     }
@@ -117,6 +137,7 @@ internal static class EffectsBeyond
         [
             .. effects.Select(effect => chosen.TryGetValue(effect.Step, out var action) ? (effect, action) : (effect, action: effect.Default!.Value)).Select(choice => choice.action switch
             {
+                _ when choice.effect.Child is not null => ChildrenBeyond.Chosen(choice.effect, choice.action),
                 EffectAction.Reuse => new EffectChoice(choice.effect.Step, choice.effect.Activity, choice.effect.Effect, choice.action, choice.effect.Key, choice.effect.Input, choice.effect.Result ?? default, choice.effect.Failure),
                 EffectAction.Compensate => new EffectChoice(choice.effect.Step, choice.effect.Activity, choice.effect.Effect, choice.action, choice.effect.Key, Undo: choice.effect.Undo, UndoInput: choice.effect.UndoInput, UndoEffect: choice.effect.UndoEffect),
                 _ => new EffectChoice(choice.effect.Step, choice.effect.Activity, choice.effect.Effect, choice.action, choice.effect.Key),
@@ -126,6 +147,7 @@ internal static class EffectsBeyond
 
     private static string WhyNot(EffectBeyond effect, EffectAction action) => action switch
     {
+        _ when effect.Child is not null => ChildrenBeyond.WhyNot(effect, action),
         EffectAction.Reuse => $"it has no recorded outcome ({effect.Outcome})",
         EffectAction.Compensate when effect.Result is null => $"it is not known to have happened ({effect.Outcome})",
         EffectAction.Compensate when effect.Undo is { } undo => $"its undo, '{undo}', is in no static field of this build's workflow assemblies, where it could be found again after a restart",
@@ -134,10 +156,10 @@ internal static class EffectsBeyond
     };
 
     private static string Told(List<EffectBeyond> effects) => effects.Count == 0 ? "There is none."
-        : string.Join("; ", effects.Select(effect => $"step {effect.Step} {effect.Activity} ({effect.Effect}, {effect.Outcome}, key {effect.Key}): {(effect.CanBe.Count == 0 ? "nothing yet" : string.Join(" or ", effect.CanBe.Select(Word)))}"
+        : string.Join("; ", effects.Select(effect => (effect.Child is not null ? ChildrenBeyond.Told(effect) : $"step {effect.Step} {effect.Activity} ({effect.Effect}, {effect.Outcome}, key {effect.Key}): {(effect.CanBe.Count == 0 ? "nothing yet" : string.Join(" or ", effect.CanBe.Select(Word)))}")
             + $"{(effect.Default is { } usual ? $", {Word(usual)} if nothing is said" : "")}")) + ".";
 
-    private static string Name(EffectBeyond effect) => $"step {effect.Step} ({effect.Activity})";
+    private static string Name(EffectBeyond effect) => $"step {effect.Step} ({(effect.Child is { } child ? $"child run {child} of '{effect.Activity}'" : effect.Activity)})";
 
-    private static string Word(EffectAction action) => action.ToString().ToLowerInvariant();
+    public static string Word(EffectAction action) => action.ToString().ToLowerInvariant();
 }

@@ -13,38 +13,69 @@ namespace OrleansAiOs.Workflows.Dispatch;
 internal sealed class Kinship(WorkflowHost host)
 {
     // A take-over appends nothing, so the dead owner stays in the history while this host does its work: here it is known who does.
-    private readonly ConcurrentDictionary<(RunKey Run, int Step, bool Cancels), bool> underWay = new();
+    // What a branch that was left has on its way does not stand for what the next one sends: the one counts resets, the other ends.
+    private readonly ConcurrentDictionary<(RunKey Run, int Step, bool Cancels, long Of), bool> underWay = new();
 
     /// <summary>This host is about to reach the child of that step.</summary>
-    public bool IsReaching(RunKey parent, ChildStep step) => underWay.ContainsKey((parent, step.Number, step.CancelAsked));
+    public bool IsReaching(RunKey parent, ChildStep step) => underWay.ContainsKey((parent, step.Number, step.CancelAsked, step.Epoch));
 
     /// <summary>This host is about to do what follows from the run's end.</summary>
-    public bool IsSettling(RunKey run) => underWay.ContainsKey((run, 0, false));
+    public bool IsSettling(RunKey run, Unsettled unsettled) => underWay.ContainsKey((run, 0, false, unsettled.Version));
 
-    /// <summary>Starts a child, and asks it to cancel if that is asked for; then tells the parent that it was reached.</summary>
-    public void Reach(RunKey parent, RunStarted started, IReadOnlyList<string> chain, ChildScheduled scheduled, bool cancelled) => Begin((parent, scheduled.Step, cancelled), async () =>
+    /// <summary>Starts a child, and asks it to cancel if that is asked for; behind a cut, asks whether it has ended. Then tells the parent that it was reached.</summary>
+    public void Reach(RunKey parent, RunStarted started, IReadOnlyList<string> chain, ChildStep step)
     {
-        if (await StartAsync(parent, started, chain, scheduled) is { } refused)
+        var (scheduled, cancelled, epoch) = (step.Scheduled, step.CancelAsked, step.Epoch);
+        Begin((parent, scheduled.Step, cancelled, epoch), async () =>
         {
-            await InsistAsync(parent, () => new ChildEndedInput(scheduled.Step, scheduled.Run, new ChildFailed(scheduled.Step, refused)));
-            return;
-        }
-        if (cancelled) await EndAsync(parent, scheduled, "its parent was cancelled");
-        host.Post(parent, new ChildReachedInput(scheduled.Step, cancelled));
-    });
+            if (scheduled.Step < 0)
+            {
+                await LeaveAsync(parent, started, scheduled);
+            }
+            else
+            {
+                if (await StartAsync(parent, started, chain, scheduled) is { } refused)
+                {
+                    await TellAsync(parent, scheduled, new ChildFailed(scheduled.Step, refused));
+                    return;
+                }
+                if (cancelled) await EndAsync(parent, scheduled, "its parent was cancelled");
+                if (epoch > 0 && await InsistAsync(ChildOf(parent, scheduled), () => new ChildEndInput(scheduled.Step), untilAnswered: true) is { } end)
+                    await TellAsync(parent, scheduled, end);
+            }
+            host.Post(parent, new ChildReachedInput(scheduled.Step, cancelled, epoch));
+        });
+    }
 
     /// <summary>Does what follows from a run's end.</summary>
-    public void Settle(RunKey run, RunStarted started, IReadOnlyList<string> chain, Unsettled unsettled) => Begin((run, 0, false), async () =>
+    public void Settle(RunKey run, RunStarted started, IReadOnlyList<string> chain, Unsettled unsettled) => Begin((run, 0, false, unsettled.Version), async () =>
     {
         foreach (var child in unsettled.Children)
         {
-            if (child.IsReaching && await StartAsync(run, started, chain, child.Scheduled) is not null) continue;
+            if (child.Number < 0)
+            {
+                await LeaveAsync(run, started, child.Scheduled);
+                continue;
+            }
+            if (child.MayNotBeThere && await StartAsync(run, started, chain, child.Scheduled) is not null) continue;
             if (child.CancelAsked || child.Scheduled.OnParentClose is not ParentClose.Abandon) await EndAsync(run, child.Scheduled, $"its parent {run.Id} ended");
         }
         if (unsettled.Parent is { } parent)
             await InsistAsync(new RunKey(run.Tenant, parent.Run), () => new ChildEndedInput(parent.Step, run.Id, ChildStep.Ended(parent.Step, unsettled.End)));
-        host.Post(run, new SettledInput());
+        host.Post(run, new SettledInput(unsettled.Version));
     });
+
+    private static RunKey ChildOf(RunKey parent, ChildScheduled scheduled) => new(parent.Tenant, scheduled.Run);
+
+    private Task TellAsync(RunKey parent, ChildScheduled scheduled, StepEvent end) => InsistAsync(parent, () => new ChildEndedInput(Math.Abs(scheduled.Step), scheduled.Run, end));
+
+    // The child of a dead branch ends, or is recorded as over before it could begin.
+    private async Task LeaveAsync(RunKey parent, RunStarted started, ChildScheduled scheduled)
+    {
+        var version = host.Registry.Find(scheduled.Workflow)?.Version;
+        var end = await InsistAsync(ChildOf(parent, scheduled), () => new ChildLeftInput(scheduled, new ParentRun(parent.Id, -scheduled.Step), started.By, version), untilAnswered: true);
+        if (end is not null) await TellAsync(parent, scheduled, end);
+    }
 
     // Who started the parent, and how urgent it is, holds for the child.
     /// <returns>Why it cannot be started, ever; null if it was.</returns>
@@ -79,8 +110,9 @@ internal sealed class Kinship(WorkflowHost host)
         }
     }
 
+    /// <param name="untilAnswered">Also a refusal is no answer: a run that cannot be read today may be tomorrow.</param>
     /// <exception cref="CommandRefusedException">A refusal that trying again does not change.</exception>
-    private async Task<T?> InsistAsync<T>(RunKey run, Func<Command<T>> make)
+    private async Task<T?> InsistAsync<T>(RunKey run, Func<Command<T>> make, bool untilAnswered = false)
     {
         for (var attempt = 1; ; attempt++)
         {
@@ -95,7 +127,7 @@ internal sealed class Kinship(WorkflowHost host)
             {
                 return default; // a parent that is gone needs no telling
             }
-            catch (CommandRefusedException e) when (e.Refusal is not Refusal.Busy && command is not ChildEndedInput)
+            catch (CommandRefusedException e) when (e.Refusal is not Refusal.Busy && command is not ChildEndedInput && !untilAnswered)
             {
                 throw;
             }
@@ -108,7 +140,7 @@ internal sealed class Kinship(WorkflowHost host)
         }
     }
 
-    private void Begin((RunKey Run, int Step, bool Cancels) what, Func<Task> work)
+    private void Begin((RunKey Run, int Step, bool Cancels, long Of) what, Func<Task> work)
     {
         if (!underWay.TryAdd(what, true)) return;
         using (ExecutionContext.SuppressFlow()) _ = Task.Factory.StartNew(Carry, CancellationToken.None, TaskCreationOptions.DenyChildAttach, host.Options.Scheduler);

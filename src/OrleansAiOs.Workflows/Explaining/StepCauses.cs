@@ -132,7 +132,14 @@ internal static class StepCauses
     // ---- children ----
 
     private static Cause Child(ChildStep step) =>
-        new(CauseCodes.ChildUnderWay, $"It awaits the child run {step.Scheduled.Run} ('{step.Scheduled.Workflow}', step {step.Number}){(step.IsReaching ? ", which is being started or told" : step.CancelAsked ? ", which was asked to end" : "")}.",
+        new(CauseCodes.ChildUnderWay, $"It awaits the child run {step.Scheduled.Run} ('{step.Scheduled.Workflow}', step {step.Number}){step.Now switch
+        {
+            ChildStep.Phase.Reusing => ", whose outcome is taken from before the cut",
+            ChildStep.Phase.Replacing => ", in whose place another is started",
+            _ when step.Number < 0 => ", which belongs to the branch that was left, and has to end before this one begins",
+            ChildStep.Phase.Reaching => ", which is being started or told",
+            _ => step.CancelAsked ? ", which was asked to end" : "",
+        }}.",
             Urgency.Waiting, step.At, step.Number)
         {
             Unblockers = [$"the child: aios explain {step.Scheduled.Run}"],

@@ -56,6 +56,8 @@ public static class EventNames
         ("child-reached", typeof(ChildReached)),
         ("child-completed", typeof(ChildCompleted)),
         ("child-failed", typeof(ChildFailed)),
+        ("child-end-asked", typeof(ChildEndAsked)),
+        ("child-replaced", typeof(ChildReplaced)),
         ("timer-set", typeof(TimerSet)),
         ("timer-fired", typeof(TimerFired)),
         ("timer-cancelled", typeof(TimerCancelled)),
@@ -170,6 +172,8 @@ public sealed class UnreadableHistoryException(string message) : Exception(messa
 [JsonSerializable(typeof(ChildReached))]
 [JsonSerializable(typeof(ChildCompleted))]
 [JsonSerializable(typeof(ChildFailed))]
+[JsonSerializable(typeof(ChildEndAsked))]
+[JsonSerializable(typeof(ChildReplaced))]
 [JsonSerializable(typeof(TimerSet))]
 [JsonSerializable(typeof(TimerFired))]
 [JsonSerializable(typeof(TimerCancelled))]

@@ -80,21 +80,29 @@ public sealed record BranchBegun : WorkflowEvent;
 
 /// <summary>What becomes of an effect that lies beyond a cut.</summary>
 /// <param name="Step">Its step in the old branch.</param>
-/// <param name="Key">The idempotency key it had.</param>
+/// <param name="Activity">What was called; of a child, its workflow.</param>
+/// <param name="Key">The idempotency key it had; of a child, its run.</param>
 /// <param name="Input">To reuse: what it was called with, and its outcome.</param>
 /// <param name="Undo">To compensate: the activity that undoes it, and what that is called with.</param>
+/// <param name="Child">It is a child; else null.</param>
 public sealed record EffectChoice(int Step, string Activity, Effect Effect, EffectAction Action, string Key, JsonText Input = default, JsonText Result = default, Failure? Failure = null,
-    string? Undo = null, JsonText UndoInput = default, Effect UndoEffect = Effect.Pure);
+    string? Undo = null, JsonText UndoInput = default, Effect UndoEffect = Effect.Pure, ChildChoice? Child = null);
+
+/// <summary>What becomes of a child that lies beyond a cut, or is awaited at it.</summary>
+/// <param name="Run">The run it has been.</param>
+/// <param name="Stays">To reuse: it has not ended, and is the child of the same step on the new branch.</param>
+/// <param name="Ends">It may still be under way, and is ended so before the branch begins; null if it has ended, or is another tree's.</param>
+public sealed record ChildChoice(string Run, ParentClose OnParentClose, bool Stays = false, ParentClose? Ends = null);
 
 public enum EffectAction
 {
-    /// <summary>Its recorded outcome is taken, if the code asks for the same again.</summary>
+    /// <summary>Its recorded outcome is taken, if the code asks for the same again. A child that has not ended stays the child of its step.</summary>
     Reuse,
 
-    /// <summary>It is done again if the code asks for it, under a new key.</summary>
+    /// <summary>It is done again if the code asks for it, under a new key. A child is terminated if it has not ended, and another run started in its place.</summary>
     Redo,
 
-    /// <summary>It is undone before the run goes on.</summary>
+    /// <summary>It is undone before the run goes on. A child that has not ended is cancelled, and its end awaited.</summary>
     Compensate,
 }
 
@@ -260,6 +268,12 @@ public sealed record ChildReached(int Step, bool Cancelled = false) : StepEvent(
 public sealed record ChildCompleted(int Step, JsonText Result) : StepEvent(Step);
 
 public sealed record ChildFailed(int Step, Failure Failure) : StepEvent(Step);
+
+/// <summary>A child of a dead branch is to end, as a reset chose; its end is awaited. The step is the negative of the one that had it.</summary>
+public sealed record ChildEndAsked(int Step) : StepEvent(Step);
+
+/// <summary>In place of the child it had in a dead branch, or in another tree, the step starts another run.</summary>
+public sealed record ChildReplaced(int Step, string Run) : StepEvent(Step);
 
 // ---- a timer ----
 

@@ -331,7 +331,7 @@ internal sealed class RunMailbox(RunKey key, WorkflowHost host)
                     host.Options.Gate is null ? null : active.IntentOf(step, step.Attempt, active.State.Now)));
         }
         foreach (var number in turn.ToReach)
-            if (active.State.Find<ChildStep>(number) is { UnderWay: true } child) host.Kinship.Reach(key, active.State.Started!, active.State.Chain, child.Scheduled, child.CancelAsked);
+            if (active.State.Find<ChildStep>(number) is { UnderWay: true } child) host.Kinship.Reach(key, active.State.Started!, active.State.Chain, child);
         if (turn.Settles && active.State.Unsettled is { } unsettled) host.Kinship.Settle(key, active.State.Started!, active.State.Chain, unsettled);
         // The row may be early, and what it was early for is not in memory yet.
         if (turn.Due is { } due && (due != noted || taken.Exists(static input => input is DueInput))) host.WakeUps.Note(key, due);

@@ -514,7 +514,7 @@ public sealed class WorkflowHost : IAsyncDisposable
     internal void WatchOwners(WorkflowRun run)
     {
         var key = run.State.Run;
-        var owners = run.State.IsClosed ? run.State.IsBusy && !Kinship.IsSettling(key) ? [run.State.Host!] : []
+        var owners = run.State.IsClosed ? run.State.Unsettled is { } unsettled && !Kinship.IsSettling(key, unsettled) ? [run.State.Host!] : []
             // A held run's attempts are taken over when it goes on: until then it is left alone.
             : run.State.Open.Where(step => step.UnderWay && !(run.State.IsHeld && step is ActivityStep && IsDead(step.Owner)) && !(step is ChildStep child && Kinship.IsReaching(key, child))).Select(step => step.Owner);
         foreach (var owner in owners.Where(owner => owner != Options.HostId).Distinct(StringComparer.Ordinal))

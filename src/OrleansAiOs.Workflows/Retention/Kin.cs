@@ -7,7 +7,7 @@ namespace OrleansAiOs.Workflows.Retention;
 internal static class Kin
 {
     /// <summary>Events that may name one.</summary>
-    public static readonly string[] NamedBy = ["run-started", "child-scheduled"];
+    public static readonly string[] NamedBy = ["run-started", "child-scheduled", "child-replaced"];
 
     public static string? NamedIn(StoredEvent e)
     {

@@ -113,6 +113,8 @@ internal sealed class ActivityStep : OpenStep
 
     public override bool UnderWay => Now is Phase.Attempting or Phase.Inquiring;
 
+    public override OutcomeReused? Reused => Now is Phase.Reusing ? new OutcomeReused(Number, Reuse!.Key, Reuse.Result, Reuse.Failure) : null;
+
     public override RunWait Describe() => Now switch
     {
         Phase.Attempting => new("activity", Scheduled.Activity, Number, Why: $"attempt {Attempt} is under way", Since: At),
@@ -518,9 +520,9 @@ internal sealed class ActivityStep : OpenStep
     {
         var options = declared?.Options ?? new CallOptions();
         if (PauseEnds is null || PauseEnds > now) yield break;
-        if (Reuse is { } reuse)
+        if (Reused is { } reused)
         {
-            yield return new OutcomeReused(Number, reuse.Key, reuse.Result, reuse.Failure);
+            yield return reused;
             yield break;
         }
         if (Now is Phase.Denied)

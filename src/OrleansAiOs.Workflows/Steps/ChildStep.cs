@@ -1,5 +1,6 @@
 using System.Security.Cryptography;
 using System.Text;
+using OrleansAiOs.Workflows.Branching;
 using OrleansAiOs.Workflows.History;
 using OrleansAiOs.Workflows.Replay;
 using OrleansAiOs.Workflows.Turns;
@@ -36,25 +37,85 @@ namespace OrleansAiOs.Workflows.Steps;
 /// yet is started first, for that was recorded.
 ///
 /// Taking over needs no append, and makes none: the owner in the history stays dead until child-reached or run-settled is appended.
+///
+/// Behind a cut (a reset or a fork, Branching/Branch.cs) a child may have told its end to a branch that is dead, or to a parent that was
+/// over, and would tell it nobody a second time. So whoever reaches a child behind a cut also asks for its end, and has it told again:
+/// <code>
+///   open at the cut, or asked for by the code where it is chosen:
+///     stays    ──► Kept ── branch-begun ──► Reaching (starts it if it is not there, asks for its end) ── …
+///     reuse    ──► Reusing ── outcome-reused ──► over              its recorded outcome; nothing is sent
+///     redo     ──► Replacing ── child-replaced ──► Reaching        another run, under another id
+///   beyond the cut and not known to have ended, a step with the number of the child's below zero, before the branch begins:
+///     redo, compensate ──► Leaving ── child-end-asked ──► Reaching ── child-reached ──► Awaiting ── child-completed | child-failed ──► over
+/// </code>
+/// A child that is left and was never started is recorded as started and terminated, its code not run: a start of the dead branch that
+/// comes late finds it over. What a dead branch had on its way to a child is told by its epoch, and no answer to it is taken for one to
+/// the new branch. A child's end is told to the parent, the step and the run it was: of several runs a step has had, the one it has now
+/// is heard. Every crash is one of the above: Kept, Reusing, Replacing and Leaving are due in the parent's wake-up row, and hold nothing
+/// that is under way; Reaching belongs to the host that appended it.
 /// </summary>
 internal sealed class ChildStep : OpenStep
 {
-    private ChildStep(ChildScheduled scheduled, string owner, DateTimeOffset at) : base(scheduled.Step) => (Scheduled, Owner, At) = (scheduled, owner, at);
+    internal enum Phase
+    {
+        /// <summary>The child has to be started, asked to end, or asked whether it has, and it is not known that it was.</summary>
+        Reaching,
+        Awaiting,
 
-    public ChildScheduled Scheduled { get; }
+        /// <summary>It stays the child behind a cut, and is asked for its end as soon as the branch begins.</summary>
+        Kept,
 
-    public DateTimeOffset At { get; }
+        /// <summary>Its outcome is the recorded one, and stands in the history as soon as the run may go on.</summary>
+        Reusing,
 
-    /// <summary>The child has to be started, or asked to cancel, and it is not known that it was.</summary>
-    public bool IsReaching { get; private set; } = true;
+        /// <summary>Another run is to be started in its place.</summary>
+        Replacing,
+
+        /// <summary>It is the child of a dead branch, and has to be asked to end.</summary>
+        Leaving,
+    }
+
+    private ChildStep(ChildScheduled scheduled, RunState state, Phase now) : base(scheduled.Step) =>
+        (Scheduled, Owner, At, Epoch, Now) = (scheduled, state.Host!, state.Now, state.Resets, now);
+
+    /// <summary>A child of a dead branch that is to end.</summary>
+    public static ChildStep Left(EffectChoice choice, ParentClose how, RunState state) =>
+        new(new ChildScheduled(-choice.Step, choice.Activity, choice.Child!.Run, choice.Input, how), state, Phase.Leaving);
+
+    /// <summary>The child as it is now: a cut may have given the step another run.</summary>
+    public ChildScheduled Scheduled { get; private set; }
+
+    public DateTimeOffset At { get; private set; }
+
+    public Phase Now { get; private set; }
+
+    /// <summary>How often the run had been reset when this child was scheduled, kept or replaced.</summary>
+    public int Epoch { get; private set; }
 
     public bool CancelAsked { get; private set; }
 
-    public override DateTimeOffset? Due => null;
+    /// <summary>The choice that gives this step its outcome.</summary>
+    public EffectChoice? Reuse { get; private set; }
 
-    public override bool UnderWay => IsReaching;
+    /// <summary>It may not have been started yet.</summary>
+    public bool MayNotBeThere => Now is Phase.Reaching or Phase.Kept;
 
-    public override RunWait Describe() => new("child", Scheduled.Workflow, Number, Why: $"run {Scheduled.Run}{(CancelAsked ? ", asked to end" : "")}", Since: At);
+    /// <summary>The run is the step's child: its end is the step's.</summary>
+    public bool Awaits(string run) => Scheduled.Run == run && Now is not (Phase.Reusing or Phase.Replacing);
+
+    public override DateTimeOffset? Due => Now is Phase.Reusing or Phase.Replacing or Phase.Leaving ? At : null;
+
+    public override bool UnderWay => Now is Phase.Reaching;
+
+    public override OutcomeReused? Reused => Now is Phase.Reusing ? new OutcomeReused(Number, Reuse!.Key, Reuse.Result, Reuse.Failure) : null;
+
+    public override RunWait Describe() => new("child", Scheduled.Workflow, Number, Since: At, Why: $"run {Scheduled.Run}" + Now switch
+    {
+        Phase.Reusing => ", whose outcome is taken from before the cut",
+        Phase.Replacing => ", in whose place another is started",
+        _ when Number < 0 => ", of the branch that was left, is to end first",
+        _ => CancelAsked ? ", asked to end" : "",
+    });
 
     // ---- the code's side ----
 
@@ -65,18 +126,27 @@ internal sealed class ChildStep : OpenStep
             throw new WorkflowFailedException($"The child's id cannot be '{given}': {error ?? "it is the parent's own."}");
         var waiter = new Waiter<TOut>(cancellation);
         var step = execution.NextStep(waiter);
-        var id = waiter.Run = options.Id ?? IdOf(execution.Run, step);
-        execution.Emit(new ChildScheduled(step, child.Workflow, id, JsonText.From(input), options.OnParentClose, options.BusinessKey));
+        var asked = new ChildScheduled(step, child.Workflow, IdOf(execution.Run, step, execution.State.Resets, options.Id), JsonText.From(input), options.OnParentClose, options.BusinessKey);
+        // One that was chosen to be the child again is asked for by the id it has.
+        if (execution.State.Reuses.TryGetValue(step, out var choice) && Branch.IsFor(choice, asked)) asked = asked with { Run = choice.Child!.Run };
+        execution.Emit(asked);
+        waiter.Step = execution.State.Find<ChildStep>(step);
         waiter.WatchCancellation(() => Cancel(execution, step, options.OnParentClose));
         return waiter.Task;
     }
 
-    /// <summary>The same for a parent and a step, and a run id whatever the parent's length.</summary>
-    public static string IdOf(RunKey parent, int step)
+    /// <summary>
+    /// The same for a parent, a step and a count of resets; another for any other; and a run id whatever the parent's length. Behind a cut also
+    /// an id of the author's choice is not the same again: under it may be the child of a dead branch, or of the run this one was forked from.
+    /// </summary>
+    public static string IdOf(RunKey parent, int step, int resets, string? given = null)
     {
-        var id = $"{parent.Id}.{step}";
-        return Encoding.UTF8.GetByteCount(id) <= 150 ? id : $"child-{Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(id))[..16])}";
+        var id = given ?? $"{parent.Id}.{step}";
+        if (resets > 0) id = given is null ? $"{id}:{resets}" : $"{id}:{Hash($"{parent.Id}\n{step}\n{resets}")[..12]}";
+        return Encoding.UTF8.GetByteCount(id) <= (given is null ? 150 : 200) ? id : $"child-{Hash(id)}";
     }
+
+    private static string Hash(string text) => Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(text))[..16]);
 
     // One that is to end with its parent is waited for: what it undoes belongs to the parent's undoing.
     private static void Cancel(WorkflowExecution execution, int number, ParentClose policy)
@@ -90,7 +160,7 @@ internal sealed class ChildStep : OpenStep
     {
         private readonly TaskCompletionSource<TOut> end = new();
 
-        public string Run { get; set; } = "";
+        public ChildStep? Step { get; set; }
 
         public Task<TOut> Task => end.Task;
 
@@ -103,24 +173,38 @@ internal sealed class ChildStep : OpenStep
             switch (e)
             {
                 case ChildCompleted completed:
-                    try
-                    {
-                        end.TrySetResult(completed.Result.To<TOut>()!);
-                    }
-                    catch (Exception thrown)
-                    {
-                        end.TrySetException(new InvalidOperationException($"The result of child run {Run} cannot be read as {typeof(TOut).Name}: {thrown.Message}", thrown));
-                    }
+                    Complete(completed.Result);
                     return true;
-                case ChildFailed { Failure.Kind: FailureKind.Cancelled } when Cancellation.IsCancellationRequested:
-                    Cancel();
+                case OutcomeReused { Failure: null } reused:
+                    Complete(reused.Result);
                     return true;
                 case ChildFailed failed:
-                    end.TrySetException(new ChildFailedException(Run, failed.Failure));
+                    Fail(failed.Failure);
+                    return true;
+                case OutcomeReused { Failure: { } failure }:
+                    Fail(failure);
                     return true;
                 default:
                     return false;
             }
+        }
+
+        private void Complete(JsonText result)
+        {
+            try
+            {
+                end.TrySetResult(result.To<TOut>()!);
+            }
+            catch (Exception thrown)
+            {
+                end.TrySetException(new InvalidOperationException($"The result of child run {Step?.Scheduled.Run} cannot be read as {typeof(TOut).Name}: {thrown.Message}", thrown));
+            }
+        }
+
+        private void Fail(Failure failure)
+        {
+            if (failure.Kind is FailureKind.Cancelled && Cancellation.IsCancellationRequested) Cancel();
+            else end.TrySetException(new ChildFailedException(Step?.Scheduled.Run ?? "", failure));
         }
     }
 
@@ -130,19 +214,31 @@ internal sealed class ChildStep : OpenStep
     {
         if (e is ChildScheduled scheduled)
         {
-            state.Add(new ChildStep(scheduled, state.Host!, state.Now));
+            var added = new ChildStep(scheduled, state, Phase.Reaching);
+            if (state.TakeReuse(scheduled) is { Child.Stays: false } reuse) (added.Now, added.Reuse) = (Phase.Reusing, reuse);
+            state.Add(added);
             return true;
         }
         if (state.Find<ChildStep>(e.Step) is not { } step) return false;
         switch (e)
         {
             case ChildCancelAsked:
-                (step.IsReaching, step.CancelAsked, step.Owner) = (true, true, state.Host!);
+                step.CancelAsked = true;
+                if (step.Now is Phase.Awaiting) step.Reach(state);
+                else if (step.Now is Phase.Reaching) step.Owner = state.Host!;
+                return true;
+            case ChildEndAsked:
+                step.CancelAsked = true;
+                step.Reach(state);
+                return true;
+            case ChildReplaced replaced:
+                (step.Scheduled, step.At) = (step.Scheduled with { Run = replaced.Run }, state.Now);
+                step.Reach(state);
                 return true;
             case ChildReached reached:
-                if (reached.Cancelled == step.CancelAsked) step.IsReaching = false;
+                if (step.Now is Phase.Reaching && reached.Cancelled == step.CancelAsked) step.Now = Phase.Awaiting;
                 return true;
-            case ChildCompleted or ChildFailed:
+            case ChildCompleted or ChildFailed or OutcomeReused:
                 state.Close(e.Step);
                 return true;
             default:
@@ -150,7 +246,36 @@ internal sealed class ChildStep : OpenStep
         }
     }
 
+    /// <summary>The run was cut while this child was open: it stays, gives the outcome it had, or another is started in its place.</summary>
+    public void Cut(EffectChoice? choice, RunState state)
+    {
+        Epoch = state.Resets;
+        if (choice is not { Child: { } child })
+        {
+            Now = Phase.Kept;
+            return;
+        }
+        Scheduled = Scheduled with { Run = child.Run };
+        (Now, Reuse) = choice.Action is not EffectAction.Reuse ? (Phase.Replacing, null) : child.Stays ? (Phase.Kept, (EffectChoice?)null) : (Phase.Reusing, choice);
+    }
+
+    /// <summary>The branch begins.</summary>
+    public void Begin(RunState state)
+    {
+        if (Now is Phase.Kept) Reach(state);
+    }
+
+    private void Reach(RunState state) => (Now, Owner) = (Phase.Reaching, state.Host!);
+
     // ---- decide ----
+
+    public IEnumerable<WorkflowEvent> OnDue(RunKey run) => Now switch
+    {
+        Phase.Reusing => [Reused!],
+        Phase.Replacing => [new ChildReplaced(Number, IdOf(run, Number, Epoch))],
+        Phase.Leaving => [new ChildEndAsked(Number)],
+        _ => [],
+    };
 
     /// <summary>How the child's end stands in the parent's history.</summary>
     public static StepEvent Ended(int step, RunClosed end) => end switch

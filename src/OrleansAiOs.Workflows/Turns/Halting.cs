@@ -17,11 +17,13 @@ namespace OrleansAiOs.Workflows.Turns;
 /// <summary>Ends a run at once.</summary>
 internal sealed class TerminateInput(string reason, string by, string? key) : RunCommand(key, $"terminate {reason}")
 {
-    protected override void DecideOnce(WorkflowRun run, Turn turn)
+    protected override void DecideOnce(WorkflowRun run, Turn turn) => Answer(turn, End(run, turn, new RunTerminated(Failure.Clean(reason), by, Key, Body)));
+
+    public static long End(WorkflowRun run, Turn turn, RunTerminated end)
     {
         turn.Terminates = true;
         turn.ToStop.AddRange(run.State.InOrder<ActivityStep>().Where(step => step.UnderWay).Select(step => step.Number));
-        Answer(turn, run.Record(turn, new RunTerminated(Failure.Clean(reason), by, Key, Body)));
+        return run.Record(turn, end);
     }
 }
 

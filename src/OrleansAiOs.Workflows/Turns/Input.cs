@@ -266,6 +266,7 @@ internal sealed class DueInput : InnerInput
             {
                 TimerStep timer => timer.OnDue(now),
                 ApprovalStep approval => approval.OnDue(now),
+                ChildStep child => child.OnDue(run.State.Run),
                 ActivityStep activity when run.Execution?.Declaration(due) is { } declared => activity.OnDue(declared, now),
                 _ => [],
             };

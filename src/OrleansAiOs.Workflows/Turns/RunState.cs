@@ -140,10 +140,10 @@ internal sealed class RunState(RunKey run)
     }
 
     /// <summary>The outcome of a dead branch for a step the code asks for, if it asks for the same.</summary>
-    public EffectChoice? TakeReuse(StepScheduled asked)
+    public EffectChoice? TakeReuse(StepCommand asked)
     {
         if (!reuses.TryGetValue(asked.Step, out var choice)) return null;
-        if (choice.Activity != asked.Activity || !CanonicalJson.Write(choice.Input).AsSpan().SequenceEqual(CanonicalJson.Write(asked.Input)))
+        if (!Branch.IsFor(choice, asked))
         {
             Mismatch ??= (choice, asked);
             return null;
@@ -223,10 +223,12 @@ internal sealed class RunState(RunKey run)
         Mismatch = null;
         reuses.Clear();
         foreach (var step in open.Values.OfType<ActivityStep>().ToList()) step.Reset(effects.FirstOrDefault(choice => choice.Step == step.Number), this);
+        foreach (var step in open.Values.OfType<ChildStep>().ToList()) step.Cut(effects.FirstOrDefault(choice => choice.Step == step.Number), this);
         foreach (var choice in effects)
         {
             if (choice.Action is EffectAction.Reuse && !open.ContainsKey(choice.Step)) reuses[choice.Step] = choice;
-            if (choice.Action is EffectAction.Compensate) Add(new ActivityStep(choice, choice.UndoEffect, this));
+            if (choice.Child is { Ends: { } how }) Add(ChildStep.Left(choice, how, this));
+            else if (choice.Action is EffectAction.Compensate) Add(new ActivityStep(choice, choice.UndoEffect, this));
         }
     }
 
@@ -268,6 +270,7 @@ internal sealed class RunState(RunKey run)
                 break;
             case BranchBegun:
                 CutAt = null;
+                foreach (var child in open.Values.OfType<ChildStep>()) child.Begin(this);
                 break;
             case SignalReceived signal:
                 Signals++;
@@ -366,7 +369,7 @@ internal sealed class RunState(RunKey run)
     // An effect whose outcome was to be reused is in the world: code that has no use for it says something about the code, or about the choice.
     private void Hold(WorkflowEvent e)
     {
-        if (e is StepCommand { Step: var step } and not StepScheduled && reuses.TryGetValue(step, out var choice)) Mismatch ??= (choice, e);
+        if (e is StepCommand { Step: var step } and not (StepScheduled or ChildScheduled) && reuses.TryGetValue(step, out var choice)) Mismatch ??= (choice, e);
         else if (e is RunCompleted or RunFailed) Mismatch ??= (reuses.Values.MinBy(left => left.Step)!, e);
     }
 
@@ -390,6 +393,9 @@ internal abstract class OpenStep(int number)
 
     /// <summary>An effect may be on its way: the run belongs to a host until its outcome is appended.</summary>
     public virtual bool UnderWay => false;
+
+    /// <summary>The outcome of a dead branch that it is given, as soon as the run may go on.</summary>
+    public virtual OutcomeReused? Reused => null;
 
     /// <summary>The host incarnation that has it under way, or had it last.</summary>
     public string Owner { get; protected set; } = "";

@@ -309,15 +309,15 @@ internal sealed class WorkflowRun
             Record(turn, new BranchBegun());
             DueInput.DoWhatIsDue(this, turn);
         }
-        while (MayGoOn() && State.CutAt is null && State.InOrder<ActivityStep>().FirstOrDefault(step => step.Now is ActivityStep.Phase.Reusing) is { } step)
-            foreach (var e in step.OnDue(null, Now).ToList()) Record(turn, e);
+        while (MayGoOn() && State.CutAt is null && State.InOrder<OpenStep>().Select(step => step.Reused).FirstOrDefault(reused => reused is not null) is { } reused)
+            Record(turn, reused);
 
         bool MayGoOn() => !State.IsClosed && !State.IsHeld && State.Mismatch is null && execution?.Fault is null;
     }
 
     private static Parking Differing(int input, EffectChoice choice, WorkflowEvent asked) => new(input, $"The code has no use for the effect of step {choice.Step} that was to be reused",
-        Failure.Clean($"The reset chose to reuse what {choice.Activity} did at step {choice.Step} under the key {choice.Key}, called with {choice.Input}. The code now asks for {CommandIdentity.Name(asked)}"
-            + $"{(asked is StepScheduled scheduled ? $", called with {scheduled.Input}" : "")}. Reset the run again and choose to redo or compensate it, or deploy code that asks for the same."));
+        Failure.Clean($"The reset chose to reuse {(choice.Child is { } child ? $"the child run {child.Run} of '{choice.Activity}' at step {choice.Step}, started" : $"what {choice.Activity} did at step {choice.Step} under the key {choice.Key}, called")} with {choice.Input}. The code now asks for {CommandIdentity.Name(asked)}"
+            + $"{(asked switch { StepScheduled scheduled => $", called with {scheduled.Input}", ChildScheduled scheduled => $", started with {scheduled.Input}", _ => "" })}. Reset the run again and choose to redo or compensate it, or deploy code that asks for the same."));
 
     /// <summary>The time of an input: the host's clock, corrected to the store's, never going back within a run.</summary>
     public DateTimeOffset Now => context.Clock.Now is var now && now > State.Now ? now : State.Now;
@@ -363,6 +363,14 @@ internal sealed class WorkflowRun
         return turn.Expected + turn.Events.Count;
     }
 
+    /// <summary>Records the start of a run that is never to begin, and its end: its code does not run, now or in a replay.</summary>
+    public void RecordStillborn(Turn turn, RunStarted started, RunTerminated end)
+    {
+        RecordUnshown(turn, started);
+        RecordUnshown(turn, new RunParked("It is never to begin", end.Reason, Holds: 1));
+        RecordUnshown(turn, end);
+    }
+
     private void RecordUnshown(Turn turn, WorkflowEvent input)
     {
         if (State.Started is not null && State.Host != context.HostId) Add(turn, new HostChanged(context.HostId), Now);
@@ -376,8 +384,11 @@ internal sealed class WorkflowRun
         State.Apply(e, at);
         switch (e)
         {
-            case ChildScheduled or ChildCancelAsked:
+            case ChildScheduled or ChildCancelAsked or ChildEndAsked or ChildReplaced:
                 turn.ToReach.Add(((StepEvent)e).Step);
+                break;
+            case BranchBegun:
+                turn.ToReach.UnionWith(State.InOrder<ChildStep>().Where(step => step.UnderWay).Select(step => step.Number));
                 break;
             case RunClosed:
                 turn.Settles = true;

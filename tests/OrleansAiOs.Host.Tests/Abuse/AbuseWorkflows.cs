@@ -76,6 +76,14 @@ internal sealed class Posts : Workflow<string, string>
     }
 }
 
+[Workflow("abuse-parent")]
+internal sealed class Parents : Workflow<string, string>
+{
+    private static readonly Child<string, string> Child = Child<string, string>.Of<Posts>();
+
+    protected override Task<string> RunAsync(string message) => Call(Child, message);
+}
+
 [Workflow("abuse-versioned", Version = "1")]
 internal sealed class VersionOne : Workflow<int, int>
 {

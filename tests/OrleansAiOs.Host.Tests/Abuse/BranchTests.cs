@@ -45,6 +45,27 @@ public sealed class BranchTests(AbuseServer server)
     }
 
     [Fact]
+    public async Task A_child_run_is_listed_among_the_effects_and_another_takes_its_place_when_it_is_redone()
+    {
+        var id = await server.Start("abuse-parent", "order");
+        await server.Until(id, run => run.GetProperty("waits").EnumerateArray().Any(w => w.GetProperty("kind").GetString() == "child"));
+        await server.Until($"{id}.1", run => run.GetProperty("waits").EnumerateArray().Any(w => w.GetProperty("kind").GetString() == "signal"));
+        var refused = await server.Post($"/api/v1/runs/{id}/reset", new { to = 0, why = "wrong" });
+        refused.ShouldBeProblem(409);
+        refused.Json.GetProperty("detail").GetString().Should().Contain($"child run {id}.1 of 'abuse-posts' (under way): reuse (it stays the child) or redo (it is terminated, and another run started)");
+        var effect = refused.Json.GetProperty("effects")[0];
+        (effect.GetProperty("child").GetString(), effect.GetProperty("workflow").GetString(), effect.GetProperty("outcome").GetString()).Should().Be(($"{id}.1", "abuse-posts", "under way"));
+        effect.GetProperty("canBe").EnumerateArray().Select(word => word.GetString()).Should().Equal("reuse", "redo", "compensate");
+        (await server.Post($"/api/v1/runs/{id}/fork", new { at = 2, effects = new Dictionary<string, string> { ["1"] = "reuse" } })).ShouldBeProblem(409);
+        (await server.Post($"/api/v1/runs/{id}/reset", new { to = 0, why = "wrong", effects = new Dictionary<string, string> { ["1"] = "redo" } })).Status.Should().Be(200);
+        await server.UntilStatus($"{id}.1", "terminated");
+        await server.Until(id, run => run.GetProperty("waits").EnumerateArray().Any(w => w.TryGetProperty("why", out var why) && why.GetString() == $"run {id}.1:1"));
+        await server.Until($"{id}.1:1", run => run.GetProperty("waits").EnumerateArray().Any(w => w.GetProperty("kind").GetString() == "signal"));
+        (await server.PostRaw($"/api/v1/runs/{Uri.EscapeDataString($"{id}.1:1")}/signals/go", "1")).Status.Should().Be(200);
+        (await server.UntilStatus(id, "completed")).GetProperty("result").GetString().Should().Be("order done");
+    }
+
+    [Fact]
     public async Task A_fork_is_a_run_of_its_own_and_the_same_key_is_the_same_fork()
     {
         var id = await Posted();

@@ -146,8 +146,7 @@ public abstract class ChildConformance(IStoreFixture stores) : EngineConformance
         var wait = (await UntilWaits(parent, "child")).Waits.Single();
         (wait.Name, wait.Why).Should().Be(("child", $"run {child.Id}"));
         (await Store.FindAsync(parent, default))!.Busy.Should().BeFalse();
-        Time.Advance(TimeSpan.FromMinutes(1));
-        await Eventually(() => Task.FromResult(Host.ActiveRuns == 0), () => $"{Host.ActiveRuns} runs are in memory");
+        await PassTimeUntil(() => Host.ActiveRuns == 0, 60);
         await KillAndRestart();
         await Signal(child, "go", "late");
         (await Result<string>(parent)).Should().Be("late");

@@ -150,49 +150,6 @@ public abstract class ForkConformance(IStoreFixture stores) : EngineConformance(
         await Refused(() => Fork(old, 4, "g"), Refusal.Invalid, "*middle of a turn*3 (step-completed) and 5*");
     }
 
-    [Workflow("forky-parent")]
-    private sealed class Parent : Workflow<string, string>
-    {
-        protected override async Task<string> RunAsync(string input)
-        {
-            await Call(Tools.Pure, "before");                                           // step 1
-            var child = await Call(Kid, "k");                                           // step 2
-            await Receive(Go);
-            return child;
-        }
-    }
-
-    [Workflow("forky-kid")]
-    private sealed class Kid_ : Workflow<string, string>
-    {
-        protected override async Task<string> RunAsync(string input) => $"{input} {await Receive(Go)}";
-    }
-
-    private static readonly Child<string, string> Kid = new("forky-kid");
-
-    [Fact]
-    public async Task A_tree_is_cut_only_where_no_child_is_beyond_the_cut_and_a_forked_child_has_no_parent()
-    {
-        await KillAndRestart(new WorkflowRegistry().Add<Parent>().Add<Kid_>());
-        var parent = await Start("forky-parent", "x", "p");
-        var kid = new RunKey(parent.Tenant, (await UntilWaits(parent, "child")).Run.Id + ".2");
-        await UntilWaits(kid, "signal");
-        await Refused(() => Fork(parent, 2, "f"), Refusal.Conflict, $"*step 2 (run {kid.Id} of 'forky-kid')*");
-        await Refused(() => Host.ResetAsync(new ResetRun(parent, 0, "over"), "olga"), Refusal.Conflict, "*child*");
-        var orphan = (await Fork(kid, 1, "o")).Run;
-        ((RunStarted)(await History(orphan))[0]).Parent.Should().BeNull();
-        await Signal(orphan, "go", "alone");
-        (await Result<string>(orphan)).Should().Be("k alone");
-        await Signal(kid, "go", "home");
-        await UntilWaits(parent, "signal");
-        var end = (await History(parent)).FindIndex(e => e is ChildCompleted) + 1;
-        await Host.ResetAsync(new ResetRun(parent, end, "behind the child"), "olga");
-        await Eventually(async () => (await Events<BranchBegun>(parent)).Count > 0, () => "it has not begun");
-        await Signal(parent, "go", "on");
-        (await Result<string>(parent)).Should().Be("k home");
-        await Check(parent, kid, orphan);
-    }
-
     [Fact]
     public async Task A_fork_can_be_forked_and_reset()
     {

@@ -28,7 +28,7 @@ public abstract class LoopConformance(IStoreFixture stores) : EngineConformance(
             {
                 var number = await Receive(Number);
                 if (number < 0) return Iteration.Done(tally);
-                var id = NewGuid().ToString()[..4] + (Patched("p") ? "!" : "?");
+                var id = NewGuid().ToString()[..8] + (Patched("p") ? "!" : "?");
                 await Call(Tools.Keyed, $"add {number}");
                 SetAttributes(("sum", $"{tally.Sum + number}"));
                 return Iteration.Next(new Tally(tally.Sum + number, tally.Count + 1, $"{tally.Ids} {id}") { Forgotten = tally.Forgotten + 1 });
@@ -116,7 +116,7 @@ public abstract class LoopConformance(IStoreFixture stores) : EngineConformance(
         var skipped = await Sound(run);
         await Signal(run, "number", -1);
         var result = await Result<string>(run);
-        result.Should().MatchRegex("^prologue [0-9a-f]{4} 60 20 [0-9]+ early( [0-9a-f]{4}!){20}$");
+        result.Should().MatchRegex("^prologue [0-9a-f]{4} 60 20 [0-9]+ early( [0-9a-f]{8}!){20}$");
         result.Split(' ').Skip(5).Should().OnlyHaveUniqueItems("the same is not drawn twice");
         Outside.Names.Count(name => name == "add 5").Should().Be(4, "nothing was done twice");
         (await Until(run, row => row.ClosedAt is not null)).Attributes.Should().Contain("before", "prologue");

@@ -18,6 +18,10 @@ public sealed class EventFormTests
     private static readonly GateRecord Gated = new(GateAnswer.Hold, ["user/ana", "agent/x"], "base#3", ["pay-large"], "approve", new Charge(new Dictionary<string, decimal> { ["calls"] = 1, ["amount:EUR"] = 12.50m }, "c-1"), "why",
         new HoldTerms("Pay", "d1935", "n", At, [new HoldDemand(["controller"], 2, ["paula"], true)], At, 1), ["carl"], At);
 
+    private static readonly EffectChoice Kept = new(2, "w", Effect.Keyed, EffectAction.Reuse, "r.2", Value, Child: new ChildChoice("r.2", ParentClose.Terminate, true));
+
+    private static readonly EffectChoice Left = new(2, "w", Effect.Keyed, EffectAction.Redo, "r.2", Value, Child: new ChildChoice("r.2", ParentClose.Abandon, false, ParentClose.RequestCancel));
+
     private static readonly WorkflowEvent[] Full =
     [
         new RunStarted("w", Value, "host-1", "v1", "INV-1", "paula", Attributes, 7, new ParentRun("p", 3), "run-1", ["user/ana", "agent/x"]), new HostChanged("host-2"), new SignalReceived("go", Value, "paula", "key", "digest"),
@@ -28,7 +32,7 @@ public sealed class EventFormTests
         new RunCompleted(Value), new RunFailed(Failed), new RunCancelled("why"), new StepScheduled(1, "a.b", Effect.AtMostOnce, Value, Gated), new AttemptStarted(1, 2, Gated), new EffectSigned(1, true, new Decider("carl", ["controller"], "key"), new DecisionSignature("d1935", "k1", "c2ln", At, "dora"), "fine", "key", "digest"), new AttemptHeartbeat(1, 2, Value), new AttemptFailed(1, 2, Failed, At, true),
         new StepCompleted(1, 2, Value, new Dictionary<string, decimal> { ["tokens"] = 12.50m }), new StepFailed(1, 2, Failed), new StepCancelled(1), new StepCancelAsked(1), new OutcomeUnknown(1, 2, Failed), new OutcomeStillUnknown(1, 2, "why", At),
         new InquiryStarted(1, 2), new OutcomeNeverWill(1, "why", "paula", "key", "digest"), new OutcomeHappened(1, Value, "paula", "key", "digest"), new RetryAsked(1, "paula", "key", "digest"), new StepSkipped(1, Value, "why", "paula", "key", "digest"), new TimerSet(1, At), new RunSettled(), new ChildScheduled(1, "w", "r.1", Value, ParentClose.Terminate, "INV-1"),
-        new ChildCancelAsked(1), new ChildReached(1, true), new ChildCompleted(1, Value), new ChildFailed(1, Failed), new TimerFired(1), new TimerCancelled(1),
+        new ChildCancelAsked(1), new ChildReached(1, true), new ChildCompleted(1, Value), new ChildFailed(1, Failed), new ChildEndAsked(-1), new ChildReplaced(1, "r.1:1"), new TimerFired(1), new TimerCancelled(1),
         new ApprovalRequested(1, "Pay", Value, "d1935", "controller", ["paula"], At), new ApprovalDecided(1, true, new Decider("carl", ["controller"], "key"), "fine", "key", "digest"),
         new ApprovalExpired(1), new ApprovalWithdrawn(1), new ValueRecorded(1, Value),
         new LoopCheckpoint(Value, [1, 4], 7, 3, 2, "host-1", Attributes, new Dictionary<string, bool> { ["p"] = true }, [new EarlySignals("go", [Value])], [new KeptReceipt("key", "digest", 3, At)],
@@ -39,7 +43,7 @@ public sealed class EventFormTests
     private static readonly WorkflowEvent[] Spare =
     [
         new RunStarted("w", default, "host-1"), new SignalReceived("go", default), new CancelRequested("why"), new RunParked("reason", "detail"), new RunUnparked(), new RunImported(At, "0.1.0"), new RunPaused("why"), new RunResumed(), new RunTerminated("why"), new ChildScheduled(1, "w", "r.1", default, ParentClose.RequestCancel), new UpdateAccepted(1, "add", default),
-        new RunMigrated(null, "2", new MigrationCertificate(7, 3, "d")), new RunReset(0, "why", []),
+        new RunMigrated(null, "2", new MigrationCertificate(7, 3, "d")), new RunReset(0, "why", []), new RunReset(4, "why", [Kept, Left]),
         new RunForked("run-1", 4, 9, [new EffectChoice(2, "a.b", Effect.Pure, EffectAction.Redo, "k")]), new OutcomeReused(1, "k"), new RunCompleted(default),
         new AttemptFailed(1, 1, new Failure("T", "m"), At), new OutcomeStillUnknown(1, 1, "why", null), new OutcomeNeverWill(1, "why"), new OutcomeHappened(1, default),
         new RetryAsked(1), new StepSkipped(1, default, "why"), new StepScheduled(1, "a.b", Effect.Pure, default), new AttemptStarted(1, 2), new StepCompleted(1, 2, default), new EffectSigned(1, false, new Decider("c", [], "key"), new DecisionSignature("d", "k", "c", At)),
