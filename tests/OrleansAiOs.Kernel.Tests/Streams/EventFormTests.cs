@@ -1,5 +1,6 @@
 using System.Text;
 using OrleansAiOs.Kernel.Governance.KillSwitches;
+using OrleansAiOs.Kernel.Governance.Policies;
 using OrleansAiOs.Kernel.Streams;
 using OrleansAiOs.Tests.Shared;
 using OrleansAiOs.Workflows.History;
@@ -12,6 +13,7 @@ public sealed class EventFormTests
     private static readonly KernelEvent[] Examples =
     [
         new KillSwitchThrown(KillTarget.Principal, "agent/x", "why"), new KillSwitchReleased(KillTarget.Tenant, "default", "why"),
+        new PolicyProposed(3, "permit …", "0a1b", "{}", "note"), new PolicyProposed(4, "permit …", "0a1b", null, null), new PolicyActivated(3, "permit …", "0a1b"), new PolicyRetired("why"),
     ];
 
     [Fact]

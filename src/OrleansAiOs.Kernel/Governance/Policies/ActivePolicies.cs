@@ -84,8 +84,8 @@ public sealed class ActivePolicies
     }
 
     /// <param name="request">What is asked.</param>
-    /// <param name="watch">Told of each policy that was judged without a fault, and whether it matched.</param>
-    internal PolicyVerdict Evaluate(in PolicyRequest request, Action<string, bool>? watch)
+    /// <param name="watch">Told of each policy whose scope admitted the request whether it matched; null if it was at fault.</param>
+    internal PolicyVerdict Evaluate(in PolicyRequest request, Action<string, bool?>? watch)
     {
         if (unavailable is not null) return PolicyVerdict.Unavailable(Version, request.Principal.Uid, unavailable);
         try
@@ -100,7 +100,7 @@ public sealed class ActivePolicies
         }
     }
 
-    private PolicyVerdict Judge(in PolicyRequest request, Action<string, bool>? watch)
+    private PolicyVerdict Judge(in PolicyRequest request, Action<string, bool?>? watch)
     {
         Span<ulong> candidates = stackalloc ulong[always.Length];
         always.CopyTo(candidates);
@@ -121,13 +121,13 @@ public sealed class ActivePolicies
                 var policy = entry.Policy;
                 if (!policy.Principal.Admits(request.Principal) || !policy.Action.Admits(request.Action) || !policy.Resource.Admits(request.Resource)) continue;
                 var matches = Matches(policy, ref frame);
+                watch?.Invoke(entry.Id, frame.Faulted ? null : matches);
                 if (frame.Faulted)
                 {
                     fault ??= FaultOf(entry, frame);
                     frame.Clear();
                     continue;
                 }
-                watch?.Invoke(entry.Id, matches);
                 if (!matches) continue;
                 (policy.IsPermit ? permits ??= [] : forbids ??= []).Add(entry.Id);
                 if (!policy.IsPermit) continue;

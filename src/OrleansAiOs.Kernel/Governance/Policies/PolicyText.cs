@@ -26,6 +26,9 @@ public sealed class PolicyText
         return errors.Count == 0 ? new PolicyText(text, policies) : throw new PolicySyntaxException(errors);
     }
 
+    /// <summary>The same text with policies that are watched.</summary>
+    internal PolicyText With(IReadOnlyList<Policy> policies) => new(Text, policies);
+
     public static string HashOf(string text) => Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(text)));
 
     /// <summary>Line and column of a place in a text, both from 1.</summary>

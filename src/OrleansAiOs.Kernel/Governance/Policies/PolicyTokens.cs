@@ -99,6 +99,8 @@ internal static class PolicyTokens
         var c = text[at];
         if (TurnsText(c))
             throw new PolicyUnreadableException(at, $"the character U+{(int)c:X4}, which turns the direction of the text", "text that is read as it is shown", $"Remove it; in a string write \\u{{{(int)c:x}}}.");
+        if (char.IsControl(c) && c is not ('\t' or '\n' or '\r'))
+            throw new PolicyUnreadableException(at, $"the control character U+{(int)c:X4}", "text that can be seen", $"Remove it; in a string write \\u{{{(int)c:x}}}.");
         if (char.IsSurrogate(c) && !(char.IsHighSurrogate(c) ? at + 1 < text.Length && char.IsLowSurrogate(text[at + 1]) : at > 0 && char.IsHighSurrogate(text[at - 1])))
             throw new PolicyUnreadableException(at, "half a character (a lone surrogate)", "valid Unicode", "Save the text as UTF-8.");
     }
