@@ -22,7 +22,7 @@ internal sealed class Body
 {
     public List<Offence> Offences { get; } = [];
 
-    public List<(ISymbol Target, SyntaxNode Where)> Calls { get; } = [];
+    public List<Call> Calls { get; } = [];
 
     /// <param name="roots">The body's operations.</param>
     /// <param name="code">What is workflow code.</param>
@@ -48,6 +48,9 @@ internal sealed class Body
                     if (locals.ContainsKey(local.Symbol)) ahead.Push(inside);
                     else locals.Add(local.Symbol, inside);
                     continue;
+                case IInvocationOperation { TargetMethod.MethodKind: MethodKind.DelegateInvoke, Instance: { } holder } when Held(holder) is { } held:
+                    body.Calls.Add(new Call(held, operation.Syntax, Reach.Invoked));
+                    break;
                 case IInvocationOperation { TargetMethod: var called } call:
                     Named(called, call);
                     if (!code.RunsElsewhere(called)) break;
@@ -97,6 +100,20 @@ internal sealed class Body
         }
     }
 
+    // The static member of this compilation that holds the delegate; one of an object runs, for all that is known, as soon as the object is made.
+    private static ISymbol? Held(IOperation holder)
+    {
+        while (holder is IConversionOperation conversion) holder = conversion.Operand;
+        if (holder is IConditionalAccessInstanceOperation)
+        {
+            var outer = holder.Parent;
+            while (outer is not (IConditionalAccessOperation or null)) outer = outer.Parent;
+            return outer is IConditionalAccessOperation { Operation: var checkedFirst } ? Held(checkedFirst) : null;
+        }
+        return holder is IMemberReferenceOperation { Member: { IsStatic: true, OriginalDefinition: IFieldSymbol or IPropertySymbol } member } && !member.OriginalDefinition.DeclaringSyntaxReferences.IsEmpty
+            ? member.OriginalDefinition : null;
+    }
+
     private void Uses(ISymbol used, IOperation at, BanTable bans)
     {
         var definition = used.OriginalDefinition;
@@ -107,8 +124,10 @@ internal sealed class Body
             Offences.Add(new Offence(rule, Name(definition), ban.Says, at.Syntax, ban.Fix));
             banned = true;
         }
-        if (!banned && !definition.DeclaringSyntaxReferences.IsEmpty) Calls.Add((definition, at.Syntax));
-        else if (!banned && definition is IMethodSymbol { MethodKind: MethodKind.Constructor, IsImplicitlyDeclared: true }) Calls.Add((definition, at.Syntax));
+        if (banned) return;
+        // A call of base runs what is named, whatever the object is.
+        if (at is not (IInvocationOperation { IsVirtual: false } or IMethodReferenceOperation { IsVirtual: false }) && Dispatch.IsOpen(definition)) Calls.Add(new Call(definition, at.Syntax, Reach.Dispatched));
+        else if (!definition.DeclaringSyntaxReferences.IsEmpty || definition is IMethodSymbol { MethodKind: MethodKind.Constructor, IsImplicitlyDeclared: true }) Calls.Add(new Call(definition, at.Syntax, Reach.Exact));
     }
 
     private void Object(IOperation operation, BanTable bans, bool isDirect)

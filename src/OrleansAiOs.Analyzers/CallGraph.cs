@@ -7,38 +7,50 @@ namespace OrleansAiOs.Analyzers;
 
 /// <summary>
 /// What a call leads to inside this compilation. Bodies are read on demand and once, and only those that workflow code can reach, so code
-/// without workflows pays nothing. Dispatch through an interface or an override in source is not followed: which one runs is not known here.
+/// without workflows pays nothing. A call through an interface, or of what can be overridden, leads to what <see cref="Dispatch"/> says.
 /// </summary>
 internal sealed class CallGraph(Compilation compilation, WorkflowCode code, BanTable bans)
 {
-    private readonly ConcurrentDictionary<ISymbol, Body> bodies = new(SymbolEqualityComparer.Default);
-    private readonly ConcurrentDictionary<ISymbol, (Offence Offence, string Path)[]> reached = new(SymbolEqualityComparer.Default);
+    private readonly ConcurrentDictionary<(ISymbol Member, Reach How), Body> bodies = new(ReachComparer.Instance);
+    private readonly ConcurrentDictionary<(ISymbol Member, Reach How), (Offence Offence, string Path)[]> reached = new(ReachComparer.Instance);
+    private Dispatch? dispatch;
+
+    private Dispatch Dispatching => dispatch ??= new Dispatch(compilation, code, BodyOf);
 
     /// <summary>The nearest offence against each rule, with the way to it; nothing for workflow code, whose offences are reported where they stand.</summary>
-    public (Offence Offence, string Path)[] Reached(ISymbol target, CancellationToken cancellation) =>
-        reached.GetOrAdd(target, start => Search(start, cancellation));
+    public (Offence Offence, string Path)[] Reached(Call call, CancellationToken cancellation) =>
+        reached.GetOrAdd((call.Target, call.How), start => Search(start.Member, start.How, cancellation));
 
-    private (Offence, string)[] Search(ISymbol start, CancellationToken cancellation)
+    private Body BodyOf(ISymbol member, Reach how, CancellationToken cancellation) =>
+        bodies.GetOrAdd((member, how is Reach.Dispatched ? Reach.Exact : how), one => Read(one.Member, one.How, cancellation));
+
+    private (Offence, string)[] Search(ISymbol start, Reach how, CancellationToken cancellation)
     {
         List<(Offence, string)>? found = null;
-        var seen = new HashSet<ISymbol>(SymbolEqualityComparer.Default) { start };
-        var ahead = new Queue<(ISymbol Member, string Path)>();
-        ahead.Enqueue((start, Name(start)));
+        var seen = new HashSet<(ISymbol, Reach)>(ReachComparer.Instance) { (start, how) };
+        var ahead = new Queue<(ISymbol Member, Reach How, string Path)>();
+        ahead.Enqueue((start, how, Name(start)));
         while (ahead.Count > 0)
         {
             cancellation.ThrowIfCancellationRequested();
-            var (member, path) = ahead.Dequeue();
+            var (member, through, path) = ahead.Dequeue();
+            if (through is Reach.Dispatched)
+                foreach (var standing in Dispatching.Of(member, cancellation)) Lead(standing, Reach.Exact, path);
             if (code.Includes(member)) continue;
-            var body = bodies.GetOrAdd(member, m => Read(m, cancellation));
+            var body = BodyOf(member, through, cancellation);
             foreach (var offence in body.Offences)
                 if (found is null || !found.Exists(known => known.Item1.Rule == offence.Rule)) (found ??= []).Add((offence, path));
-            foreach (var (next, _) in body.Calls)
-                if (seen.Add(next)) ahead.Enqueue((next, $"{path} → {Name(next)}"));
+            foreach (var next in body.Calls) Lead(next.Target, next.How, path);
         }
         return found?.ToArray() ?? [];
+
+        void Lead(ISymbol next, Reach how, string path)
+        {
+            if (seen.Add((next, how))) ahead.Enqueue((next, how, $"{path} → {Name(next)}"));
+        }
     }
 
-    private Body Read(ISymbol member, CancellationToken cancellation)
+    private Body Read(ISymbol member, Reach how, CancellationToken cancellation)
     {
         switch (member)
         {
@@ -47,12 +59,12 @@ internal sealed class CallGraph(Compilation compilation, WorkflowCode code, BanT
             case IMethodSymbol method:
                 return Body.Read(Code(method.PartialImplementationPart ?? method), code, bans, isDirect: false);
             case IPropertySymbol { IsStatic: true } property when property.DeclaringSyntaxReferences.Any(r => r.GetSyntax(cancellation) is PropertyDeclarationSyntax { Initializer: not null }):
-                return Body.Read(Code(property), code, bans, isDirect: false, runsDelegates: false);
+                return Body.Read(Code(property), code, bans, isDirect: false, runsDelegates: how is Reach.Invoked);
             case IPropertySymbol property:
                 var accessors = new[] { property.GetMethod, property.SetMethod }.OfType<IMethodSymbol>();
                 return Body.Read(accessors.SelectMany(Code), code, bans, isDirect: false);
             case IFieldSymbol { IsStatic: true }:
-                return Body.Read(Code(member), code, bans, isDirect: false, runsDelegates: false);
+                return Body.Read(Code(member), code, bans, isDirect: false, runsDelegates: how is Reach.Invoked);
             default:
                 return new Body();
         }
@@ -103,6 +115,6 @@ internal sealed class CallGraph(Compilation compilation, WorkflowCode code, BanT
     {
         IMethodSymbol { MethodKind: MethodKind.Constructor } => $"new {member.ContainingType.Name}",
         IMethodSymbol { AssociatedSymbol: { } property } => Name(property),
-        _ => $"{member.ContainingType.Name}.{member.Name}",
+        _ => $"{member.ContainingType.Name}.{member.Name.Substring(member.Name.LastIndexOf('.') + 1)}", // of one that is implemented explicitly, without the interface
     };
 }

@@ -44,13 +44,13 @@ public sealed class DeterminismAnalyzer : DiagnosticAnalyzer
                 : ImmutableDictionary<string, string?>.Empty;
             block.ReportDiagnostic(Diagnostic.Create(offence.Rule.Descriptor, offence.Where.GetLocation(), properties, $"{offence.What} {offence.Says}"));
         }
-        foreach (var (target, where) in body.Calls)
-            foreach (var (offence, path) in calls.Reached(target, block.CancellationToken))
+        foreach (var call in body.Calls)
+            foreach (var (offence, path) in calls.Reached(call, block.CancellationToken))
             {
                 var there = offence.Where.GetLocation();
                 var line = there.GetLineSpan();
                 var place = $"{Path.GetFileName(line.Path)}({line.StartLinePosition.Line + 1})";
-                block.ReportDiagnostic(Diagnostic.Create(offence.Rule.Descriptor, Called(where), additionalLocations: [there],
+                block.ReportDiagnostic(Diagnostic.Create(offence.Rule.Descriptor, Called(call.Where), additionalLocations: [there],
                     $"{path} uses {offence.What}, which {offence.Says} [{place}]"));
             }
     }

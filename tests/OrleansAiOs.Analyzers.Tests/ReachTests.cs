@@ -27,6 +27,17 @@ public sealed class ReachTests
         public sealed class Money { public static Money operator +(Money a, Money b) { Console.WriteLine(); return a; } }
         public interface IClock { DateTime Read(); }
         public sealed class RealClock : IClock { public DateTime Read() => DateTime.UtcNow; }
+        public sealed class StillClock : IClock { public DateTime Read() => DateTime.UnixEpoch; }
+        public abstract class Wall { public abstract string Colour { get; } public virtual string Age() => "old"; }
+        public class Painted : Wall { public override string Colour => "red"; public override string Age() => $"{base.Age()} paint"; }
+        public sealed class Drifting : Painted { public override string Age() => $"{DateTime.UtcNow}"; }
+        public sealed class Unmade : Wall { public override string Colour => $"{DateTime.UtcNow}"; }
+        public sealed class ByDay : IComparer<int> { public int Compare(int a, int b) => DateTime.UtcNow.Day * (a - b); }
+        public interface IStep<T> { T Do(T value); }
+        public sealed class Stamping : IStep<string> { string IStep<string>.Do(string value) => value + DateTime.UtcNow; }
+        public static class Steps { public static readonly IStep<string> First = new Stamping(); public static string Run(IStep<string> step) => step.Do("x"); }
+        public interface IGreets { string Greet() => $"{DateTime.UtcNow}"; }
+        public sealed class Polite : IGreets { }
         public partial class Parted { public static partial DateTime Read(); }
         public partial class Parted { public static partial DateTime Read() => DateTime.UtcNow; }
         """;
@@ -47,6 +58,16 @@ public sealed class ReachTests
     [InlineData("var money = new Money(); money += money;", "AIOS007", "op_Addition uses Console.WriteLine()")]
     [InlineData("_ = new RealClock().Read();", "AIOS001", "RealClock.Read uses")]
     [InlineData("_ = Parted.Read();", "AIOS001", "Parted.Read uses")]
+    [InlineData("IClock clock = new RealClock(); _ = clock.Read();", "AIOS001", "IClock.Read → RealClock.Read uses")]
+    [InlineData("Wall wall = new Drifting(); _ = wall.Age();", "AIOS001", "Wall.Age → Drifting.Age uses")]
+    [InlineData("Painted wall = new Drifting(); _ = wall.Age();", "AIOS001", "Painted.Age → Drifting.Age uses")]
+    [InlineData("Wall wall = new Unmade(); _ = wall.Colour;", "AIOS001", "Wall.Colour → Unmade.Colour uses")]
+    [InlineData("IComparer<int> order = new ByDay(); _ = order.Compare(1, 2);", "AIOS001", "IComparer.Compare → ByDay.Compare uses")]
+    [InlineData("_ = Steps.Run(Steps.First);", "AIOS001", "Steps.Run → IStep.Do → Stamping.Do uses")]
+    [InlineData("IGreets host = new Polite(); _ = host.Greet();", "AIOS001", "IGreets.Greet uses")]
+    [InlineData("_ = Helper.Later();", "AIOS001", "Helper.Later uses")]
+    [InlineData("_ = Helper.Later?.Invoke();", "AIOS001", "Helper.Later uses")]
+    [InlineData("Func<IClock> make = () => new RealClock(); _ = Ask(make); static DateTime Ask(Func<IClock> make) => make().Read();", "AIOS001", "IClock.Read → RealClock.Read uses")]
     public async Task A_call_is_followed_and_its_way_is_named(string body, string rule, string message)
     {
         var found = (await Analysed.FindAsync(Analysed.Workflow(body, types: Helper))).Should().ContainSingle().Subject;
@@ -60,7 +81,10 @@ public sealed class ReachTests
     [InlineData("_ = Helper.Later;")] // kept, not called: whoever calls it is the one
     [InlineData("_ = nameof(Helper.Stamp);")]
     [InlineData("_ = Record(Helper.Stamp); _ = Record(() => new Made().Id);")]
-    [InlineData("_ = ((IClock)null!).Read();")] // which one runs is not known here
+    [InlineData("_ = ((IClock)null!).Read();")] // no workflow makes a RealClock: whichever it is, it is not that one
+    [InlineData("_ = Pick(null!); static DateTime Pick(IClock clock) => clock.Read();")]
+    [InlineData("IClock clock = new StillClock(); _ = clock.Read();")]
+    [InlineData("Wall wall = new Painted(); _ = wall.Colour; _ = new Drifting();")] // overridden by what is made here
     public async Task What_is_not_run_is_not_followed(string body) => (await Analysed.FindAsync(Analysed.Workflow(body, types: Helper))).Should().BeEmpty();
 
     [Theory]
