@@ -23,7 +23,8 @@ internal static class RunsApi
         api.MapGet("/runs/{id}/history", HistoryAsync).WithSummary("The run's events").Produces<PageView<EventView>>().ProducesProblem(404);
         api.MapGet("/runs/{id}/result", ResultAsync).WithSummary("How the run ended; waits for it if asked to").Produces<ResultView>().ProducesProblem(404);
         api.MapPost("/runs/{id}/signals/{name}", SignalAsync).WithSummary("Send a signal; the body is its value").Accepts<object>("application/json").Produces<VersionView>().ProducesProblem(404).ProducesProblem(409).ProducesProblem(422);
-        api.MapGet("/runs/{id}/queries/{name}", QueryAsync).WithSummary("Ask the run's code a question; nothing is recorded").Produces<QueryView>().ProducesProblem(404).ProducesProblem(409);
+        api.MapGet("/runs/{id}/queries/{name}", QueryAsync).WithSummary("Ask the run's code a question; nothing is recorded").Produces<QueryView>().ProducesProblem(404).ProducesProblem(409).ProducesProblem(422);
+        api.MapPost("/runs/{id}/queries/{name}", QueryWithAsync).WithSummary("The same of a query with an argument, which is the body").Accepts<object>("application/json").Produces<QueryView>().ProducesProblem(404).ProducesProblem(409).ProducesProblem(422);
         api.MapPost("/runs/{id}/updates/{name}", UpdateAsync).WithSummary("Have the run's code do something and answer; the body is its input").Accepts<object>("application/json").Produces<UpdateView>().Produces<UpdateView>(202).ProducesProblem(404).ProducesProblem(409).ProducesProblem(422);
         api.MapPost("/runs/{id}/cancel", CancelAsync).WithSummary("Ask a run to cancel; what it did is undone").Produces<VersionView>().ProducesProblem(404).ProducesProblem(409);
         api.MapPost("/runs/{id}/terminate", TerminateAsync).WithSummary("End a run at once; its code has no say and nothing is undone").Produces<VersionView>().ProducesProblem(404).ProducesProblem(409);
@@ -97,6 +98,9 @@ internal static class RunsApi
     }
 
     private static async Task<QueryView> QueryAsync(string id, string name, WorkflowHost host) => new((await host.QueryAsync(KeyOf(id), name)).ToElement());
+
+    private static async Task<QueryView> QueryWithAsync(string id, string name, WorkflowHost host, HttpContext context) =>
+        new((await host.QueryAsync(KeyOf(id), name, await JsonBody.ReadAsync(context.Request, 256 * 1024))).ToElement());
 
     private static async Task<IResult> UpdateAsync(string id, string name, WorkflowHost host, HttpContext context, [FromQuery] int? wait,
         [FromHeader(Name = "Idempotency-Key")] string? key)

@@ -47,6 +47,9 @@ internal sealed class ApiClient : IDisposable
 
     public async Task<T> GetAsync<T>(string path, CancellationToken cancellation) => Read<T>(await GetAsync(path, cancellation));
 
+    /// <summary>Asks with a body; nothing is changed by it.</summary>
+    public Task<string> AskAsync(string path, object body, CancellationToken cancellation) => SendAsync(HttpMethod.Post, path, JsonContent(body), null, cancellation);
+
     /// <summary>Sends a command, under the invocation's idempotency key.</summary>
     public Task<string> CommandAsync(HttpMethod method, string path, object? body, CancellationToken cancellation) =>
         SendAsync(method, path, body is null ? null : JsonContent(body), idempotencyKey, cancellation);

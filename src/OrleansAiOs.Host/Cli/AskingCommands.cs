@@ -11,10 +11,13 @@ internal static class QueryCommand
     {
         var id = ClientOptions.Run();
         var name = new Argument<string>("NAME") { Description = "The query's name." };
-        return client.Query("query", "Ask a run's code a question; nothing is recorded, and a closed run answers too.", id, name).Does(async call =>
+        var value = new Argument<string?>("JSON") { Description = "Its argument, if it takes one: JSON, @FILE, or - for stdin.", Arity = ArgumentArity.ZeroOrOne };
+        return client.Query("query", "Ask a run's code a question; nothing is recorded, and a closed run answers too.", id, name, value).Does(async call =>
         {
+            JsonElement? input = call.Parsed.GetValue(value) is { } given ? await JsonArgument.ReadAsync(given, call.Cancellation) : null;
             using var api = client.Connect(call);
-            var json = await api.GetAsync($"{ApiPaths.Run(call.Get(id))}/queries/{ApiPaths.Segment("query name", call.Get(name))}", call.Cancellation);
+            var path = $"{ApiPaths.Run(call.Get(id))}/queries/{ApiPaths.Segment("query name", call.Get(name))}";
+            var json = input is null ? await api.GetAsync(path, call.Cancellation) : await api.AskAsync(path, input.Value, call.Cancellation);
             if (call.Get(client.Json)) call.Terminal.Json(json);
             else foreach (var line in Terminal.Lines(Human.Full(api.Read<QueryDocument>(json).Answer))) call.Terminal.Line(line);
             return ExitCode.Done;

@@ -199,6 +199,10 @@ public sealed class WorkflowTestHost : IAsyncDisposable
     /// <summary>Asks a run's code a question.</summary>
     public async Task<T> QueryAsync<T>(RunKey run, Query<T> query) => (await SendAsync((host, _) => host.QueryAsync(run, query.Name))).To<T>()!;
 
+    /// <summary>Asks a run's code a question with an argument.</summary>
+    /// <exception cref="CommandRefusedException">The code answers no such query, or not with this argument.</exception>
+    public async Task<TOut> QueryAsync<TIn, TOut>(RunKey run, Query<TIn, TOut> query, TIn input) => (await SendAsync((host, _) => host.QueryAsync(run, query.Name, JsonText.From(input)))).To<TOut>()!;
+
     /// <summary>Has a run's code do something, and waits for its answer.</summary>
     /// <exception cref="CommandRefusedException">The code refused it, takes no such update, or the run ended before it was answered.</exception>
     /// <exception cref="InvalidOperationException">It failed.</exception>

@@ -111,7 +111,10 @@ public abstract class Workflow
     protected void SetAttributes(params (string Name, string Value)[] attributes) => Execution.SetAttributes(attributes);
 
     /// <summary>Says how a query is answered from here on. The handler only reads: it may ask nothing of the engine, and change nothing.</summary>
-    protected void Answers<T>(Query<T> query, Func<T> handler) => Execution.Queries.Add(query.Name, () => JsonText.From(handler()));
+    protected void Answers<T>(Query<T> query, Func<T> handler) => Execution.Queries.Add(query, handler);
+
+    /// <summary>Says how a query with an argument is answered from here on. One that is asked without gets null; where that is no value of <typeparamref name="TIn"/>, it is refused.</summary>
+    protected void Answers<TIn, TOut>(Query<TIn, TOut> query, Func<TIn, TOut> handler) => Execution.Queries.Add(query, handler);
 
     /// <summary>
     /// Says how an update is carried out from here on. <paramref name="refuse"/> only reads, and says why an update is not accepted, or

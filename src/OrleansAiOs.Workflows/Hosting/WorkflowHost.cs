@@ -137,7 +137,10 @@ public sealed class WorkflowHost : IAsyncDisposable
     public Task<long> ResumeAsync(RunKey run, string by, string? key = null) => SendAsync(run, new ResumeInput(by, key));
 
     /// <summary>Asks a run's code a question; nothing is recorded. Also a closed run answers.</summary>
-    public Task<JsonText> QueryAsync(RunKey run, string query) => SendAsync(run, new QueryInput(query));
+    /// <param name="run">The run.</param>
+    /// <param name="query">The query's name.</param>
+    /// <param name="input">Its argument; null for a query that takes none.</param>
+    public Task<JsonText> QueryAsync(RunKey run, string query, JsonText? input = null) => SendAsync(run, new QueryInput(query, input));
 
     /// <summary>Has a run's code do something, and waits for its answer, or until <paramref name="wait"/> fires. The same key again finds the same update.</summary>
     /// <exception cref="CommandRefusedException">The code refused it, takes no such update, or the run ended before it was answered.</exception>

@@ -10,7 +10,7 @@ namespace OrleansAiOs.Workflows.Replay;
 /// </summary>
 internal sealed class Queries(DeterministicScheduler scheduler)
 {
-    private readonly Dictionary<string, Func<JsonText>> handlers = new(StringComparer.Ordinal);
+    private readonly Dictionary<string, Func<JsonText?, JsonText>> handlers = new(StringComparer.Ordinal);
     private string? reading;
 
     /// <summary>A handler did more than read: this activation is not to be used again.</summary>
@@ -19,15 +19,35 @@ internal sealed class Queries(DeterministicScheduler scheduler)
     public string NamesForPeople => handlers.Count == 0 ? "none" : string.Join(", ", handlers.Keys.Order(StringComparer.Ordinal));
 
     /// <summary>The last handler given for a name answers.</summary>
-    public void Add(string name, Func<JsonText> handler)
+    public void Add<T>(Query<T> query, Func<T> handler)
     {
         DemandMore();
-        handlers[name] = handler;
+        handlers[query.Name] = input => input is null ? JsonText.From(handler()) : throw new QueryArgumentException("it takes no argument");
+    }
+
+    public void Add<TIn, TOut>(Query<TIn, TOut> query, Func<TIn, TOut> handler)
+    {
+        DemandMore();
+        handlers[query.Name] = input =>
+        {
+            TIn value;
+            try
+            {
+                value = (input ?? JsonText.From<object?>(null)).To<TIn>(WorkflowJson.Door)!;
+            }
+            catch (Exception e)
+            {
+                throw new QueryArgumentException(input is null ? $"it takes an argument: {e.Message}" : $"its argument cannot be read: {e.Message}");
+            }
+            return JsonText.From(handler(value));
+        };
     }
 
     public bool Knows(string name) => handlers.ContainsKey(name);
 
-    public Answer Ask(string name) => Read($"the handler of query '{name}'", handlers[name]);
+    /// <param name="name">The query's.</param>
+    /// <param name="input">Its argument; null without one.</param>
+    public Answer Ask(string name, JsonText? input) => Read($"the handler of query '{name}'", () => handlers[name](input));
 
     /// <summary>Runs code that may only read.</summary>
     public Answer Read(string who, Func<JsonText> code)
@@ -61,6 +81,9 @@ internal sealed class Queries(DeterministicScheduler scheduler)
 
     internal readonly record struct Answer(JsonText Value, Exception? Thrown);
 }
+
+/// <summary>A query was asked with an argument that it does not take.</summary>
+internal sealed class QueryArgumentException(string message) : Exception(message);
 
 /// <summary>Code that may only read asked something of the engine.</summary>
 internal sealed class QueryChangesException(string who)

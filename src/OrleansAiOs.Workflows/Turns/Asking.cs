@@ -1,4 +1,5 @@
 using OrleansAiOs.Workflows.History;
+using OrleansAiOs.Workflows.Replay;
 
 namespace OrleansAiOs.Workflows.Turns;
 
@@ -13,7 +14,7 @@ namespace OrleansAiOs.Workflows.Turns;
 // ends with updates open answers them with a conflict.
 
 /// <summary>Reads what the run's code says of itself. It is taken in a turn of its own, which appends nothing.</summary>
-internal sealed class QueryInput(string query) : Command<JsonText>
+internal sealed class QueryInput(string query, JsonText? input) : Command<JsonText>
 {
     public override bool NeedsCode(WorkflowRun run) => false; // a question is not to leave a trace
 
@@ -31,8 +32,9 @@ internal sealed class QueryInput(string query) : Command<JsonText>
             Refuse(turn, Refusal.NotFound, $"Run {run.State.Run} ('{run.State.Started!.Workflow}') answers no query '{query}' at this point. It answers: {code.Queries.NamesForPeople}.");
             return;
         }
-        var answer = code.Queries.Ask(query);
-        if (answer.Thrown is { } thrown) Refuse(turn, Refusal.Conflict, $"The query '{query}' of run {run.State.Run} broke: {Failure.Clean(thrown.Message)}");
+        var answer = code.Queries.Ask(query, input);
+        if (answer.Thrown is QueryArgumentException objection) Refuse(turn, Refusal.Invalid, $"The query '{query}' of run {run.State.Run} is refused: {Failure.Clean(objection.Message)}");
+        else if (answer.Thrown is { } thrown) Refuse(turn, Refusal.Conflict, $"The query '{query}' of run {run.State.Run} broke: {Failure.Clean(thrown.Message)}");
         else Answer(turn, answer.Value);
     }
 }

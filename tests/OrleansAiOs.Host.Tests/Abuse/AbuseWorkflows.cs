@@ -23,12 +23,14 @@ internal sealed class Waits : Workflow<JsonElement, JsonElement>
     private static readonly Signal<JsonElement> Go = new("go");
 
     private static readonly Query<JsonElement> Held = new("held");
+    private static readonly Query<int, int> Times = new("times");
     private static readonly Update<int, int> Double = new("double");
     private static readonly Update<int, int> Never = new("never");
 
     protected override async Task<JsonElement> RunAsync(JsonElement input)
     {
         Answers(Held, () => input);
+        Answers(Times, n => 2 * n);
         Handles(Double, n => 2 * n, refuse: n => n < 0 ? "it must be positive" : null);
         Handles(Never, async n =>
         {

@@ -51,6 +51,10 @@ public sealed class CommandTests(AbuseServer server)
         var id = await server.Start("abuse-wait", new { a = 1 });
         (await server.Get($"/api/v1/runs/{id}/queries/held")).Json.GetProperty("answer").GetProperty("a").GetInt32().Should().Be(1);
         (await server.Get($"/api/v1/runs/{id}/queries/other")).ShouldBeProblem(404);
+        (await server.PostRaw($"/api/v1/runs/{id}/queries/times", "3")).Json.GetProperty("answer").GetInt32().Should().Be(6);
+        (await server.PostRaw($"/api/v1/runs/{id}/queries/times", "\"3\"")).ShouldBeProblem(422);
+        (await server.Get($"/api/v1/runs/{id}/queries/times")).ShouldBeProblem(422);
+        (await server.PostRaw($"/api/v1/runs/{id}/queries/held", "3")).ShouldBeProblem(422);
         (await server.Get("/api/v1/runs/nobody/queries/held")).ShouldBeProblem(404);
         var first = await server.PostRaw($"/api/v1/runs/{id}/updates/double", "21", idempotencyKey: "u");
         (first.Status, first.Json.GetProperty("answer").GetInt32(), first.Json.GetProperty("status").GetString()).Should().Be((200, 42, "completed"));

@@ -56,6 +56,11 @@ public sealed class SteeringTests
         await using var host = (await ContractServer.StartAsync()).On("GET /api/v1/runs/inv-1/queries/total", """{"answer":42}""");
         (await host.RunAsync("query", "inv-1", "total")).Output.Trim().Should().Be("42");
         (await host.RunAsync("query", "inv-1", "total", "--json")).Output.Trim().Should().Be("""{"answer":42}""");
+        host.On("POST /api/v1/runs/inv-1/queries/total", """{"answer":43}""");
+        (await host.RunAsync("query", "inv-1", "total", "{\"of\": \"may\"}")).Output.Trim().Should().Be("43");
+        host.Asked[^1].Body.Should().Be("""{"of":"may"}""");
+        host.Asked[^1].Headers.Should().NotContainKey("Idempotency-Key");
+        (await host.RunAsync("query", "inv-1", "total", "may")).Code.Should().Be(2);
     }
 
     [Fact]

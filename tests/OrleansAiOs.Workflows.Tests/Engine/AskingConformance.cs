@@ -12,6 +12,8 @@ public abstract class AskingConformance(IStoreFixture stores) : EngineConformanc
     private sealed class Basket : Workflow<int, int>
     {
         private static readonly Query<int> Total = new("total");
+        private static readonly Query<int, int> Above = new("above");
+        private static readonly Query<string?, string> Named = new("named");
         private static readonly Query<string> Greedy = new("greedy");
         private static readonly Query<string> Sly = new("sly");
         private static readonly Query<string> Broken = new("broken");
@@ -26,6 +28,8 @@ public abstract class AskingConformance(IStoreFixture stores) : EngineConformanc
         {
             var done = new TaskCompletionSource();
             Answers(Total, () => total);
+            Answers(Above, limit => total > limit ? total - limit : throw new InvalidOperationException($"{total} is not above {limit}"));
+            Answers(Named, name => name ?? "nobody");
             Answers(Greedy, () =>
             {
                 _ = Call(Tools.Keyed, "by a query");
@@ -96,7 +100,7 @@ public abstract class AskingConformance(IStoreFixture stores) : EngineConformanc
         }
     }
 
-    private Task<T> Ask<T>(RunKey run, string query) => Host.QueryAsync(run, query).ContinueWith(asked => asked.GetAwaiter().GetResult().To<T>()!, TaskScheduler.Default);
+    private Task<T> Ask<T>(RunKey run, string query, JsonText? input = null) => Host.QueryAsync(run, query, input).ContinueWith(asked => asked.GetAwaiter().GetResult().To<T>()!, TaskScheduler.Default);
 
     private Task<UpdateOutcome> Tell(RunKey run, string update, object? input, string? key = null) =>
         Host.UpdateAsync(run, update, JsonText.From(input), "paula", key, CancellationToken.None).WaitAsync(TimeSpan.FromSeconds(60));
@@ -111,9 +115,24 @@ public abstract class AskingConformance(IStoreFixture stores) : EngineConformanc
         (await Ask<int>(run, "total")).Should().Be(5);
         await KillAndRestart();
         (await Ask<int>(run, "total")).Should().Be(5, "the run is brought back for it");
-        await Refused(() => Host.QueryAsync(run, "price"), Refusal.NotFound, "*'price'*broken, greedy, random, sly, total*");
+        await Refused(() => Host.QueryAsync(run, "price"), Refusal.NotFound, "*'price'*above, broken, greedy, named, random, sly, total*");
         await Refused(() => Host.QueryAsync(run, "broken"), Refusal.Conflict, "*no idea*");
         await Refused(() => Host.QueryAsync(Key("nobody"), "total"), Refusal.NotFound);
+        (await Store.ReadAsync(run, 1, default)).Should().HaveCount(before.Count);
+    }
+
+    [Fact]
+    public async Task A_query_takes_an_argument_where_it_was_declared_with_one()
+    {
+        var run = await Start("basket", 5);
+        var before = await Store.ReadAsync(run, 1, default);
+        (await Ask<int>(run, "above", JsonText.From(2))).Should().Be(3);
+        (await Ask<string>(run, "named", JsonText.From("mia"))).Should().Be("mia");
+        (await Ask<string>(run, "named")).Should().Be("nobody", "without an argument it is null");
+        await Refused(() => Host.QueryAsync(run, "above"), Refusal.Invalid, "*'above'*takes an argument*");
+        await Refused(() => Host.QueryAsync(run, "above", JsonText.From("two")), Refusal.Invalid, "*cannot be read*");
+        await Refused(() => Host.QueryAsync(run, "total", JsonText.From(2)), Refusal.Invalid, "*takes no argument*");
+        await Refused(() => Host.QueryAsync(run, "above", JsonText.From(7)), Refusal.Conflict, "*5 is not above 7*");
         (await Store.ReadAsync(run, 1, default)).Should().HaveCount(before.Count);
     }
 
