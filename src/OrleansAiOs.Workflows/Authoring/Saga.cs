@@ -33,7 +33,15 @@ public sealed class Saga : IAsyncDisposable
             this.undo.Push(() =>
             {
                 execution.Undos.Remove(step);
-                return ActivityStep.Call(execution, undo, result, null, CancellationToken.None, undoes: true);
+                execution.Undoing = step;
+                try
+                {
+                    return ActivityStep.Call(execution, undo, result, null, CancellationToken.None, undoes: true);
+                }
+                finally
+                {
+                    execution.Undoing = null;
+                }
             });
             return result;
         }

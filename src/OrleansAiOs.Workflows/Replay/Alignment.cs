@@ -20,18 +20,20 @@ internal static class Alignment
         while (end < recorded.Count - start && end < asked.Count - start && recorded[^(end + 1)].By == asked[^(end + 1)] && Price(recorded[^(end + 1)], asked[^(end + 1)]) == 0) end++;
         var (n, m) = (Math.Min(WindowMax, recorded.Count - start - end), Math.Min(WindowMax, asked.Count - start - end));
 
+        // A call that is matched elsewhere on its line is that call again, in a loop, and stands for nothing else.
+        var lines = asked.Where(a => a.Of is not null && a.Place is { Line: > 0 } && CommandIdentity.IsAlike(a.Of.Event, a.Command!)).Select(Line).ToHashSet();
         var cost = new double[n + 1, m + 1];
         for (var i = 0; i <= n; i++)
             for (var j = 0; j <= m; j++)
             {
                 if (i == 0 || j == 0) cost[i, j] = i + j;
-                else cost[i, j] = Math.Min(Math.Min(cost[i - 1, j], cost[i, j - 1]) + 1, cost[i - 1, j - 1] + Price(recorded[start + i - 1], asked[start + j - 1]));
+                else cost[i, j] = Math.Min(Math.Min(cost[i - 1, j], cost[i, j - 1]) + 1, cost[i - 1, j - 1] + Priced(start + i - 1, start + j - 1));
             }
 
         var pairs = new List<(RecordedCommand?, AskedCommand?)>();
         for (var (i, j) = (n, m); i > 0 || j > 0;)
         {
-            if (i > 0 && j > 0 && cost[i, j] == cost[i - 1, j - 1] + Price(recorded[start + i - 1], asked[start + j - 1])) pairs.Add((recorded[start + --i], asked[start + --j]));
+            if (i > 0 && j > 0 && cost[i, j] == cost[i - 1, j - 1] + Priced(start + i - 1, start + j - 1)) pairs.Add((recorded[start + --i], asked[start + --j]));
             else if (j > 0 && cost[i, j] == cost[i, j - 1] + 1) pairs.Add((null, asked[start + --j]));
             else pairs.Add((recorded[start + --i], null));
         }
@@ -41,6 +43,10 @@ internal static class Alignment
         pairs.InsertRange(0, Enumerable.Range(0, start).Select(i => ((RecordedCommand?)recorded[i], (AskedCommand?)asked[i])));
         pairs.AddRange(Enumerable.Range(0, end).Reverse().Select(i => ((RecordedCommand?)recorded[^(i + 1)], (AskedCommand?)asked[^(i + 1)])));
         return (pairs, cost[n, m]);
+
+        double Priced(int i, int j) => Price(recorded[i], asked[j]) is var price && price > 0.2 && lines.Contains(Line(asked[j])) ? Never : price;
+
+        static (string?, int, Type?, string?) Line(AskedCommand a) => (a.Place?.File, a.Place?.Line ?? 0, a.Command?.GetType(), a.Command is null ? null : CommandIdentity.Subject(a.Command));
     }
 
     // What was given this one's outcome is rather the same than one that merely looks like it.

@@ -11,21 +11,44 @@ internal sealed class CodeNames
 {
     private readonly Dictionary<string, string> activities = new(StringComparer.Ordinal);
     private readonly Dictionary<string, string> signals = new(StringComparer.Ordinal);
+    private readonly Dictionary<string, string> children = new(StringComparer.Ordinal);
+    private readonly Dictionary<string, Type> results = new(StringComparer.Ordinal);
+    private readonly Type workflow;
 
     public CodeNames(WorkflowType type)
     {
-        foreach (var holder in TypesOf(type.Create().GetType().Assembly).Where(holder => !holder.ContainsGenericParameters))
+        workflow = type.Create().GetType();
+        foreach (var holder in TypesOf(workflow.Assembly).Where(holder => !holder.ContainsGenericParameters))
             foreach (var field in holder.GetFields(BindingFlags.Static | BindingFlags.Public | BindingFlags.NonPublic | BindingFlags.DeclaredOnly))
             {
-                var isSignal = field.FieldType.IsGenericType && field.FieldType.GetGenericTypeDefinition() == typeof(Signal<>);
-                if (!isSignal && !typeof(Activity).IsAssignableFrom(field.FieldType)) continue;
+                var isSignal = IsOf(field, typeof(Signal<>));
+                var isChild = IsOf(field, typeof(Child<,>)) && (!field.IsPrivate || holder == workflow);
+                if (!isSignal && !isChild && !typeof(Activity).IsAssignableFrom(field.FieldType)) continue;
                 var expression = $"{FullName(holder)}.{field.Name}";
-                if (Value(field) is Activity activity) activities.TryAdd(activity.Name, expression);
+                if (Value(field) is Activity activity)
+                {
+                    activities.TryAdd(activity.Name, expression);
+                    if (IsOf(field, typeof(Activity<,>))) results.TryAdd(activity.Name, field.FieldType.GetGenericArguments()[1]);
+                }
+                else if (isChild && Value(field) is { } child) children.TryAdd((string)field.FieldType.GetProperty("Workflow")!.GetValue(child)!, expression);
                 else if (isSignal && Value(field) is { } signal) signals.TryAdd((string)field.FieldType.GetProperty("Name")!.GetValue(signal)!, expression);
             }
     }
 
-    public bool IsKnown(string activity) => activities.ContainsKey(activity);
+    public bool IsKnown(string subject) => activities.ContainsKey(subject) || children.ContainsKey(subject);
+
+    /// <summary>The workflow's method, as places name it.</summary>
+    public string Main => $"{workflow.Name}.RunAsync";
+
+    /// <summary>The activity's field.</summary>
+    public string? Activity(string activity) => activities.GetValueOrDefault(activity);
+
+    /// <summary>What stands for a call that is not made, where its task is awaited.</summary>
+    public string? Nothing(string activity) => results.TryGetValue(activity, out var result) && !result.IsGenericType && result.FullName is { } name ? $"Task.FromResult<{name.Replace('+', '.')}>(default!)" : null;
+
+    /// <summary>The name of the workflow's saga, if it has one: the local that its method keeps it in.</summary>
+    public string? Saga => workflow.GetNestedTypes(BindingFlags.NonPublic).SelectMany(machine => machine.GetFields(BindingFlags.Instance | BindingFlags.Public | BindingFlags.NonPublic))
+        .Where(local => local.FieldType == typeof(Saga)).Select(local => local.Name.StartsWith('<') && local.Name.IndexOf('>') is > 1 and var end ? local.Name[1..end] : null).FirstOrDefault(name => name is not null);
 
     public string? Receive(string signal) => signals.TryGetValue(signal, out var expression) ? $"await Receive({expression})" : null;
 
@@ -33,12 +56,15 @@ internal sealed class CodeNames
     public string? Call(WorkflowEvent command, DateTimeOffset at) => command switch
     {
         StepScheduled scheduled => activities.TryGetValue(scheduled.Activity, out var expression) ? $"await Call({expression}, default!)" : null,
+        ChildScheduled scheduled => children.TryGetValue(scheduled.Workflow, out var expression) ? $"await Call({expression}, default!)" : null,
         TimerSet timer => $"await Sleep(TimeSpan.FromSeconds({Math.Max(0.001, (timer.Due - at).TotalSeconds).ToString(CultureInfo.InvariantCulture)}))",
         ApprovalRequested asked => $"await Approval({Text(asked.Title)}, default(object), by: {Text(asked.Role)})",
         AttributesSet set => $"SetAttributes({string.Join(", ", set.Attributes.Select(a => $"({Text(a.Key)}, {Text(a.Value)})"))})",
         ValueRecorded => "_ = Record(() => default(System.Text.Json.JsonElement))",
         _ => null,
     };
+
+    private static bool IsOf(FieldInfo field, Type generic) => field.FieldType.IsGenericType && field.FieldType.GetGenericTypeDefinition() == generic;
 
     private static string Text(string text) => JsonSerializer.Serialize(text);
 

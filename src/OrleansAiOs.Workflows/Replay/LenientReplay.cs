@@ -34,6 +34,9 @@ internal sealed class LenientReplay(IReadOnlyList<(WorkflowEvent Event, DateTime
     /// <summary>Operations that no history knows, and that stand where another of their kind was recorded.</summary>
     public IReadOnlySet<string> Candidates => candidates;
 
+    /// <summary>The code went on and on, with what was made up for it: what it no longer asked for may be behind that.</summary>
+    public bool IsRunaway => asked.Count >= AskedMax;
+
     /// <summary>What the code threw on the way; of interest only if it threw where the strict replay did.</summary>
     public Exception? Fault => execution?.Fault;
 
@@ -108,7 +111,8 @@ internal sealed class LenientReplay(IReadOnlyList<(WorkflowEvent Event, DateTime
     private void Take(WorkflowEvent command)
     {
         if (IsOver) return;
-        var ask = new AskedCommand(command, null, command is RunClosed ? null : CodePlace.OfCaller(), input);
+        var undone = execution!.Undoing is { } undoing ? asked.Find(a => a.Command is StepEvent s && s.Step == undoing) : null;
+        var ask = new AskedCommand(command, null, command is RunClosed ? null : undone is not null ? undone.Place : CodePlace.OfCaller(), input) { Undoes = undone };
         asked.Add(ask);
         var match = command is StepEvent of && thenOf.TryGetValue(of.Step, out var then)
             ? recorded.Find(r => r.By is null && r.Event is StepEvent known && known.Step == then && known.GetType() == command.GetType()) // about a step that is known by now
@@ -126,7 +130,8 @@ internal sealed class LenientReplay(IReadOnlyList<(WorkflowEvent Event, DateTime
         execution!.State.Apply(now, match?.At ?? execution.State.Now);
     }
 
-    // The first of its kind that nobody asked for yet; one with the same arguments is preferred.
+    // The first of its kind that nobody asked for yet; one with the same arguments is preferred, and one with others is none if the code
+    // was to see a signal or a decision first: it is a later round's.
     private RecordedCommand? Twin(WorkflowEvent command)
     {
         RecordedCommand? first = null;
@@ -134,9 +139,16 @@ internal sealed class LenientReplay(IReadOnlyList<(WorkflowEvent Event, DateTime
         {
             if (r.By is not null || !CommandIdentity.IsAlike(r.Event, command) || r.Event is StepEvent known && nowOf.ContainsKey(known.Step)) continue;
             if (CommandIdentity.At(0, r.Event).Equals(CommandIdentity.At(0, command))) return r;
-            first ??= r;
+            if (r.Input <= input || !IsFromOutside(r.Input)) first ??= r;
         }
         return first;
+    }
+
+    private bool IsFromOutside(int at)
+    {
+        for (var i = input + 1; i <= at; i++)
+            if (history[i].Event is SignalReceived or ApprovalDecided) return true;
+        return false;
     }
 
     private RecordedCommand? Replaced(WorkflowEvent command)
@@ -191,6 +203,9 @@ internal sealed class AskedCommand(WorkflowEvent? command, string? signal, CodeP
     public int Input => input;
 
     public RecordedCommand? Of { get; set; }
+
+    /// <summary>The step of a saga that this one undoes.</summary>
+    public AskedCommand? Undoes { get; init; }
 
     /// <summary>False for a wait for a signal that came.</summary>
     public bool IsReal { get; set; } = true;

@@ -71,7 +71,7 @@ public sealed record CommandChange(ChangeKind Kind, long? Version, int? Step, st
 /// <param name="Text">What to write, for people.</param>
 /// <param name="Old">What was recorded, as C#: the call for <see cref="PatchForm.Choose"/>, whole statements where it has to be kept; the present name for <see cref="PatchForm.KeepName"/>.</param>
 /// <param name="OldAt">The second line of <see cref="PatchForm.Move"/> and <see cref="PatchForm.KeepBetween"/>.</param>
-/// <param name="Times">For <see cref="PatchForm.GuardRepeats"/>: so often the call was made before.</param>
+/// <param name="Times">For <see cref="PatchForm.GuardRepeats"/> and <see cref="PatchForm.GuardFirst"/>: so often.</param>
 public sealed record SuggestedPatch(string Name, PatchForm Form, CodePlace? At, string Text, string? Old = null, CodePlace? OldAt = null, int Times = 0);
 
 public enum PatchForm
@@ -79,8 +79,11 @@ public enum PatchForm
     /// <summary><c>if (Patched("name")) { the statement at the line }</c></summary>
     Guard,
 
-    /// <summary>The same, from the n-th time on: the call stands in a loop that now goes round more often.</summary>
+    /// <summary>The same, from the n-th time on: the call stands in a loop that now goes round more often, and is left there.</summary>
     GuardRepeats,
+
+    /// <summary>The same, the first n times only: the call now comes earlier in each round of a loop.</summary>
+    GuardFirst,
 
     /// <summary><c>if (!Patched("name")) the old call</c>, behind the statement at the line.</summary>
     KeepBehind,
@@ -94,8 +97,14 @@ public enum PatchForm
     /// <summary>The same, in front of the workflow's return.</summary>
     KeepAtEnd,
 
+    /// <summary>The same, as the first of the workflow's statements.</summary>
+    KeepAtStart,
+
     /// <summary><c>Patched("name") ? the call at the line : the old call</c></summary>
     Choose,
+
+    /// <summary>What undoes the saga's step at the line: <c>undo: Patched("name") ? what it is : the old activity</c></summary>
+    ChooseUndo,
 
     /// <summary>The statement at the line under <c>if (Patched("name"))</c>, and once more where it stood, under <c>if (!Patched("name"))</c>.</summary>
     Move,

@@ -242,6 +242,9 @@ internal sealed class WorkflowExecution
     /// <summary>What undoes a step that happened, as the code's sagas know it.</summary>
     public Dictionary<int, (Activity Activity, Func<JsonText> Input)> Undos { get; } = [];
 
+    /// <summary>While a saga asks for what undoes a step: that step.</summary>
+    public int? Undoing { get; set; }
+
     // ---- what the steps ask ----
 
     public int StepsSoFar => steps;

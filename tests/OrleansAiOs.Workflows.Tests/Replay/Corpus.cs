@@ -17,6 +17,10 @@ internal sealed class Corpus(string source, Edit[] edits, Dictionary<string, int
 {
     public static readonly Corpus Samples = new(SampleCode.Source, SampleEdits.All, new() { ["purchase"] = 100 }, SampleCode.DriveAsync);
 
+    public static readonly Corpus HeldOut = new(HeldOutCode.Source, HeldOutEdits.All, new() { ["claim"] = 20 }, HeldOutCode.DriveAsync);
+
+    public static readonly Corpus Fresh = new(FreshCode.Source, FreshCode.Edits, [], FreshCode.DriveAsync);
+
     private readonly Lazy<Dictionary<string, IReadOnlyList<StoredEvent>>> histories = new(() =>
     {
         var registry = SampleBuild.Build(source);

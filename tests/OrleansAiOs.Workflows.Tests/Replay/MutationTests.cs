@@ -6,13 +6,25 @@ namespace OrleansAiOs.Workflows.Tests.Replay;
 /// <summary>
 /// Edits as people make them, applied to the samples one at a time. Whether each is safe for the histories of before is known from what
 /// was edited. The replay must say the same; and where it asks for a patch, the patch it suggests must make the history replay.
+///
+/// Three corpora, because what the diagnosis was made with says little of what it does with other code:
+/// <code>
+///                  rightly told apart   patches that replay, when first run   now
+/// Samples                   80 of 81          (bettered on these)            57 of 61
+/// HeldOut                   75 of 75              32 of 55, 58 %             48 of 55
+/// Fresh                     32 of 32              12 of 25, 48 %             not bettered on these
+/// </code>
+/// Held out were edits of other shapes of code, written before the diagnosis was run on them (its author had read its source); what failed
+/// was mended in general, and they are held out no longer. Fresh were written and run after that. So telling edits apart generalises; a
+/// suggested patch is right for about half of the edits to code of a new shape. It fails most where the call stands in a method that is
+/// called several times, under a condition that only the old code knew. Whoever betters the diagnosis on Fresh writes a fourth.
 /// </summary>
 public sealed class MutationTests(ITestOutputHelper output)
 {
     [Fact]
     public void What_was_not_edited_replays_byte_for_byte()
     {
-        foreach (var corpus in new[] { Corpus.Samples })
+        foreach (var corpus in new[] { Corpus.Samples, Corpus.HeldOut, Corpus.Fresh })
         {
             var replayer = new Replayer(SampleBuild.Build(corpus.Source));
             foreach (var (workflow, history) in corpus.Histories)
@@ -21,9 +33,15 @@ public sealed class MutationTests(ITestOutputHelper output)
     }
 
     [Fact]
-    public void Edits_are_told_apart_and_the_patches_suggested_replay() => Judge(Corpus.Samples, 60);
+    public void Edits_are_told_apart_and_the_patches_suggested_replay() => Judge(Corpus.Samples, 60, 0.80);
 
-    private void Judge(Corpus corpus, int atLeast)
+    [Fact]
+    public void So_are_edits_that_the_diagnosis_was_not_made_with() => Judge(Corpus.HeldOut, 70, 0.80);
+
+    [Fact]
+    public void And_edits_that_it_was_not_mended_with_either() => Judge(Corpus.Fresh, 30, 0.45);
+
+    private void Judge(Corpus corpus, int atLeast, double patchesThatReplay)
     {
         var edits = corpus.Edits;
         edits.Should().HaveCountGreaterThanOrEqualTo(atLeast);
@@ -53,6 +71,6 @@ public sealed class MutationTests(ITestOutputHelper output)
         }
         output.WriteLine($"{right} of {edits.Length} edits classified rightly; {patched} of {needing.Count} suggested patches replay.");
         ((double)right / edits.Length).Should().BeGreaterThanOrEqualTo(0.95);
-        ((double)patched / needing.Count).Should().BeGreaterThanOrEqualTo(0.80);
+        ((double)patched / needing.Count).Should().BeGreaterThanOrEqualTo(patchesThatReplay);
     }
 }

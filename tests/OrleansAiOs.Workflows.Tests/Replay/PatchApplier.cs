@@ -30,12 +30,8 @@ internal static class PatchApplier
                 return source.Replace($"\"{patch.Old}\"", $"\"{patch.Name}\"");
             case PatchForm.Guard when at is not null:
                 return Text(root.ReplaceNode(at, Under(at, $"Patched(\"{patch.Name}\")")));
-            case PatchForm.GuardRepeats when at is not null:
-                var body = at.Ancestors().OfType<MethodDeclarationSyntax>().First().Body!;
-                var made = $"made{patch.At!.Line}";
-                root = root.TrackNodes(at, body);
-                root = root.ReplaceNode(root.GetCurrentNode(at)!, Under(at, $"({made}++ < {patch.Times} || Patched(\"{patch.Name}\"))"));
-                return Text(root.InsertNodesBefore(root.GetCurrentNode(body)!.Statements[0], [SyntaxFactory.ParseStatement($"var {made} = 0;\n")]));
+            case PatchForm.GuardRepeats or PatchForm.GuardFirst when at is not null:
+                return Text(Counted(root, at, patch));
             case PatchForm.KeepBehind when at is not null && patch.Old is not null:
                 return Text(Behind(root, at, patch.Old));
             case PatchForm.KeepInFront when at is not null && patch.Old is not null:
@@ -45,7 +41,12 @@ internal static class PatchApplier
                 var common = at.Ancestors().OfType<BlockSyntax>().First(block => next.Ancestors().Contains(block));
                 return Text(InFront(root, common.Statements.First(s => s.Span.Contains(next.Span)), patch.Old));
             case PatchForm.KeepAtEnd when patch.Old is not null && at is not null:
-                return Text(InFront(root, at.Ancestors().OfType<MethodDeclarationSyntax>().First().Body!.Statements.OfType<ReturnStatementSyntax>().Last(), patch.Old));
+                return Text(InFront(root, RunOf(at).Statements.OfType<ReturnStatementSyntax>().Last(), patch.Old));
+            case PatchForm.KeepAtStart when patch.Old is not null && at is not null:
+                return Text(InFront(root, RunOf(at).Statements[0], patch.Old));
+            case PatchForm.ChooseUndo when at is not null && patch.Old is not null:
+                var undo = at.DescendantNodes().OfType<ArgumentSyntax>().First(argument => argument.NameColon?.Name.ToString() == "undo").Expression;
+                return Text(root.ReplaceNode(undo, SyntaxFactory.ParseExpression($"Patched(\"{patch.Name}\") ? {undo} : {patch.Old}")));
             case PatchForm.Choose when at is not null:
                 var call = at.DescendantNodes().OfType<InvocationExpressionSyntax>().First(i => i.Expression.ToString() is "Call" or "saga.Call");
                 if (at is ExpressionStatementSyntax { Expression: AwaitExpressionSyntax }) return Text(root.ReplaceNode(at, SyntaxFactory.ParseStatement($"if (Patched(\"{patch.Name}\")) {{ {at} }} else {{ {patch.Old}; }}\n")));
@@ -59,24 +60,54 @@ internal static class PatchApplier
         }
     }
 
+    // Counted from the method's start: a counter, on the line of the first statement, so that no line moves.
+    private static SyntaxNode Counted(SyntaxNode root, StatementSyntax at, SuggestedPatch patch)
+    {
+        var (made, patched) = ($"made{patch.At!.Line}", $"Patched(\"{patch.Name}\")");
+        var body = at.Ancestors().OfType<MethodDeclarationSyntax>().First().Body!;
+        root = root.TrackNodes(at, body);
+        var now = root.GetCurrentNode(at)!;
+        var lambda = at.DescendantNodes().OfType<LambdaExpressionSyntax>().FirstOrDefault(l => l.ExpressionBody is InvocationExpressionSyntax { Expression: IdentifierNameSyntax { Identifier.Text: "Call" } });
+        if (patch.Form is PatchForm.GuardFirst)
+            root = root.ReplaceNode(now, Under(at, $"({made}++ >= {patch.Times} || {patched})"));
+        else if (lambda is not null && patch.Old is not null)
+            root = root.ReplaceNode(now, SyntaxFactory.ParseStatement(at.ToFullString().Replace(lambda.ExpressionBody!.ToString(), $"({made}++ < {patch.Times} || {patched}) ? {lambda.ExpressionBody} : {patch.Old}", StringComparison.Ordinal)));
+        else if (at.Ancestors().TakeWhile(node => node is not (MethodDeclarationSyntax or LocalFunctionStatementSyntax or LambdaExpressionSyntax)).Any(node => node is ForStatementSyntax or WhileStatementSyntax or DoStatementSyntax or CommonForEachStatementSyntax))
+            root = InFront(root, now, $"if ({made}++ >= {patch.Times} && !{patched}) break;");
+        else
+            root = root.ReplaceNode(now, Under(at, $"({made}++ < {patch.Times} || {patched})"));
+        return root.InsertNodesBefore(root.GetCurrentNode(body)!.Statements[0], [SyntaxFactory.ParseStatement($"var {made} = 0; ")]);
+    }
+
+    private static BlockSyntax RunOf(SyntaxNode at) => at.Ancestors().OfType<ClassDeclarationSyntax>().First().Members.OfType<MethodDeclarationSyntax>().First(method => method.Identifier.Text == "RunAsync").Body!;
+
     private static string Move(SyntaxNode root, StatementSyntax moved, StatementSyntax old, SuggestedPatch patch)
     {
         var (isNew, isOld) = ($"Patched(\"{patch.Name}\")", $"!Patched(\"{patch.Name}\")");
         // Whichever comes first in the text declares what both assign.
         var movedIsFirst = moved.SpanStart < old.SpanStart;
         var name = (moved as LocalDeclarationStatementSyntax)?.Declaration.Variables.Single();
-        var assign = name is null ? moved.ToString() : $"{name.Identifier} = {name.Initializer!.Value};";
-        var here = movedIsFirst ? Under(moved, isNew) : SyntaxFactory.ParseStatement($"if ({isNew}) {{ {assign} }}\n");
-        var there = movedIsFirst || name is null ? $"if ({isOld}) {{ {assign} }}" : $"var {name.Identifier} = {isOld} ? {name.Initializer!.Value} : default!;";
+        var kept = AsRecorded(name?.Initializer!.Value ?? (moved as ReturnStatementSyntax)?.Expression ?? (moved as ExpressionStatementSyntax)?.Expression);
+        var assign = name is null ? moved is ReturnStatementSyntax ? $"_ = {kept};" : $"{kept};" : $"{name.Identifier} = {kept};";
+        var here = movedIsFirst || name is null ? Under(moved, isNew) : SyntaxFactory.ParseStatement($"if ({isNew}) {{ {name.Identifier} = {name.Initializer!.Value}; }}\n");
+        var there = movedIsFirst || name is null ? $"if ({isOld}) {{ {assign} }}" : $"var {name.Identifier} = {isOld} ? {kept} : default!;";
         root = root.TrackNodes(moved, old);
         root = root.ReplaceNode(root.GetCurrentNode(moved)!, here);
         return Text(patch.Old == "front" ? InFront(root, root.GetCurrentNode(old)!, there) : Behind(root, root.GetCurrentNode(old)!, there));
+    }
+
+    // Any argument does: what the code has at the new place it may not have at the old one.
+    private static ExpressionSyntax? AsRecorded(ExpressionSyntax? call)
+    {
+        if (call?.DescendantNodesAndSelf().OfType<InvocationExpressionSyntax>().FirstOrDefault(i => i.Expression.ToString() is "Call" or "saga.Call") is not { ArgumentList.Arguments: [_, var argument, ..] }) return call;
+        return call.ReplaceNode(argument.Expression, SyntaxFactory.ParseExpression("default!"));
     }
 
     private static StatementSyntax Under(StatementSyntax statement, string condition)
     {
         if (statement is LocalDeclarationStatementSyntax { Declaration.Variables: [{ Initializer.Value: { } value } variable] })
             return SyntaxFactory.ParseStatement($"var {variable.Identifier} = {condition} ? {value} : default!;\n");
+        if (statement is ReturnStatementSyntax { Expression: { } returned }) return SyntaxFactory.ParseStatement($"return {condition} ? {returned} : default!;\n");
         return SyntaxFactory.ParseStatement($"if ({condition}) {{ {statement} }}\n");
     }
 

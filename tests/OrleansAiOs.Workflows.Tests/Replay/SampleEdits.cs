@@ -1,6 +1,6 @@
 namespace OrleansAiOs.Workflows.Tests.Replay;
 
-/// <summary>Edits of <see cref="SampleCode"/>.</summary>
+/// <summary>Edits of <see cref="SampleCode"/>. The diagnosis was bettered on these: what it makes of edits it has not seen is <see cref="HeldOutEdits"/>'s to say.</summary>
 internal static class SampleEdits
 {
     public static readonly Edit[] All =
