@@ -79,6 +79,8 @@ internal static class AiosCommand
             DecideCommand.CreateApprove(client),
             DecideCommand.CreateReject(client),
             KeysCommand.Create(client),
+            ToolsCommand.Create(client),
+            SecretsCommand.Create(client),
             DbCommand.Create(),
             DebugCommand.Create(client),
             VerifyCommand.Create(),

@@ -7,6 +7,16 @@ internal static class ApiPaths
 
     public static string Schedule(string id) => $"{Schedules}/{Segment("schedule's name", id)}";
 
+    public const string Tools = "/api/v1/tools";
+    public const string ToolServers = "/api/v1/tool-servers";
+    public const string Secrets = "/api/v1/secrets";
+
+    public static string Tool(string id) => $"{Tools}/{Segment("tool", id)}";
+
+    public static string ToolServer(string name) => $"{ToolServers}/{Segment("server's name", name)}";
+
+    public static string Secret(string name) => $"{Secrets}/{Segment("secret's name", name)}";
+
     public const string Runs = "/api/v1/runs";
     public const string Bulk = "/api/v1/runs:bulk";
     public const string Approvals = "/api/v1/approvals";

@@ -6,6 +6,11 @@ using OpenTelemetry.Metrics;
 using OpenTelemetry.Trace;
 using OrleansAiOs.Host.Api;
 using OrleansAiOs.Host.Keys;
+using OrleansAiOs.Kernel.Streams;
+using OrleansAiOs.Kernel.Tools;
+using OrleansAiOs.Kernel.Tools.Calling;
+using OrleansAiOs.Kernel.Tools.Code;
+using OrleansAiOs.Kernel.Tools.Registry;
 using OrleansAiOs.Postgres;
 using OrleansAiOs.Postgres.Embedded;
 using OrleansAiOs.Workflows.History;
@@ -65,8 +70,8 @@ internal sealed class AiosServer : IAsyncDisposable
         });
         var registry = new WorkflowRegistry();
         var services = builder.Services;
-        foreach (var assembly in options.Packs.Concat(options.PackFolders.SelectMany(PackLoader.FromFolder)))
-            PackLoader.Load(assembly, registry, services, options.Setting);
+        Assembly[] packs = [.. options.Packs, .. options.PackFolders.SelectMany(PackLoader.FromFolder)];
+        foreach (var assembly in packs) PackLoader.Load(assembly, registry, services, options.Setting);
 
         var log = LoggerFactory.Create(logging =>
         {
@@ -84,6 +89,9 @@ internal sealed class AiosServer : IAsyncDisposable
             await keys.EnsureOwnerAsync(() => folder.OwnerKey, folder.WriteOwnerKey, options.DataFolder, options.Shared, cancellation);
 
             services.AddSingleton<IPayloadStore>(store.Payloads).AddSingleton<IRunStore>(store).AddSingleton(registry).AddSingleton(keys).AddSingleton(options.Time);
+            var code = new CodeTools();
+            foreach (var assembly in packs) code.AddFrom(assembly);
+            services.AddSingleton(new EventStreams(store.Queries)).AddSingleton<Catalogue>().AddTools(store.Queries, folder.SecretsKey, code);
             services.AddSingleton(new DoorOptions(options.HostNames));
             services.AddSingleton(provider => new WorkflowHost(store, registry, provider, provider.GetRequiredService<ILogger<WorkflowHost>>(), new WorkflowHostOptions
             {
@@ -91,6 +99,7 @@ internal sealed class AiosServer : IAsyncDisposable
                 HostId = $"{Environment.MachineName.ToLowerInvariant()}-{Environment.ProcessId}-{Guid.CreateVersion7():N}",
                 Seed = BitConverter.ToUInt64(System.Security.Cryptography.RandomNumberGenerator.GetBytes(8)),
                 Shared = options.Shared,
+                Activities = provider.GetRequiredService<ToolDirectory>(),
                 AnswerWithin = options.AnswerWithin,
                 Retention = RetentionRule.Parse(options.Setting("RETENTION") ?? ""),
             }));
@@ -119,6 +128,7 @@ internal sealed class AiosServer : IAsyncDisposable
             var server = new AiosServer(embedded, store, claim, web, engine, traces, metrics);
             engine.Fenced += () => server.Abandon("Another host declared this one dead and took over its runs.");
             claim.Lost += () => server.Abandon("Another host serves this database now.");
+            await code.DeclareAsync(web.Services.GetRequiredService<ToolRegistry>(), cancellation);
             await engine.StartAsync(cancellation);
             await web.StartAsync(cancellation);
             folder.WriteEndpoint(web.Urls.First());
@@ -163,6 +173,7 @@ internal sealed class AiosServer : IAsyncDisposable
         BranchesApi.Map(api);
         PayloadsApi.Map(api);
         KeysApi.Map(api);
+        ToolsApi.Map(api);
         EventsApi.Map(api);
         web.MapOpenApi("/api/{documentName}/openapi.json");
     }

@@ -16,6 +16,9 @@ internal sealed class HostFolder(string path)
 
     private string EndpointFile => Path.Combine(path, "endpoint");
 
+    /// <summary>The key that tools' secrets are sealed under.</summary>
+    public string SecretsKey => Path.Combine(path, "secrets.key");
+
     public string OwnerKeyPath => OwnerKeyFile;
 
     public string? OwnerKey => Read(OwnerKeyFile);

@@ -37,6 +37,15 @@ public abstract class Activity
     /// <summary>What holds for every call.</summary>
     public ActivityOptions Options { get; }
 
+    /// <summary>Only its name stands in the code; what it does is declared elsewhere (<see cref="IActivityDirectory"/>).</summary>
+    internal virtual bool IsNamed => false;
+
+    /// <summary>Calls of one gate share the limits of <see cref="Options"/>.</summary>
+    internal virtual string Gate => Name;
+
+    /// <summary>One that is known by name, as it is declared at a moment, with the effect class that is recorded.</summary>
+    internal virtual Activity As(Effect effect, string tenant, ActivityDeclaration? declared) => this;
+
     internal virtual bool CanReconcile => false;
 
     /// <summary>What a call costs and moves, by its arguments; null if nobody has said.</summary>
@@ -61,6 +70,14 @@ public abstract class Activity
     public static Activity<TIn, TOut> Pure<TService, TIn, TOut>(string name, Func<TService, TIn, ActivityContext, Task<TOut>> run, ActivityOptions? options = null)
         where TService : notnull =>
         new(name, Effect.Pure, (services, input, context, _) => run(services.GetRequiredService<TService>(), input, context), options, service: typeof(TService));
+
+    /// <summary>
+    /// An activity of which the code knows the name alone: its effect class and its limits are those that the host's <see cref="IActivityDirectory"/>
+    /// gives when it is called. Its receiver is handed the key, whatever the class.
+    /// </summary>
+    public static Activity<TIn, TOut> Named<TService, TIn, TOut>(string name, Func<TService, TIn, ActivityContext, Task<TOut>> run, ActivityOptions? options = null)
+        where TService : notnull =>
+        new(name, Effect.AtMostOnce, (services, input, context, _) => run(services.GetRequiredService<TService>(), input, context), options, service: typeof(TService), isNamed: true);
 
     /// <summary>An activity of which two runs are the same as one.</summary>
     public static Activity<TIn, TOut> Idempotent<TService, TIn, TOut>(string name, Func<TService, TIn, ActivityContext, Task<TOut>> run, ActivityOptions? options = null)
@@ -97,11 +114,13 @@ public sealed class Activity<TIn, TOut> : Activity
 {
     private readonly Func<IServiceProvider, TIn, ActivityContext, DbTransaction?, Task<TOut>> run;
     private readonly Func<IServiceProvider, TIn, ActivityContext, Task<Reconciled<TOut>>>? reconcile;
+    private readonly string? gate;
 
     internal Activity(string name, Effect effect, Func<IServiceProvider, TIn, ActivityContext, DbTransaction?, Task<TOut>> run, ActivityOptions? options,
-        Func<IServiceProvider, TIn, ActivityContext, Task<Reconciled<TOut>>>? reconcile = null, Type? service = null)
+        Func<IServiceProvider, TIn, ActivityContext, Task<Reconciled<TOut>>>? reconcile = null, Type? service = null, bool isNamed = false, string? gate = null)
         : base(name, effect, options)
     {
+        (IsNamed, this.gate) = (isNamed, gate);
         this.run = run;
         this.reconcile = reconcile;
         Service = service;
@@ -133,6 +152,13 @@ public sealed class Activity<TIn, TOut> : Activity
     internal override string? TitleOf(JsonText input) => describes?.Invoke(input.To<TIn>()!);
 
     internal override Type? Service { get; }
+
+    internal override bool IsNamed { get; }
+
+    internal override string Gate => gate ?? Name;
+
+    internal override Activity<TIn, TOut> As(Effect effect, string tenant, ActivityDeclaration? declared) =>
+        !IsNamed ? this : new Activity<TIn, TOut>(Name, effect, run, declared?.Options ?? Options, reconcile, Service, isNamed: true, $"{Name} {tenant} {declared?.Version}") { charges = charges, describes = describes };
 
     internal override bool CanReconcile => reconcile is not null;
 

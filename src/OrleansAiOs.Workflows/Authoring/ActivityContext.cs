@@ -24,6 +24,9 @@ public sealed class ActivityContext
     /// <summary>The run's id.</summary>
     public string Run { get; }
 
+    /// <summary>The effect class that was recorded when the step was scheduled.</summary>
+    public Effect Effect { get; internal init; }
+
     /// <summary>The number of the step in its run, from 1.</summary>
     public int Step { get; }
 

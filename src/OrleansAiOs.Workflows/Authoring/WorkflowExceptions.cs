@@ -22,6 +22,22 @@ public sealed class ActivityFailedException : WorkflowFailedException
 }
 
 /// <summary>
+/// Thrown by an activity: this attempt was not sent, so it had no effect. Unlike a <see cref="RefusedException"/> it is no word of the
+/// receiver: what became of an earlier attempt is as unknown as it was.
+/// </summary>
+/// <param name="message">Why it was not sent, and what to do next.</param>
+/// <param name="retry">False when asking again is pointless.</param>
+/// <param name="retryAfter">The pause to make, instead of the policy's.</param>
+public sealed class WithheldException(string message, bool retry = false, TimeSpan? retryAfter = null) : Exception(message)
+{
+    /// <summary>Whether the policy may try again.</summary>
+    public bool Retry { get; } = retry;
+
+    /// <summary>The pause to make.</summary>
+    public TimeSpan? RetryAfter { get; } = retryAfter;
+}
+
+/// <summary>
 /// Thrown by an activity: the receiver answered a definite no, nothing happened. For <see cref="Effect.AtMostOnce"/> this is what
 /// allows a further attempt. <see cref="HttpRequestException"/> with a 4xx status or a refused connection counts the same.
 /// </summary>

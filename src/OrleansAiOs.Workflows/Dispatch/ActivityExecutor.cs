@@ -29,7 +29,7 @@ internal sealed class ActivityExecutor(WorkflowHost host, IServiceProvider servi
         Interlocked.Increment(ref count);
         underWay[(attempt.Run, attempt.Step)] = attempt;
         // Inquiries have a gate of their own, so that calls that hang do not keep them waiting.
-        var name = attempt.Inquiry > 0 ? attempt.Activity.Name + "?" : attempt.Activity.Name;
+        var name = attempt.Inquiry > 0 ? attempt.Activity.Gate + "?" : attempt.Activity.Gate;
         var gate = gates.GetOrAdd(name, static (_, state) =>
             new ActivityGate(state.attempt.Activity.Options, state.self.Time, state.self.Start),
             (self: this, attempt));
@@ -47,7 +47,7 @@ internal sealed class ActivityExecutor(WorkflowHost host, IServiceProvider servi
 
     /// <summary>What is in hand of a step; null if nothing is.</summary>
     public AttemptView? ViewOf(RunKey run, int step) =>
-        underWay.TryGetValue((run, step), out var attempt) && gates.TryGetValue(attempt.Inquiry > 0 ? attempt.Activity.Name + "?" : attempt.Activity.Name, out var gate) ? gate.View(attempt.IsClaimed, run.Tenant) : null;
+        underWay.TryGetValue((run, step), out var attempt) && gates.TryGetValue(attempt.Inquiry > 0 ? attempt.Activity.Gate + "?" : attempt.Activity.Gate, out var gate) ? gate.View(attempt.IsClaimed, run.Tenant) : null;
 
     /// <summary>Whether activities ask for a service of this type that nobody has registered.</summary>
     public bool Lacks(Type service) => services.GetService<IServiceProviderIsService>() is { } known && !known.IsService(service);
@@ -104,7 +104,7 @@ internal sealed class ActivityExecutor(WorkflowHost host, IServiceProvider servi
         }
         finally
         {
-            gates[attempt.Inquiry > 0 ? attempt.Activity.Name + "?" : attempt.Activity.Name].Leave(attempt);
+            gates[attempt.Inquiry > 0 ? attempt.Activity.Gate + "?" : attempt.Activity.Gate].Leave(attempt);
         }
     }
 
@@ -157,7 +157,7 @@ internal sealed class ActivityExecutor(WorkflowHost host, IServiceProvider servi
     private async Task<JsonText> InvokeAsync(Attempt attempt, AttemptWatch watch)
     {
         var key = IdempotencyKey.Of(attempt.Run.Tenant, attempt.Run.Id, attempt.Step, attempt.Epoch);
-        var context = new ActivityContext(attempt.Run.Tenant, attempt.Run.Id, attempt.Step, attempt.Number, key, watch.Heartbeat, watch.Token) { Details = attempt.Details, Host = host, Chain = attempt.Intent?.Chain ?? [], OnSpent = attempt.Spend };
+        var context = new ActivityContext(attempt.Run.Tenant, attempt.Run.Id, attempt.Step, attempt.Number, key, watch.Heartbeat, watch.Token) { Effect = attempt.Activity.Effect, Details = attempt.Details, Host = host, Chain = attempt.Intent?.Chain ?? [], OnSpent = attempt.Spend };
         var tool = options.InPlaceOf(attempt.Activity);
         await using var scope = services.CreateAsyncScope();
         if (attempt.Activity.Effect is not Effect.Transactional) return await tool.RunAsync(scope.ServiceProvider, attempt.Input, context, null);
@@ -192,7 +192,7 @@ internal sealed class ActivityExecutor(WorkflowHost host, IServiceProvider servi
     {
         using var watch = new AttemptWatch(attempt, Time, halt.Token);
         var key = IdempotencyKey.Of(attempt.Run.Tenant, attempt.Run.Id, attempt.Step, attempt.Epoch);
-        var context = new ActivityContext(attempt.Run.Tenant, attempt.Run.Id, attempt.Step, attempt.Number, key, watch.Heartbeat, watch.Token) { Details = attempt.Details, Host = host, Chain = attempt.Intent?.Chain ?? [] };
+        var context = new ActivityContext(attempt.Run.Tenant, attempt.Run.Id, attempt.Step, attempt.Number, key, watch.Heartbeat, watch.Token) { Effect = attempt.Activity.Effect, Details = attempt.Details, Host = host, Chain = attempt.Intent?.Chain ?? [] };
         Reconciled<JsonText> verdict;
         if (await RefusedAsync(attempt) is { } refusal)
         {

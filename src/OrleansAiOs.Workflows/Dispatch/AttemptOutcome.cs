@@ -26,6 +26,7 @@ internal abstract record AttemptOutcome
     public static Failed Of(Exception exception) => exception switch
     {
         UnstorableException => new(Failure.Of(exception), exception, Definite: false, Final: true, null),
+        WithheldException withheld => new(Failure.Of(exception), exception, Definite: true, Final: !withheld.Retry, withheld.RetryAfter),
         RefusedException refused => new(Failure.Of(exception), exception, Definite: true, Final: !refused.Retry, refused.RetryAfter),
         HttpRequestException { StatusCode: HttpStatusCode.TooManyRequests } => new(Failure.Of(exception), exception, true, false, null),
         // 408 and 425 speak of the request, not of its effect.

@@ -20,6 +20,9 @@ internal sealed class RunContext
 
     public required Func<RunKey, Action<string>> OnForeignWork { get; init; }
 
+    /// <summary>Declares the activities that code knows by name only.</summary>
+    public IActivityDirectory? Directory { get; init; }
+
     /// <summary>Told of each command that a replay finds as it was recorded.</summary>
     public Action<WorkflowEvent, WorkflowEvent>? Matched { get; init; }
 

@@ -47,6 +47,7 @@ public sealed class WorkflowHost : IAsyncDisposable
             Ids = new IdSource(options.Seed),
             IsLiving = owner => !IsDead(owner),
             Gate = options.Gate,
+            Directory = options.Activities,
             OnForeignWork = run => what => Post(run, new ForeignWorkInput(what)),
         };
         Kinship = new Kinship(this);

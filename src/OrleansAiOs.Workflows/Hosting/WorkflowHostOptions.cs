@@ -21,6 +21,9 @@ public sealed record WorkflowHostOptions
     /// <summary>What every call of a tool passes, in the turn and again before it is sent; null lets all through.</summary>
     public Gating.IEffectGate? Gate { get; init; }
 
+    /// <summary>Declares the activities that code knows by name only: tools.</summary>
+    public IActivityDirectory? Activities { get; init; }
+
     /// <summary>Other hosts may serve the same store. Then this one reports every <see cref="HeartbeatEvery"/>.</summary>
     public bool Shared { get; init; }
 

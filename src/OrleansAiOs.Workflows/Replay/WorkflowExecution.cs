@@ -249,6 +249,17 @@ internal sealed class WorkflowExecution
 
     public int StepsSoFar => steps;
 
+    /// <summary>Declares the activities that the code knows by name only; none in a replay offline.</summary>
+    public IActivityDirectory? Directory { get; init; }
+
+    /// <summary>What the next step calls, as it is declared now. A recorded call keeps the effect class that was recorded, whatever has been declared since.</summary>
+    public Activity<TIn, TOut> AsDeclared<TIn, TOut>(Activity<TIn, TOut> activity)
+    {
+        if (!activity.IsNamed) return activity;
+        var now = Directory?.Find(Run.Tenant, activity.Name);
+        return activity.As(Upcoming<StepScheduled>(steps + 1)?.Effect ?? now?.Effect ?? activity.Effect, Run.Tenant, now);
+    }
+
     /// <summary>A step of the engine's own: the code neither asked for it nor awaits it.</summary>
     public void Declare(int step, Activity activity) => waiting.Add(step, new ActivityStep.Undone(activity));
 

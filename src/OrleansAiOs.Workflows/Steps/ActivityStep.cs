@@ -133,6 +133,7 @@ internal sealed class ActivityStep : OpenStep
     public static Task<TOut> Call<TIn, TOut>(WorkflowExecution execution, Activity<TIn, TOut> activity, TIn input, CallOptions? options, CancellationToken cancellation, bool undoes = false)
     {
         if (cancellation.IsCancellationRequested) return Task.FromCanceled<TOut>(cancellation);
+        activity = execution.AsDeclared(activity);
         var waiter = new Waiter<TOut>(activity, (options ?? activity.Options).Over(activity.Options), cancellation) { Undoes = undoes };
         var step = execution.NextStep(waiter);
         execution.Emit(new StepScheduled(step, activity.Name, activity.Effect, JsonText.From(input)));

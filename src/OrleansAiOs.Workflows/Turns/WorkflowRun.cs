@@ -229,7 +229,7 @@ internal sealed class WorkflowRun
     private void CreateCode(RunStarted started, string? version)
     {
         if (context.Registry.Find(started.Workflow, version) is { } type)
-            execution = new WorkflowExecution(type.Create(), State, context.OnForeignWork(State.Run), context.Patience) { Lenient = context.Lenient, Matched = context.Matched };
+            execution = new WorkflowExecution(type.Create(), State, context.OnForeignWork(State.Run), context.Patience) { Lenient = context.Lenient, Matched = context.Matched, Directory = context.Directory };
         // What the sagas had registered is known also of a run whose code no longer follows.
         if (execution is not null) undos = execution.Undos;
         if (execution is not null) return;

@@ -2,7 +2,10 @@ using System.Text;
 using OrleansAiOs.Kernel.Governance.KillSwitches;
 using OrleansAiOs.Kernel.Governance.Policies;
 using OrleansAiOs.Kernel.Streams;
+using OrleansAiOs.Kernel.Tools.Registry;
+using OrleansAiOs.Kernel.Tools.Secrets;
 using OrleansAiOs.Tests.Shared;
+using OrleansAiOs.Workflows;
 using OrleansAiOs.Workflows.History;
 
 namespace OrleansAiOs.Kernel.Tests.Streams;
@@ -14,7 +17,25 @@ public sealed class EventFormTests
     [
         new KillSwitchThrown(KillTarget.Principal, "agent/x", "why"), new KillSwitchReleased(KillTarget.Tenant, "default", "why"),
         new PolicyProposed(3, "permit …", "0a1b", "{}", "note"), new PolicyProposed(4, "permit …", "0a1b", null, null), new PolicyActivated(3, "permit …", "0a1b"), new PolicyRetired("why"),
+        new SecretSet("crm-key", ["crm.example.com", "mcp:files"]), new SecretRemoved("crm-key"), new SecretDenied("crm-key", "evil.example", "tool crm/update", "it is for crm.example.com"),
+        new ToolRegistered(Definition, "5f", ["unevaluatedProperties"]), new ToolApproved("5f", new ToolTerms(Effect.Keyed, ["crm.internal:8443"], new ToolLimits(4, 2.5, 10, 60), ["customer.email"]), "read it"),
+        new ToolDrifted(Definition with { Kind = ToolKind.Mcp, Http = null, Hints = JsonText.Parse("{\"annotations\":{\"readOnlyHint\":true}}") }, "6a", ["description"]), new ToolQuarantined("why"),
+        new ToolServerAdded(new McpServer("files", ["npx", "server"], new Dictionary<string, string> { ["TOKEN"] = "secret://files" }, "/srv", null, null, null, ["read"]), "why"),
+        new ToolServerAdded(new McpServer("web", Url: "https://mcp.example.com/", Headers: new Dictionary<string, string> { ["Authorization"] = "Bearer secret://web" }, Reach: ["mcp.example.com:8443"]), "why"),
+        new ToolServerRemoved("files", "why"),
     ];
+
+    private static ToolDefinition Definition => new()
+    {
+        Kind = ToolKind.Http,
+        Server = "crm",
+        Name = "update",
+        Title = "Update",
+        Description = "Updates a customer",
+        InputSchema = JsonText.Parse("{\"type\":\"object\"}"),
+        OutputSchema = JsonText.Parse("{}"),
+        Http = new HttpCall("POST", "https://crm.example.com/{id}", new Dictionary<string, string> { ["Authorization"] = "Bearer secret://crm-key" }, "X-Key"),
+    };
 
     [Fact]
     public void Every_event_is_stored_in_the_form_that_was_reviewed()

@@ -1,0 +1,108 @@
+using System.ComponentModel;
+using System.Reflection;
+using System.Text.Json;
+using System.Text.Json.Nodes;
+using System.Text.Json.Schema;
+using Microsoft.Extensions.DependencyInjection;
+using OrleansAiOs.Kernel.Tools.Registry;
+using OrleansAiOs.Workflows;
+using OrleansAiOs.Workflows.History;
+
+namespace OrleansAiOs.Kernel.Tools.Code;
+
+/// <summary>A C# method as a tool.</summary>
+internal sealed class CodeTool
+{
+    private readonly MethodInfo method;
+    private readonly ParameterInfo[] parameters;
+
+    public CodeTool(MethodInfo method, ToolAttribute attribute)
+    {
+        (this.method, Effect, parameters) = (method, attribute.Effect, method.GetParameters());
+        var dot = attribute.Name.IndexOf('.', StringComparison.Ordinal);
+        if (dot <= 0) throw new InvalidOperationException($"{Place}: [Tool(\"{attribute.Name}\")] names no server. Write SERVER.NAME, as in \"crm.update\".");
+        if (method.ContainsGenericParameters) throw new InvalidOperationException($"{Place}: a tool has no type parameters; nobody could say which types a call means.");
+        var answer = Answer(method.ReturnType);
+        Definition = new ToolDefinition
+        {
+            Kind = ToolKind.Code,
+            Server = attribute.Name[..dot],
+            Name = attribute.Name[(dot + 1)..],
+            Title = attribute.Title,
+            Description = method.GetCustomAttribute<DescriptionAttribute>()?.Description,
+            InputSchema = JsonText.Parse(InputSchema().ToJsonString()),
+            OutputSchema = answer is null ? null : JsonText.Parse(Export(answer).ToJsonString()),
+        };
+        try
+        {
+            DefinitionRules.Check(Definition);
+        }
+        catch (DefinitionException e)
+        {
+            throw new InvalidOperationException($"{Place} is no tool: {e.Message}.", e);
+        }
+    }
+
+    public ToolDefinition Definition { get; }
+
+    public Effect Effect { get; }
+
+    /// <summary>Calls it; null if it answers nothing.</summary>
+    public async Task<JsonText?> RunAsync(JsonElement input, ActivityContext context, IServiceProvider services, CancellationToken cancellation)
+    {
+        await using var scope = services.CreateAsyncScope();
+        var target = method.IsStatic ? null : ActivatorUtilities.GetServiceOrCreateInstance(scope.ServiceProvider, method.DeclaringType!);
+        var arguments = parameters.Select(parameter => Argument(parameter, input, context, cancellation)).ToArray();
+        var returned = method.Invoke(target, BindingFlags.DoNotWrapExceptions, null, arguments, null);
+        if (returned is ValueTask nothing) await nothing;
+        var task = returned as Task ?? (returned?.GetType() is { IsGenericType: true } type && type.GetGenericTypeDefinition() == typeof(ValueTask<>) ? (Task)type.GetMethod("AsTask")!.Invoke(returned, null)! : null);
+        if (task is not null) await task;
+        if (Answer(method.ReturnType) is null) return null;
+        return task is null ? JsonText.From(returned) : JsonText.From(task.GetType().GetProperty("Result")!.GetValue(task));
+    }
+
+    private static object? Argument(ParameterInfo parameter, JsonElement input, ActivityContext context, CancellationToken cancellation) =>
+        parameter.ParameterType == typeof(ActivityContext) ? context
+        : parameter.ParameterType == typeof(IdempotencyKey) ? context.Key
+        : parameter.ParameterType == typeof(CancellationToken) ? cancellation
+        : input.TryGetProperty(parameter.Name!, out var value) ? value.Deserialize(parameter.ParameterType, WorkflowJson.Door)
+        : parameter.DefaultValue;
+
+    private JsonObject InputSchema()
+    {
+        var (properties, required) = (new JsonObject(), new JsonArray());
+        foreach (var parameter in parameters.Where(parameter => parameter.ParameterType != typeof(ActivityContext) && parameter.ParameterType != typeof(IdempotencyKey) && parameter.ParameterType != typeof(CancellationToken)))
+        {
+            var schema = Export(parameter.ParameterType);
+            Rebase(schema, $"#/properties/{parameter.Name}");
+            if (parameter.GetCustomAttribute<DescriptionAttribute>()?.Description is { } description && schema is JsonObject node) node["description"] = description;
+            properties[parameter.Name!] = schema;
+            if (!parameter.HasDefaultValue) required.Add(parameter.Name);
+        }
+        return new JsonObject { ["type"] = "object", ["properties"] = properties, ["required"] = required, ["additionalProperties"] = false };
+    }
+
+    private static JsonNode Export(Type type) => WorkflowJson.Door.GetJsonSchemaAsNode(type, new JsonSchemaExporterOptions
+    {
+        TreatNullObliviousAsNonNullable = true,
+        TransformSchemaNode = static (context, schema) =>
+        {
+            if (schema is JsonObject node && context.PropertyInfo?.AttributeProvider?.GetCustomAttributes(typeof(DescriptionAttribute), false) is [DescriptionAttribute { Description: var description }]) node["description"] = description;
+            return schema;
+        },
+    });
+
+    // A type that holds itself refers to its own schema's root, which is no root here.
+    private static void Rebase(JsonNode? node, string root)
+    {
+        if (node is JsonArray array) foreach (var item in array) Rebase(item, root);
+        if (node is not JsonObject members) return;
+        if (members["$ref"] is JsonValue reference && reference.GetValue<string>() is ['#', .. var path]) members["$ref"] = root + path;
+        foreach (var (_, member) in members) Rebase(member, root);
+    }
+
+    private static Type? Answer(Type type) => type == typeof(void) || type == typeof(Task) || type == typeof(ValueTask) ? null
+        : type.IsGenericType && (type.GetGenericTypeDefinition() == typeof(Task<>) || type.GetGenericTypeDefinition() == typeof(ValueTask<>)) ? type.GetGenericArguments()[0] : type;
+
+    private string Place => $"{method.DeclaringType?.Name}.{method.Name}";
+}

@@ -1,0 +1,277 @@
+using System.Diagnostics;
+using System.Runtime.CompilerServices;
+using System.Text.Json;
+using OrleansAiOs.Kernel.Tests.Streams;
+using OrleansAiOs.Kernel.Tools.Calling;
+using OrleansAiOs.Kernel.Tools.Registry;
+using OrleansAiOs.Kernel.Tools.Secrets;
+using OrleansAiOs.Workflows;
+using OrleansAiOs.Workflows.History;
+
+namespace OrleansAiOs.Kernel.Tests.Tools.Mcp;
+
+/// <summary>Abuse cases 25, 26 and 29: an MCP server that lies, floods, never ends, never answers or dies, and what of it reaches a run.</summary>
+public sealed class McpHostileTests(KernelDatabase database) : IClassFixture<KernelDatabase>, IDisposable
+{
+    private readonly DirectoryInfo folder = Directory.CreateTempSubdirectory("aios-mcp-");
+
+    private string Log => Path.Combine(folder.FullName, "log");
+
+    public void Dispose() => folder.Delete(recursive: true);
+
+    [Theory]
+    [InlineData("plain", "2025-11-25")]
+    [InlineData("current", "2026-07-28")]
+    public async Task The_revision_in_force_is_spoken_and_one_before_it(string mode, string revision)
+    {
+        await using var bench = new ToolBench(database);
+        await AddAsync(bench, mode);
+        await ApproveAsync(bench, "echo", Effect.Keyed);
+        var run = await bench.StartAsync("srv", "echo", new { text = "hello" });
+        var result = ((RunCompleted)await bench.Host.WaitAsync(new RunKey(bench.Tenant, run), default)).Result.To<ToolResult>()!;
+        (result.Read<string>(), result.Untrusted, result.IsError).Should().Be(("hello", true, false));
+        bench.Servers.List(bench.Tenant).Single().Should().Match<OrleansAiOs.Kernel.Tools.Mcp.McpServerView>(server => server.State == "connected" && server.Revision == revision);
+        var call = Messages("tools/call").Single();
+        call.GetProperty("params").GetProperty("_meta").GetProperty("com.orleansaios/idempotency-key").GetString().Should().Be(IdempotencyKey.Of(bench.Tenant, run, 1, 0).Value);
+    }
+
+    [Fact]
+    public async Task What_a_server_says_of_its_tools_effect_decides_nothing()
+    {
+        await using var bench = new ToolBench(database);
+        await AddAsync(bench, "plain");
+        var tool = bench.View.Find(bench.Tenant, "srv/echo")!;
+        tool.Definition.Hints!.Value.ToString().Should().Contain("readOnlyHint");
+        (tool.Status, tool.Terms).Should().Be((ToolStatus.Registered, null));
+        (await FailureAsync(bench, "echo")).Should().Contain("never approved");
+        Messages("tools/call").Should().BeEmpty();
+    }
+
+    [Fact]
+    public async Task A_description_that_changes_behind_the_first_call_stops_the_tool_before_the_second()
+    {
+        await using var bench = new ToolBench(database);
+        await AddAsync(bench, "drift");
+        await ApproveAsync(bench, "echo", Effect.Pure);
+        // The look at the list when it was added was the first; a session that is asked again tells another description.
+        await bench.Servers.LookAsync(bench.Tenant, "srv");
+        (await FailureAsync(bench, "echo")).Should().Contain("changed by whoever offers it (description)");
+        Messages("tools/call").Should().BeEmpty();
+        bench.View.Find(bench.Tenant, "srv/echo")!.Definition.Description.Should().Contain(".ssh", "a person sees what it has become");
+    }
+
+    [Fact]
+    public async Task A_tool_of_another_server_with_the_same_name_is_stopped_and_no_call_is_led_astray()
+    {
+        await using var bench = new ToolBench(database);
+        await AddAsync(bench, "plain", "first");
+        await ApproveAsync(bench, "echo", Effect.Pure, "first");
+        await AddAsync(bench, "plain", "second");
+        bench.View.Find(bench.Tenant, "second/echo")!.Why.Should().Contain("first/echo");
+        (await bench.RunAsync("first", "echo", new { text = "to the first" })).Should().BeOfType<RunCompleted>();
+        ((RunFailed)await bench.RunAsync("second", "echo", new { text = "to the second" })).Failure.Message.Should().Contain("in quarantine");
+        Messages("tools/call").Should().ContainSingle();
+    }
+
+    [Theory]
+    [InlineData("many", "more than 50 tools")]
+    [InlineData("endless-list", "does not end within 20 pages")]
+    [InlineData("million", "a message of more than 4 MB")]
+    [InlineData("storm", "more than 1,000 messages in a second")]
+    public async Task A_server_that_says_too_much_is_not_listened_to_and_the_host_stays_small(string mode, string why)
+    {
+        await using var bench = new ToolBench(database);
+        var before = Settled();
+        var look = () => AddAsync(bench, mode);
+        if (mode == "storm")
+        {
+            // It floods a moment after it was added: what notices is the next look, or the session itself.
+            await look();
+            using var limit = new CancellationTokenSource(TimeSpan.FromSeconds(60));
+            while (bench.Servers.List(bench.Tenant).Single().State == "connected") await Task.Delay(50, limit.Token);
+            bench.Servers.List(bench.Tenant).Single().Trouble.Should().Contain(why);
+        }
+        else
+        {
+            (await look.Should().ThrowAsync<WithheldException>()).Which.Message.Should().Contain(why);
+            bench.View.List(bench.Tenant).Should().BeEmpty();
+        }
+        (Settled() - before).Should().BeLessThan(64 * 1024 * 1024);
+
+        static long Settled() => GC.GetTotalMemory(forceFullCollection: true);
+    }
+
+    [Fact]
+    public async Task A_server_that_names_its_list_another_two_hundred_times_a_second_is_asked_once_in_a_while()
+    {
+        await using var bench = new ToolBench(database);
+        await AddAsync(bench, "nagging");
+        await ApproveAsync(bench, "echo", Effect.Pure);
+        for (var i = 0; i < 30; i++) (await bench.RunAsync("srv", "echo", new { text = "x" })).Should().BeOfType<RunCompleted>();
+        Messages("tools/list").Count.Should().BeLessThan(5);
+    }
+
+    [Theory]
+    [InlineData("dies", "did not answer")]
+    [InlineData("huge-result", "a message of more than 4 MB")]
+    [InlineData("error", "answered with an error: \"Request failed (remote): broken inside\"")]
+    public async Task An_answer_that_is_none_leaves_the_outcome_open(string mode, string why)
+    {
+        await using var bench = new ToolBench(database);
+        await AddAsync(bench, mode);
+        await ApproveAsync(bench, "echo", Effect.AtMostOnce);
+        var run = await bench.StartAsync("srv", "echo", new { text = "x" }, attempts: 5);
+        (await bench.UntilAsync<OutcomeUnknown>(run)).Failure.Message.Should().Contain(why);
+        await bench.UntilAsync<OutcomeStillUnknown>(run);
+        Messages("tools/call").Should().ContainSingle("a call whose outcome is unknown is not made again");
+    }
+
+    [Theory]
+    [InlineData("silent")]
+    [InlineData("wrong-id")]
+    public async Task A_call_that_is_never_answered_ends_with_its_time_and_its_outcome_is_open(string mode)
+    {
+        await using var bench = new ToolBench(database);
+        await AddAsync(bench, mode);
+        await ApproveAsync(bench, "echo", Effect.AtMostOnce, limits: new ToolLimits(TimeoutSeconds: 1));
+        var run = await bench.StartAsync("srv", "echo", new { text = "x" });
+        (await bench.UntilAsync<OutcomeUnknown>(run)).Failure.Message.Should().Contain("did not answer within 1 s");
+        Messages("tools/call").Should().ContainSingle();
+    }
+
+    [Fact]
+    public async Task A_refusal_is_final_a_failure_the_tool_tells_is_a_result_and_one_that_asks_for_a_model_gets_none()
+    {
+        await using var bench = new ToolBench(database);
+        foreach (var mode in new[] { "invalid", "tool-error", "asks", "large-result" })
+        {
+            await AddAsync(bench, mode, mode);
+            await ApproveAsync(bench, "echo", Effect.AtMostOnce, mode);
+        }
+        ((RunFailed)await bench.RunAsync("invalid", "echo", new { text = "x" }, attempts: 3)).Failure.Message.Should().Contain("refused the call").And.Contain("no such thing");
+        var told = ((RunCompleted)await bench.RunAsync("tool-error", "echo", new { text = "x" })).Result.To<ToolResult>()!;
+        (told.IsError, told.Read<string>()).Should().Be((true, "it failed"));
+        ((RunCompleted)await bench.RunAsync("asks", "echo", new { text = "x" })).Result.To<ToolResult>()!.Read<string>().Should().Be("asked");
+        var large = ((RunCompleted)await bench.RunAsync("large-result", "echo", new { text = "x" })).Result.To<ToolResult>()!;
+        (large.IsError, large.Content, large.Note).Should().Be((true, null, "The answer is not kept: it has more than 1 MB."));
+    }
+
+    [Fact]
+    public async Task Definitions_that_cannot_be_kept_are_told_and_do_not_keep_the_others_out()
+    {
+        await using var bench = new ToolBench(database);
+        await AddAsync(bench, "bad-schema");
+        bench.View.List(bench.Tenant).Should().ContainSingle(tool => tool.Definition.Id == "srv/echo");
+        bench.Servers.List(bench.Tenant).Single().Refused.Should().HaveCount(2).And.Contain(line => line.StartsWith("fetch: ")).And.Contain(line => line.StartsWith("long: "));
+        await AddAsync(bench, "twice", "double");
+        bench.View.Find(bench.Tenant, "double/echo").Should().BeNull("nobody could say which of the two a call means");
+    }
+
+    [Fact]
+    public async Task A_tool_whose_definition_becomes_one_that_cannot_be_kept_is_stopped()
+    {
+        await using var bench = new ToolBench(database);
+        await AddAsync(bench, "becomes-bad");
+        await ApproveAsync(bench, "echo", Effect.Pure);
+        await bench.Servers.LookAsync(bench.Tenant, "srv");
+        (await FailureAsync(bench, "echo")).Should().Contain("cannot be kept");
+        Messages("tools/call").Should().BeEmpty();
+    }
+
+    [Fact]
+    public async Task A_servers_process_has_its_arguments_as_they_are_and_an_environment_of_its_own()
+    {
+        Environment.SetEnvironmentVariable("AIOS_TEST_CONNECTION", "of the host alone");
+        await using var bench = new ToolBench(database);
+        await bench.Secrets.SetAsync(bench.Tenant, "token", "canary-in-env-4711", ["mcp:srv"], "user/ana");
+        string[] arguments = ["$(touch /tmp/aios-pwned)", "; rm -rf /", "a b", "`id`", "|| true", "*"];
+        await AddAsync(bench, "plain", extra: arguments, env: new() { ["TOKEN"] = "secret://token", ["PLAIN"] = "$HOME" });
+        await ApproveAsync(bench, "args", Effect.Pure);
+        await ApproveAsync(bench, "env", Effect.Pure);
+        var args = ((RunCompleted)await bench.RunAsync("srv", "args")).Result.To<ToolResult>()!.Read<string>()!;
+        JsonSerializer.Deserialize<string[]>(args).Should().Equal(["plain", .. arguments]);
+        File.Exists("/tmp/aios-pwned").Should().BeFalse();
+        var told = ((RunCompleted)await bench.RunAsync("srv", "env")).Result.To<ToolResult>()!.Read<string>()!;
+        var env = JsonSerializer.Deserialize<Dictionary<string, string>>(told)!;
+        env.Should().NotContainKey("AIOS_TEST_CONNECTION").And.Contain("PLAIN", "$HOME").And.Contain("TOKEN", "[secret token]", "it had it, and gave it away; nobody keeps it");
+        Commands().Should().Contain("hostile-server.mjs").And.NotContain("canary-in-env", "every user of the machine can read the arguments of its programs");
+    }
+
+    [Fact]
+    public async Task A_secret_of_another_server_or_host_is_not_given_to_a_process_and_what_it_says_on_its_way_out_holds_none()
+    {
+        await using var bench = new ToolBench(database);
+        await bench.Secrets.SetAsync(bench.Tenant, "token", "canary-on-stderr-4711", ["mcp:other", "api.example.com"], "user/ana");
+        var foreign = () => AddAsync(bench, "leaks", env: new() { ["TOKEN"] = "secret://token" });
+        (await foreign.Should().ThrowAsync<WithheldException>()).Which.Message.Should().Contain("secret 'token' is not sent to mcp:srv");
+        (await bench.Streams.ReadAsync(bench.Tenant, "secret/token")).Select(e => e.Event).OfType<SecretDenied>().Should().ContainSingle(denied => denied.Host == "mcp:srv");
+
+        await bench.Secrets.SetAsync(bench.Tenant, "token", "canary-on-stderr-4711", ["mcp:third"], "user/ana");
+        var leak = () => AddAsync(bench, "leaks", "third", env: new() { ["TOKEN"] = "secret://token" });
+        (await leak.Should().ThrowAsync<WithheldException>()).Which.Message.Should().Contain("cannot log in with [secret token]").And.NotContain("canary");
+    }
+
+    [Fact]
+    public async Task A_servers_children_go_with_it()
+    {
+        int child;
+        await using (var bench = new ToolBench(database))
+        {
+            await AddAsync(bench, "children");
+            child = int.Parse(File.ReadLines(Log).Single(line => line.StartsWith("child ", StringComparison.Ordinal))["child ".Length..], null);
+            IsAlive(child).Should().BeTrue();
+        }
+        using var limit = new CancellationTokenSource(TimeSpan.FromSeconds(30));
+        while (IsAlive(child)) await Task.Delay(20, limit.Token);
+
+        static bool IsAlive(int id) => File.Exists($"/proc/{id}/stat") && !File.ReadAllText($"/proc/{id}/stat").Contains(") Z ", StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_server_that_cannot_be_started_is_left_alone_with_growing_pauses_and_says_why()
+    {
+        await using var bench = new ToolBench(database);
+        var add = () => AddAsync(bench, "plain", program: "/no/such/program");
+        (await add.Should().ThrowAsync<WithheldException>()).Which.Message.Should().Contain("cannot be spoken to").And.Contain("/no/such/program");
+        bench.Servers.List(bench.Tenant).Single().State.Should().Be("failing");
+    }
+
+    [Fact]
+    public async Task A_server_that_was_removed_is_called_no_more_and_added_anew_it_has_to_be_approved_anew()
+    {
+        await using var bench = new ToolBench(database);
+        await AddAsync(bench, "plain");
+        await ApproveAsync(bench, "echo", Effect.Pure);
+        (await bench.RunAsync("srv", "echo", new { text = "x" })).Should().BeOfType<RunCompleted>();
+        (await bench.Registry.RemoveServerAsync(bench.Tenant, "srv", "no more", "user/ben")).Should().BeTrue();
+        (await FailureAsync(bench, "echo")).Should().Contain("its server was removed by user/ben");
+        await AddAsync(bench, "plain");
+        (await FailureAsync(bench, "echo")).Should().Contain("in quarantine");
+        await ApproveAsync(bench, "echo", Effect.Pure);
+        (await bench.RunAsync("srv", "echo", new { text = "x" })).Should().BeOfType<RunCompleted>();
+    }
+
+    private async Task AddAsync(ToolBench bench, string mode, string name = "srv", string[]? extra = null, Dictionary<string, string>? env = null, string program = "node")
+    {
+        env ??= [];
+        env["LOG"] = Log;
+        await bench.Registry.AddServerAsync(bench.Tenant, new McpServer(name, [program, Script(), mode, .. extra ?? []], env), "for a test", "user/ana");
+        await bench.Servers.LookAsync(bench.Tenant, name);
+    }
+
+    private static Task ApproveAsync(ToolBench bench, string tool, Effect effect, string server = "srv", ToolLimits? limits = null) =>
+        bench.Registry.ApproveAsync(bench.Tenant, $"{server}/{tool}", bench.View.Find(bench.Tenant, $"{server}/{tool}")!.Pin, new ToolTerms(effect, Limits: limits), "read it", "user/ana");
+
+    private static async Task<string> FailureAsync(ToolBench bench, string tool) => ((RunFailed)await bench.RunAsync("srv", tool, new { text = "x" })).Failure.Message;
+
+    private List<JsonElement> Messages(string method) => File.Exists(Log)
+        ? [.. File.ReadAllLines(Log).Where(line => line.StartsWith('{')).Select(line => JsonSerializer.Deserialize<JsonElement>(line)).Where(message => message.TryGetProperty("method", out var name) && name.ValueEquals(method))] : [];
+
+    private static string Commands()
+    {
+        using var ps = Process.Start(new ProcessStartInfo("ps", ["-ef", "-ww"]) { RedirectStandardOutput = true })!;
+        return ps.StandardOutput.ReadToEnd();
+    }
+
+    private static string Script([CallerFilePath] string test = "") => Path.Combine(Path.GetDirectoryName(test)!, "hostile-server.mjs");
+}
