@@ -3,6 +3,7 @@ using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 using Npgsql;
+using OrleansAiOs.Workflows;
 using OrleansAiOs.Workflows.Hosting;
 
 namespace OrleansAiOs.Postgres;
@@ -56,6 +57,7 @@ public sealed class AiosEngine : IHostedService, IAsyncDisposable
             HostId = $"{Environment.MachineName.ToLowerInvariant()}-{Environment.ProcessId}-{Guid.CreateVersion7():N}",
             Seed = BitConverter.ToUInt64(RandomNumberGenerator.GetBytes(8)),
             Shared = shared,
+            Activities = services.GetService<IActivityDirectory>(),
         });
         host.Fenced += Abandon;
         claim.Lost += Abandon;

@@ -8,11 +8,11 @@ using OrleansAiOs.Host.Api;
 using OrleansAiOs.Host.Keys;
 using OrleansAiOs.Kernel.Streams;
 using OrleansAiOs.Kernel.Tools;
-using OrleansAiOs.Kernel.Tools.Calling;
 using OrleansAiOs.Kernel.Tools.Code;
 using OrleansAiOs.Kernel.Tools.Registry;
 using OrleansAiOs.Postgres;
 using OrleansAiOs.Postgres.Embedded;
+using OrleansAiOs.Workflows;
 using OrleansAiOs.Workflows.History;
 using OrleansAiOs.Workflows.Hosting;
 using OrleansAiOs.Workflows.Payloads;
@@ -99,7 +99,7 @@ internal sealed class AiosServer : IAsyncDisposable
                 HostId = $"{Environment.MachineName.ToLowerInvariant()}-{Environment.ProcessId}-{Guid.CreateVersion7():N}",
                 Seed = BitConverter.ToUInt64(System.Security.Cryptography.RandomNumberGenerator.GetBytes(8)),
                 Shared = options.Shared,
-                Activities = provider.GetRequiredService<ToolDirectory>(),
+                Activities = provider.GetRequiredService<IActivityDirectory>(),
                 AnswerWithin = options.AnswerWithin,
                 Retention = RetentionRule.Parse(options.Setting("RETENTION") ?? ""),
             }));

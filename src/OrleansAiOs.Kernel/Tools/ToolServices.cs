@@ -7,6 +7,7 @@ using OrleansAiOs.Kernel.Tools.Egress;
 using OrleansAiOs.Kernel.Tools.Mcp;
 using OrleansAiOs.Kernel.Tools.Registry;
 using OrleansAiOs.Kernel.Tools.Secrets;
+using OrleansAiOs.Workflows;
 
 namespace OrleansAiOs.Kernel.Tools;
 
@@ -23,7 +24,7 @@ public static class ToolServices
         .AddSingleton(_ => SecretKey.Open(secretKeyFile))
         .AddSingleton(provider => new SecretStore(source, provider.GetRequiredService<EventStreams>(), provider.GetRequiredService<SecretKey>(), provider.GetRequiredService<TimeProvider>()))
         .AddSingleton(provider => new EgressClient(egress ?? new EgressOptions(), provider.GetRequiredService<SecretStore>(), provider.GetRequiredService<TimeProvider>()))
-        .AddSingleton<ToolRegistry>().AddSingleton<ToolDirectory>().AddSingleton(code)
+        .AddSingleton<ToolRegistry>().AddSingleton<ToolDirectory>().AddSingleton<IActivityDirectory>(provider => provider.GetRequiredService<ToolDirectory>()).AddSingleton(code)
         .AddSingleton(provider => new ToolOverview(provider.GetRequiredService<ToolView>(), provider.GetRequiredService<Catalogue>(), provider.GetRequiredService<McpServers>(), provider.GetRequiredService<Breakers>()))
         .AddSingleton<HttpToolCall>().AddSingleton<Breakers>().AddSingleton<ToolCaller>()
         .AddSingleton(provider => new McpServers(provider.GetRequiredService<ToolRegistry>(), provider.GetRequiredService<EgressClient>(), provider.GetRequiredService<SecretStore>(), provider.GetRequiredService<TimeProvider>()));
