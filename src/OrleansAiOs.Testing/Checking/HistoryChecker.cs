@@ -18,13 +18,16 @@ namespace OrleansAiOs.Testing.Checking;
 /// I1 what was acknowledged is recorded, once. I2 one schedule and one terminal event per step and epoch. I3 the receivers' counts
 /// are what the histories say. I4 versions are dense and events follow the grammar. I5 row and wake-up are what the history folds to.
 /// I6 a replay asks for the same commands. I8 an open run is busy, due, or waits for something that has a name. I10 approvals were
-/// decided by somebody entitled. I12 nothing is left open. I13 a parent's step and its child's run say the same.
+/// decided by somebody entitled. I12 nothing is left open. I13 a parent's step and its child's run say the same. I14 what the code
+/// answered, a query or an update, is what the history says. I15 a schedule starts each of its times once, as its policy has it. I16 what
+/// was deleted was over, its time to be kept too, and so were its parent and its children (<see cref="PurgeChecker"/>).
 /// </summary>
 public sealed class HistoryChecker(CheckerOptions options)
 {
     private static readonly TimeSpan ClocksDifferBy = TimeSpan.FromSeconds(1);
 
     private readonly HashSet<string> known = new(StringComparer.Ordinal);
+    private readonly ScheduleChecker schedules = new();
     private readonly WorkflowRegistry registry = options.Registry ?? new WorkflowRegistry();
 
     /// <summary>Effects the histories checked so far demand.</summary>
@@ -77,11 +80,13 @@ public sealed class HistoryChecker(CheckerOptions options)
         for (var i = 0; i < events.Count; i++) grammar.Show(i + 1, events[i].Event, events[i].At);
         foreach (var (invariant, what) in grammar.Faults) Report(invariant, what);
         NoteKin(facts.Run, events, grammar);
+        schedules.Note(facts.Run, events);
         CheckAcknowledged(facts.Run, events, Report);
         foreach (var (step, owner, at) in grammar.TakenOver)
             if (options.DiedAt is { } diedAt && !(diedAt(owner) <= at + ClocksDifferBy)) Report("I8", $"step {step} was taken over at {at:O} from {owner}, which lived");
         if (options.Ledgers.Count > 0) CheckEffects(facts.Run, grammar, Report);
         if (grammar.Faults.Count == 0) CheckRow(facts, events, Report);
+        foreach (var what in Answers.Check(facts, events, options, Sealed(registry))) Report("I14", what);
         return found;
     }
 
@@ -89,6 +94,7 @@ public sealed class HistoryChecker(CheckerOptions options)
     public IEnumerable<Violation> CheckRest()
     {
         foreach (var violation in CheckKin()) yield return violation;
+        foreach (var violation in schedules.Check()) yield return violation;
         foreach (var ledger in options.Ledgers)
             foreach (var (reference, count) in ledger.Effects)
                 if (!known.Contains(reference)) yield return new Violation("I3", null, $"{count} effect(s) under {reference}, which belongs to no step of any history");
@@ -171,7 +177,12 @@ public sealed class HistoryChecker(CheckerOptions options)
             if (acked.Version > events.Count) report("I1", $"{acked.Kind} {acked.Key} was acknowledged at version {acked.Version}, and the history has {events.Count}");
             var recorded = events.Count(e => Matches(e.Event, acked));
             if (recorded == 0) report("I1", $"{acked.Kind} {acked.Key} was acknowledged, and is not in the history");
+            foreach (var (step, action) in acked.Effects ?? new Dictionary<int, EffectAction>())
+                if (!events.Exists(e => Matches(e.Event, acked) && (e.Event as RunReset)?.Effects is var chosen && (chosen ?? (e.Event as RunForked)?.Effects)?.Any(choice => choice.Step == step && choice.Action == action) is true))
+                    report("I1", $"{acked.Kind} {acked.Key} chose to {action} the effect of step {step}, and the history says otherwise");
         }
+        foreach (var refused in options.Refused?[run] ?? [])
+            if (events.Exists(e => KeyOf(e.Event) == refused.Key)) report("I1", $"{refused.Kind} {refused.Key} was refused ({refused.Why}), and is in the history");
         foreach (var twice in events.Select(e => KeyOf(e.Event)).OfType<string>().GroupBy(key => key).Where(group => group.Count() > 1))
             report("I1", $"the command with key {twice.Key} is recorded {twice.Count()} times");
     }
@@ -181,6 +192,8 @@ public sealed class HistoryChecker(CheckerOptions options)
         CommandKind.Start => e is RunStarted,
         CommandKind.Cancel => e is CancelRequested, // a second one has nothing to add
         CommandKind.Pause => e is RunPaused,
+        CommandKind.Fork => e is RunForked,
+        CommandKind.Migrate => e is RunMigrated,
         _ => KeyOf(e) == acked.Key,
     };
 
@@ -209,7 +222,8 @@ public sealed class HistoryChecker(CheckerOptions options)
     {
         foreach (var (number, step) in grammar.Steps.Select(step => (step.Key, step.Value)).Concat(grammar.Dead))
         {
-            if (step.Opened is not StepScheduled { Effect: not Effect.Pure } scheduled || step.IsCopied) continue;
+            // What the engine does to itself has no receiver outside.
+            if (step.Opened is not StepScheduled { Effect: not Effect.Pure } scheduled || step.IsCopied || scheduled.Activity.StartsWith("aios.", StringComparison.Ordinal)) continue;
             var sum = 0;
             for (var epoch = step.FirstEpoch; epoch <= step.Epoch; epoch++)
             {
@@ -305,7 +319,8 @@ public sealed class HistoryChecker(CheckerOptions options)
     // A run was moved because the new version asked for what was recorded: it still does.
     private void CheckCertificates(RunKey run, List<(WorkflowEvent Event, DateTimeOffset At)> events, Action<string, string> report)
     {
-        foreach (var (e, _) in events)
+        // What was copied was certified of another run.
+        foreach (var (e, _) in events.Skip(events.FindLastIndex(e => e.Event is RunForked) + 1))
         {
             if (e is not RunMigrated { Certificate: var certificate } moved || registry.Find(((RunStarted)events[0].Event).Workflow, moved.To) is null) continue;
             var (again, fault) = Migration.Certify(run, events.GetRange(0, (int)certificate.UpTo), moved.From, moved.To, registry);

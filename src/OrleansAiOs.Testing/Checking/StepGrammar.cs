@@ -20,6 +20,7 @@ internal sealed class StepGrammar
     private string? codeVersion;
     private bool settled;
     private bool paused;
+    private bool parked;
     private readonly HashSet<int> openUpdates = [];
     private int updates;
     private readonly List<(long Version, WorkflowEvent Event, DateTimeOffset At, int Resets)> branch = [];
@@ -147,6 +148,7 @@ internal sealed class StepGrammar
                 break;
             case RunForked forked:
                 foreach (var copied in steps.Values) copied.IsCopied = copied.IsOver;
+                foreach (var (_, dead) in Dead) dead.IsCopied = true;
                 codeVersion = forked.Version ?? codeVersion;
                 Cut(version, forked.Effects);
                 break;
@@ -175,6 +177,14 @@ internal sealed class StepGrammar
             case RunResumed:
                 Demand(paused, version, "I4", "the run is resumed and was not paused");
                 paused = false;
+                break;
+            case RunParked:
+                Demand(!parked, version, "I4", "the run is parked twice");
+                parked = true;
+                break;
+            case RunUnparked:
+                Demand(parked, version, "I4", "the run is unparked and was not parked");
+                parked = false;
                 break;
             case LoopCheckpoint checkpoint:
                 foreach (var (number, open) in steps) Demand(open.IsOver, version, "I4", $"a checkpoint, while step {number} is {open.Now}");
@@ -253,7 +263,7 @@ internal sealed class StepGrammar
         foreach (var (number, step) in kept.steps) steps.Add(number, step);
         openUpdates.Clear();
         openUpdates.UnionWith(kept.openUpdates);
-        (closed, settled, paused, updates, undone) = (kept.closed, kept.settled, kept.paused, kept.updates, kept.undone);
+        (closed, settled, paused, parked, updates, undone) = (kept.closed, kept.settled, kept.paused, kept.parked, kept.updates, kept.undone);
     }
 
     private void Cut(long version, IReadOnlyList<EffectChoice> effects)
@@ -282,20 +292,23 @@ internal sealed class StepGrammar
             if (choice.Child is { } child)
             {
                 ChildChoices.Add(choice);
-                if (child.Ends is { } how)
-                {
-                    undone++;
-                    steps[-choice.Step] = new Step(new ChildScheduled(-choice.Step, choice.Activity, child.Run, choice.Input, how)) { Now = Phase.Pausing, Owner = host, Last = version };
-                }
+                if (child.Ends is { } how) Undo(choice.Step, new Step(new ChildScheduled(-choice.Step, choice.Activity, child.Run, choice.Input, how)) { Now = Phase.Pausing, Owner = host, Last = version });
             }
             if (choice.Action is EffectAction.Reuse && !(steps.TryGetValue(choice.Step, out var open) && !open.IsOver)) reuses[choice.Step] = choice;
             if (choice.Action is not EffectAction.Compensate || choice.Child is not null) continue;
-            undone++;
-            steps[-choice.Step] = new Step(new StepScheduled(-choice.Step, choice.Undo!, choice.UndoEffect, choice.UndoInput))
+            Undo(choice.Step, new Step(new StepScheduled(-choice.Step, choice.Undo!, choice.UndoEffect, choice.UndoInput))
             {
                 Now = Phase.Pausing, Owner = host, Last = version, Epoch = resets << 16, FirstEpoch = resets << 16,
-            };
+            });
         }
+    }
+
+    // What was done again behind an earlier undoing is undone again.
+    private void Undo(int number, Step undoing)
+    {
+        if (steps.TryGetValue(-number, out var before)) Dead.Add((-number, before));
+        else undone++;
+        steps[-number] = undoing;
     }
 
     private void OfActivity(long version, StepEvent e, Step step, StepScheduled scheduled)

@@ -1,152 +1,159 @@
 using OrleansAiOs.Testing.Checking;
 using OrleansAiOs.Workflows;
 using OrleansAiOs.Workflows.History;
-using OrleansAiOs.Workflows.Hosting;
+using OrleansAiOs.Workflows.Steps;
+using OrleansAiOs.Workflows.Turns;
+using OrleansAiOs.Workflows.Versions;
 
 namespace OrleansAiOs.Testing.Simulation;
 
-/// <summary>
-/// Somebody who starts one run, signals, cancels, decides, resolves, asks for a retry and skips, through whichever host answers. What got no answer is sent
-/// again under the same key; what got one is remembered, for it must never be lost.
-/// </summary>
-internal sealed class SimClient(SimWorld world, SimDisk disk, SimHost[] hosts, SimTime time, RunKey run, string workflow)
+/// <summary>Somebody who starts one run, steers it in every way there is, and sees it to its end.</summary>
+internal sealed class SimClient(SimWorld world, SimDisk disk, SimSender sender, RunKey run, string workflow)
 {
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(5);
-
     private int repairs;
-
-    public List<Acknowledged> Acknowledged { get; } = [];
-
-    public List<string> Complaints { get; } = [];
+    private int signals;
+    private int questions;
 
     public async Task ActAsync()
     {
         await PauseAsync(world.Random.UpTo(TimeSpan.FromSeconds(3)));
         var input = JsonText.From(world.Random.Below(100));
-        await SendAsync("start", CommandKind.Start, async host =>
-        {
-            await host.StartRunAsync(new StartRun(workflow, input, run.Id), "alice");
-            return 1;
-        });
+        var version = workflow == SimMoving.Name ? SimMoving.Versions[world.Random.Below(2)] : null;
+        await sender.SendAsync(run, "start", CommandKind.Start, host => host.StartRunAsync(new StartRun(workflow, input, run.Id, Version: version), "alice"), _ => 1);
         if (workflow is "sim-waits" or "sim-loop") foreach (var signal in new[] { "go-1", "go-2" }) await SignalAsync(signal);
+        if (workflow == "sim-account") await BankAsync();
+        if (workflow == SimMoving.Name) await MoveAsync();
         var cancelled = world.Random.Below(workflow is "sim-saga" or "sim-family" ? 2 : 8) == 0;
         if (cancelled)
         {
             await PauseAsync(world.Random.UpTo(TimeSpan.FromSeconds(12)));
-            await SendAsync("cancel", CommandKind.Cancel, host => host.CancelAsync(run, "no longer wanted", "alice", "cancel"));
+            await sender.SendAsync(run, "cancel", CommandKind.Cancel, host => host.CancelAsync(run, "no longer wanted", "alice", "cancel"));
         }
         if (world.Random.Chance(0.15)) await HaltAsync();
-        await AttendAsync();
+        var branching = new SimBranching(world, disk, sender, run);
+        if (world.Random.Chance(0.08))
+        {
+            await PauseAsync(world.Random.UpTo(TimeSpan.FromSeconds(8)));
+            await branching.ResetAsync();
+        }
+        await AttendAsync(run, branching);
+        if (world.Random.Chance(0.04))
+        {
+            await branching.ResetAsync();
+            await AttendAsync(run, branching);
+        }
+        if (world.Random.Chance(0.04) && await branching.ForkAsync() is { } fork) await AttendAsync(fork, new SimBranching(world, disk, sender, fork));
     }
 
     // Halts the run for a while, and now and then for good.
     private async Task HaltAsync()
     {
         await PauseAsync(world.Random.UpTo(TimeSpan.FromSeconds(10)));
-        await SendAsync("pause", CommandKind.Pause, host => host.PauseAsync(run, "not now", "alice", "pause"));
+        await sender.SendAsync(run, "pause", CommandKind.Pause, host => host.PauseAsync(run, "not now", "alice", "pause"));
         await PauseAsync(world.Random.UpTo(TimeSpan.FromSeconds(20)));
-        if (world.Random.Chance(0.3)) await SendAsync("terminate", CommandKind.Terminate, host => host.TerminateAsync(run, "not at all", "alice", "terminate"));
-        else await SendAsync("resume", CommandKind.Resume, host => host.ResumeAsync(run, "alice", "resume"));
+        if (world.Random.Chance(0.3)) await sender.SendAsync(run, "terminate", CommandKind.Terminate, host => host.TerminateAsync(run, "not at all", "alice", "terminate"));
+        else await sender.SendAsync(run, "resume", CommandKind.Resume, host => host.ResumeAsync(run, "alice", "resume"));
     }
 
     private async Task SignalAsync(string key)
     {
         await PauseAsync(world.Random.UpTo(TimeSpan.FromSeconds(4)));
-        await SendAsync(key, CommandKind.Signal, host => host.SignalAsync(run, SimWaits.Go.Name, JsonText.From(1), "alice", key));
+        await sender.SendAsync(run, key, CommandKind.Signal, host => host.SignalAsync(run, SimWaits.Go.Name, JsonText.From(1), "alice", key));
+    }
+
+    // Updates that are answered at once, later, badly or not at all, one after the other and two at a time.
+    private async Task BankAsync()
+    {
+        for (var i = 0; i < 2; i++)
+        {
+            var first = sender.UpdateAsync(run, SimAccount.Deposit.Name, JsonText.From(world.Random.Below(12) - 1), $"deposit-{i}");
+            if (world.Random.Chance(0.5)) await first;
+            await sender.UpdateAsync(run, SimAccount.Set.Name, JsonText.From(world.Random.Below(12) - 1), $"set-{i}");
+            await first;
+            await sender.QueryAsync(run, SimValue.Query.Name);
+            await PauseAsync(world.Random.UpTo(TimeSpan.FromSeconds(2)));
+        }
+    }
+
+    // Moves all runs of the workflow to another version, and perhaps back.
+    private async Task MoveAsync()
+    {
+        for (var moves = world.Random.Below(3); moves > 0; moves--)
+        {
+            await PauseAsync(world.Random.UpTo(TimeSpan.FromSeconds(6)));
+            var command = new MigrateRuns(SimMoving.Name, SimMoving.Versions[world.Random.Below(3)], DryRun: world.Random.Chance(0.2), Undo: world.Random.Chance(0.3));
+            if (await sender.TryAsync(host => host.MigrateAsync(command, "olga")) is not { } page) continue;
+            foreach (var moved in page.Runs.Where(moved => moved.Result is MigrationResult.Moved))
+                sender.Acknowledged.Add(new Acknowledged(moved.Run, CommandKind.Migrate, $"to version {moved.To}", moved.Version!.Value));
+            foreach (var one in page.Runs) world.Note($"{one.Run} to version {one.To}: {one.Result} {one.Why}");
+        }
     }
 
     // Looks at the list from time to time, as people do, and does what only a person can.
-    private async Task AttendAsync()
+    private async Task AttendAsync(RunKey which, SimBranching branching)
     {
-        while (true)
+        for (var looks = 0; ; looks++)
         {
-            var row = await disk.Store.FindAsync(run, CancellationToken.None);
+            if (disk.IsGone(which)) return;
+            var row = await disk.Store.FindAsync(which, CancellationToken.None);
+            if (world.Random.Chance(looks < 4 ? 0.03 : 0.01) || row is { ClosedAt: not null } && questions == 0 && world.Random.Chance(0.1))
+            {
+                questions++;
+                await sender.QueryAsync(which, SimValue.Query.Name);
+            }
             if (row is { ClosedAt: not null }) return;
             foreach (var wait in row?.Waits ?? [])
             {
-                if (wait is { Kind: "approval", Step: { } step }) await DecideAsync(step, wait.Digest!);
-                if (wait is { Kind: "activity" or "outcome-unknown", Step: { } stuck } && world.Random.Chance(0.1)) await RepairAsync(stuck, wait.Until is not null);
-                else if (wait is { Kind: "outcome-unknown", Until: null, Step: { } unknown } && workflow == "sim-person") await ResolveAsync(unknown);
+                if (wait is { Kind: "approval", Step: { } step }) await DecideAsync(which, step, wait.Digest!);
+                if (wait is { Kind: "activity" or "outcome-unknown", Step: { } stuck } && stuck > 0 && world.Random.Chance(0.1)) await RepairAsync(which, stuck, wait.Until is not null);
+                else if (wait is { Kind: "outcome-unknown", Until: null, Step: { } unknown } && workflow == "sim-person") await ResolveAsync(which, unknown);
+                // A dead branch had it, or the one the run was forked from.
+                if (wait is { Kind: "signal" } && looks > 3 && world.Random.Chance(0.2))
+                {
+                    var key = $"go-again-{++signals}";
+                    await sender.SendAsync(which, key, CommandKind.Signal, host => host.SignalAsync(which, SimWaits.Go.Name, JsonText.From(1), "alice", key));
+                }
+                if (wait is { Kind: "unpark" }) await branching.MendAsync();
+                if (wait is { Kind: "resume" } && looks > 20)
+                {
+                    var key = $"resume-{which.Id}-{looks}"; // it was paused in what a reset kept
+                    await sender.SendAsync(which, key, CommandKind.Resume, host => host.ResumeAsync(which, "alice", key));
+                }
             }
             await PauseAsync(world.Random.Between(0.5, 2));
         }
     }
 
-    private async Task DecideAsync(int step, string digest)
+    private async Task DecideAsync(RunKey which, int step, string digest)
     {
-        if (world.Random.Chance(0.2)) await RefusedAsync(host => host.DecideAsync(run, step, true, new Decider("alice", ["controller"], "key"), null, digest));
-        if (world.Random.Chance(0.2)) await RefusedAsync(host => host.DecideAsync(run, step, true, new Decider("eve", ["clerk"], "key"), null, digest));
+        if (world.Random.Chance(0.2)) await sender.RefusedAsync(which, host => host.DecideAsync(which, step, true, new Decider("alice", ["controller"], "key"), null, digest));
+        if (world.Random.Chance(0.2)) await sender.RefusedAsync(which, host => host.DecideAsync(which, step, true, new Decider("eve", ["clerk"], "key"), null, digest));
         var granted = world.Random.Chance(0.8);
-        await SendAsync($"decide-{step}", CommandKind.Decide, host => host.DecideAsync(run, step, granted, new Decider("carl", ["controller"], "key"), null, digest, $"decide-{step}"));
+        // The same step may be decided on anew behind a reset.
+        var key = $"decide-{step}-{StateOf(which).Resets}";
+        await sender.SendAsync(which, key, CommandKind.Decide, host => host.DecideAsync(which, step, granted, new Decider("carl", ["controller"], "key"), null, digest, key));
     }
 
     // The person asks the desk, and has the reference voided if it is not there.
-    private async Task ResolveAsync(int step)
+    private async Task ResolveAsync(RunKey which, int step)
     {
-        var epoch = EpochOf(step);
-        var reference = IdempotencyKey.Of(run.Tenant, run.Id, step, epoch).Value;
+        if (StateOf(which).Find<ActivityStep>(step) is not { Now: ActivityStep.Phase.AwaitingPerson } unknown) return;
+        var reference = IdempotencyKey.Of(which.Tenant, which.Id, step, unknown.Epoch).Value;
         var said = world.Receivers.WireDesk.Inquire(reference, 0, andVoid: true);
         var happened = said.Verdict is ReconciledAs.Happened;
-        await SendAsync($"resolve-{step}-{epoch}", CommandKind.Resolve, host => host.ResolveAsync(run, step, happened, JsonText.From(7), "asked the desk", "olga", $"resolve-{step}-{epoch}"));
+        var key = $"resolve-{step}-{unknown.Epoch}";
+        await sender.SendAsync(which, key, CommandKind.Resolve, host => host.ResolveAsync(which, step, happened, JsonText.From(7), "asked the desk", "olga", key));
     }
 
     // Who loses patience with a step has it tried at once, or gives its result in its stead. By the time it arrives the step may be over, or under way.
-    private async Task RepairAsync(int step, bool isPause)
+    private async Task RepairAsync(RunKey which, int step, bool isPause)
     {
         var key = $"repair-{step}-{++repairs}";
-        if (isPause && world.Random.Chance(0.7)) await SendAsync(key, CommandKind.RetryNow, host => host.RetryNowAsync(run, step, "olga", key));
-        else await SendAsync(key, CommandKind.Skip, host => host.SkipAsync(run, step, JsonText.From(7), "it is not needed", "olga", key));
+        if (isPause && world.Random.Chance(0.7)) await sender.SendAsync(which, key, CommandKind.RetryNow, host => host.RetryNowAsync(which, step, "olga", key));
+        else await sender.SendAsync(which, key, CommandKind.Skip, host => host.SkipAsync(which, step, JsonText.From(7), "it is not needed", "olga", key));
     }
 
-    private int EpochOf(int step) => disk.Store.ReadAsync(run, 1, CancellationToken.None).Result
-        .Select(e => e.Read()).OfType<OutcomeNeverWill>().Count(e => e.Step == step);
+    private RunState StateOf(RunKey which) => RunState.Of(which, [.. disk.Store.ReadAsync(which, 1, CancellationToken.None).Result.Select(e => (e.Read(), e.At))]);
 
-    private async Task RefusedAsync(Func<WorkflowHost, Task<long>> send)
-    {
-        if (Pick() is not { } host) return;
-        try
-        {
-            var reply = send(host);
-            await Task.WhenAny(reply, Task.Delay(Patience, time));
-            if (reply.IsCompletedSuccessfully) Complaints.Add("a decision nobody was entitled to make was accepted");
-            else if (reply.IsCompleted) await reply;
-        }
-        catch (Exception e) when (e is CommandRefusedException or InvalidOperationException)
-        {
-        }
-    }
-
-    private async Task SendAsync(string key, CommandKind kind, Func<WorkflowHost, Task<long>> send)
-    {
-        while (true)
-        {
-            if (Pick() is { } host)
-            {
-                try
-                {
-                    var reply = send(host);
-                    if (!reply.IsCompleted) await Task.WhenAny(reply, Task.Delay(Patience, time));
-                    if (reply.IsCompleted)
-                    {
-                        Acknowledged.Add(new Acknowledged(run, kind, key, await reply));
-                        world.Note($"{run} {key} acknowledged");
-                        return;
-                    }
-                }
-                catch (CommandRefusedException e) when (e.Refusal is not Refusal.Busy)
-                {
-                    if (e.Refusal is Refusal.NotFound) Complaints.Add($"{key}: {e.Message}");
-                    return;
-                }
-                catch (Exception e) when (e is CommandRefusedException or InvalidOperationException or IOException)
-                {
-                }
-            }
-            await PauseAsync(world.Random.Between(0.1, 1));
-        }
-    }
-
-    private WorkflowHost? Pick() => hosts[world.Random.Below(hosts.Length)].Serving;
-
-    private Task PauseAsync(TimeSpan span) => Task.Delay(span, time);
+    private Task PauseAsync(TimeSpan span) => sender.PauseAsync(span);
 }

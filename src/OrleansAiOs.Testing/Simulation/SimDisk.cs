@@ -1,3 +1,4 @@
+using OrleansAiOs.Testing.Checking;
 using OrleansAiOs.Workflows;
 using OrleansAiOs.Workflows.History;
 
@@ -19,10 +20,35 @@ internal sealed class SimDisk(SimWorld world, TimeProvider time)
     /// <summary>Runs that were started, and are open or have kin to tell of their end.</summary>
     public IReadOnlyCollection<RunKey> Unfinished => unfinished;
 
-    public int Started => committedAt.Count;
+    /// <summary>Runs that were deleted, as they were then, with the times of their commits.</summary>
+    public List<(RunFacts Facts, IReadOnlyList<DateTimeOffset> CommittedAt)> Gone { get; } = [];
 
-    /// <summary>When each event was committed, by the store's clock.</summary>
-    public IReadOnlyList<DateTimeOffset> CommittedAt(RunKey run) => committedAt[run];
+    /// <summary>What was wrong with what was deleted.</summary>
+    public List<Violation> WronglyGone { get; } = [];
+
+    public bool IsGone(RunKey run) => Gone.Exists(gone => gone.Facts.Run == run);
+
+    public int LengthOf(RunKey run) => committedAt.TryGetValue(run, out var times) ? times.Count : 0;
+
+    /// <summary>All there is and was, with the time at which each event was committed, by the store's clock.</summary>
+    public IEnumerable<(RunFacts Facts, IReadOnlyList<DateTimeOffset> CommittedAt)> All => Store.Snapshot()
+        .Select(stored => (new RunFacts(stored.Run, stored.History, stored.Row, stored.WakeUp), (IReadOnlyList<DateTimeOffset>)committedAt[stored.Run])).Concat(Gone);
+
+    public IReadOnlyCollection<RunKey> Purge(IReadOnlyList<RunKey> runs)
+    {
+        var before = Store.Snapshot().Select(stored => new RunFacts(stored.Run, stored.History, stored.Row, stored.WakeUp)).ToDictionary(facts => facts.Run);
+        var gone = Store.PurgeAsync(runs, CancellationToken.None).Result;
+        WronglyGone.AddRange(PurgeChecker.Check([.. before.Values], gone, SimHousekeeper.Rules, time.GetUtcNow()));
+        foreach (var run in gone)
+        {
+            world.Note($"{run} is deleted");
+            Gone.Add((before[run], committedAt[run]));
+            committedAt.Remove(run);
+            unfinished.Remove(run);
+            foreach (var outcome in outcomes.Keys.Where(key => key.Item1 == run).ToList()) outcomes.Remove(outcome);
+        }
+        return gone;
+    }
 
     public AppendResult Commit(RunAppend append)
     {

@@ -33,6 +33,7 @@ internal sealed class SimHost(SimWorld world, SimDisk disk, WorkflowRegistry reg
             Shared = shared,
             DispatchWindow = seams.DispatchWindow,
             DrainFor = TimeSpan.FromSeconds(2),
+            Retention = world.Forgets ? SimHousekeeper.Rules : [],
         });
         host.Fenced += () =>
         {

@@ -76,6 +76,13 @@ internal sealed class SimStore(SimWorld world, SimDisk disk, SimScheduler proces
         return ValueTask.CompletedTask;
     }
 
+    public async ValueTask<IReadOnlyCollection<RunKey>> PurgeAsync(IReadOnlyList<RunKey> runs, CancellationToken cancellation)
+    {
+        var gone = await Ask(() => new ValueTask<IReadOnlyCollection<RunKey>>(disk.Purge(runs)));
+        world.MayStrike(process);
+        return world.Random.Chance(world.Faults.Reads) ? throw new IOException("The reply to the deletion was lost.") : gone;
+    }
+
     public async ValueTask<JsonText> TransactAsync(RunKey run, string key, Func<DbTransaction, Task<JsonText>> work, CancellationToken cancellation)
     {
         if (await Ask(() => new ValueTask<JsonText?>(disk.OutcomeOf(run, key))) is { } known) return known;

@@ -37,12 +37,19 @@ internal static class SimTools
     public static readonly Activity<int, int> Wire = Activity.AtMostOnce<SimOutside, int, int>("sim.wire", (outside, value, _, call) => outside.WireAsync(call, value), options: Soon);
 }
 
+/// <summary>What every workflow of the simulation can be asked: the last value its code has seen.</summary>
+internal static class SimValue
+{
+    public static readonly Query<int> Query = new("value");
+}
+
 /// <summary>One step of every effect class, one after the other.</summary>
 [Workflow("sim-sequence")]
 internal sealed class SimSequence : Workflow<int, int>
 {
     protected override async Task<int> RunAsync(int value)
     {
+        Answers(SimValue.Query, () => value);
         value = await Call(SimTools.Read, value);
         value = await Call(SimTools.Post, value);
         value = await Call(SimTools.Pay, value);
@@ -83,6 +90,7 @@ internal sealed class SimWaits : Workflow<int, int>
 
     protected override async Task<int> RunAsync(int value)
     {
+        Answers(SimValue.Query, () => value);
         await Sleep(TimeSpan.FromSeconds(1 + value % 5));
         var go = Receive(Go);
         await Task.WhenAny(go, Task.Delay(TimeSpan.FromSeconds(6), Time));
@@ -101,6 +109,7 @@ internal sealed class SimSaga : Workflow<int, int>
 {
     protected override async Task<int> RunAsync(int value)
     {
+        Answers(SimValue.Query, () => value);
         await using var saga = Saga();
         var posted = await saga.Call(SimTools.Post, value, SimTools.Reverse);
         var paid = await saga.Call(SimTools.Pay, posted, SimTools.Reverse);
@@ -117,6 +126,7 @@ internal sealed class SimMeanwhile : Workflow<int, int>
 {
     protected override async Task<int> RunAsync(int value)
     {
+        Answers(SimValue.Query, () => value);
         var work = Call(SimTools.WorkLong, 40);
         for (var i = 0; i < 3; i++) await Sleep(TimeSpan.FromSeconds(2 + value % 3));
         value = await Call(SimTools.Post, value);
@@ -136,6 +146,7 @@ internal sealed class SimLoopWorkflow : Workflow<int, int>
         value = await Call(SimTools.Read, value);
         var first = await Loop(new Round(value, 4), async state =>
         {
+            Answers(SimValue.Query, () => 100 * state.Left + state.Value);
             var value = await Call(state.Left % 2 == 0 ? SimTools.Post : SimTools.Pay, state.Value);
             if (state.Left == 3) value += await Receive(SimWaits.Go);
             await Sleep(TimeSpan.FromSeconds(1 + value % 3));
@@ -152,6 +163,7 @@ internal sealed class SimPerson : Workflow<int, int>
 {
     protected override async Task<int> RunAsync(int value)
     {
+        Answers(SimValue.Query, () => value);
         value = await Call(SimTools.Post, value);
         value = await Call(SimTools.Wire, value);
         value = await Call(SimTools.Read, value);

@@ -16,6 +16,9 @@ internal sealed class SimWorld
 
     public SimFaults Faults { get; }
 
+    /// <summary>Runs that are over are deleted after a day.</summary>
+    public bool Forgets { get; set; }
+
     public SimReceivers Receivers { get; } = new();
 
     public SimCount Count { get; } = new();

@@ -339,6 +339,8 @@ internal sealed class RunMailbox(RunKey key, WorkflowHost host)
         foreach (var reply in turn.Replies) reply();
         foreach (var (e, _) in turn.Events)
         {
+            // What a fork has copied happened to another run.
+            if (turn.Rereads && e is not RunStarted) continue;
             if (e is RunStarted started) Telemetry.RunStarted(started.Workflow);
             else if (e is RunParked parked)
             {

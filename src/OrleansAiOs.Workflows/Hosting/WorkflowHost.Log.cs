@@ -33,4 +33,7 @@ internal static partial class HostLog
 
     [LoggerMessage(10, LogLevel.Error, "Somebody who listens to appends broke at one of run {Run}")]
     public static partial void ListenerBroke(this ILogger log, Exception exception, RunKey run);
+
+    [LoggerMessage(11, LogLevel.Warning, "No run is deleted, though RETENTION is set: {Why} `aios reset {Run} --to 0` lets it go on")]
+    public static partial void NothingIsDeleted(this ILogger log, RunKey run, string why);
 }

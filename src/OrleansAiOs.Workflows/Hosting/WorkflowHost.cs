@@ -173,7 +173,7 @@ public sealed class WorkflowHost : IAsyncDisposable
         lock (waiters)
         {
             if (IsHalted) throw GoingDown();
-            if (!updateWaiters.TryGetValue(run, out var waiter)) updateWaiters.Add(run, waiter = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously));
+            if (!updateWaiters.TryGetValue(run, out var waiter)) updateWaiters.Add(run, waiter = new TaskCompletionSource(Options.Continuations));
             return waiter.Task;
         }
     }
@@ -287,7 +287,7 @@ public sealed class WorkflowHost : IAsyncDisposable
     {
         lock (waiters)
         {
-            if (!waiters.TryGetValue(run, out var waiter)) waiters.Add(run, waiter = new EndWaiter());
+            if (!waiters.TryGetValue(run, out var waiter)) waiters.Add(run, waiter = new EndWaiter(Options.Continuations));
             if (IsHalted) waiter.Fail(GoingDown());
             waiter.Users++;
             return waiter;
@@ -359,8 +359,15 @@ public sealed class WorkflowHost : IAsyncDisposable
     private async Task LookForWhatIsOverAsync()
     {
         var command = new StartRun(Retention.RetentionWorkflow.Name, JsonText.From(""), Retention.RetentionWorkflow.Run);
-        if ((await StartRunAsync(command, "engine")) is { IsNew: false } there)
+        if ((await StartRunAsync(command, "engine")) is not { IsNew: false } there) return;
+        try
+        {
             await SignalAsync(there.Run, Retention.RetentionWorkflow.Look.Name, JsonText.From(""), "engine", Options.HostId);
+        }
+        catch (CommandRefusedException e) when (e.Refusal is Refusal.Conflict)
+        {
+            Log.NothingIsDeleted(there.Run, e.Message); // somebody has ended it, or halted it for good: no reason not to serve
+        }
     }
 
     /// <summary>Takes no more commands, lets what is under way finish, and leaves the rest to the next incarnation.</summary>
@@ -368,7 +375,7 @@ public sealed class WorkflowHost : IAsyncDisposable
     {
         if (refusing) return;
         refusing = true;
-        await goingDown.CancelAsync();
+        await Task.Factory.StartNew(goingDown.Cancel, CancellationToken.None, TaskCreationOptions.DenyChildAttach, Options.Scheduler);
         await Executor.DrainAsync(Options.DrainFor);
         Halt();
         try
@@ -594,9 +601,9 @@ public sealed class WorkflowHost : IAsyncDisposable
     }
 
     /// <summary>The end of a run, and how many wait for it.</summary>
-    private sealed class EndWaiter
+    private sealed class EndWaiter(TaskCreationOptions continuations)
     {
-        private readonly TaskCompletionSource<RunClosed> end = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        private readonly TaskCompletionSource<RunClosed> end = new(continuations);
 
         public int Users { get; set; }
 

@@ -15,6 +15,9 @@ public sealed record WorkflowHostOptions
     /// <summary>Where turns and activities run. A simulation puts its own here.</summary>
     public TaskScheduler Scheduler { get; init; } = TaskScheduler.Default;
 
+    // Who completes what others wait for does not run what they do then. A scheduler of a test's own queues that anyway, and knows no other threads.
+    internal TaskCreationOptions Continuations => Scheduler == TaskScheduler.Default ? TaskCreationOptions.RunContinuationsAsynchronously : TaskCreationOptions.None;
+
     /// <summary>In a test: what is called in an activity's place.</summary>
     internal Func<Activity, Activity> InPlaceOf { get; init; } = static activity => activity;
 

@@ -46,7 +46,7 @@ public sealed class ScheduleClient
     public Task<long> TriggerAsync(string id, Overlap? overlap, string by, string? key = null, string tenant = RunKey.DefaultTenant) =>
         TellAsync(id, new ScheduleCommand("trigger", Overlap: overlap), by, key, tenant);
 
-    /// <summary>Starts the runs of the times from one moment to another, as if the schedule had been followed. Those that were started are found, not started again.</summary>
+    /// <summary>Starts the runs of the times from one moment to another, as if the schedule had been followed. Those that were started are found, not started again; those deleted since are.</summary>
     /// <returns>How many times those are.</returns>
     public async Task<int> BackfillAsync(string id, DateTimeOffset from, DateTimeOffset to, Overlap? overlap, string by, string? key = null, string tenant = RunKey.DefaultTenant)
     {

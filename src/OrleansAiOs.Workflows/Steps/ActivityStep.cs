@@ -413,7 +413,7 @@ internal sealed class ActivityStep : OpenStep
         if (Now is Phase.Denied) state.Denied--;
         (MayHaveHappened, failures, unanswered, ScheduledAt) = (false, 0, 0, state.Now);
         (signatures, Hold, reserved, NeverLeft) = ([], null, null, false); // what the dead branch has spent is spent
-        Details = null; // of what the dead branch did
+        (Details, Reuse) = (null, null); // of what the dead branch did, and of what an earlier reset chose
         LastFailure ??= new Failure("Reset", "The run was reset before this attempt.");
         Enter(Phase.Pausing, state, state.Now);
     }

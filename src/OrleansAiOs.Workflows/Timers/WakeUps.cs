@@ -12,7 +12,7 @@ namespace OrleansAiOs.Workflows.Timers;
 internal sealed class WakeUps(IRunStore store, StoreClock clock, TimeProvider time, TaskScheduler scheduler, Action<RunKey> wake, Action<Exception> onTrouble) : IDisposable
 {
     private static readonly TimeSpan Horizon = TimeSpan.FromSeconds(60);
-    private static readonly TimeSpan LongestSleep = TimeSpan.FromDays(1); // a timer of the base library takes at most 49 days
+    private static readonly TimeSpan LongestSleep = TimeSpan.FromMinutes(5); // a timer goes by elapsed time: a clock that was set, or a machine that was suspended, is noticed only on waking
     private const int Page = 1000;
 
     private readonly Lock sync = new();

@@ -77,8 +77,11 @@ internal sealed class UpdateOutcomeInput(long accepted) : Command<UpdateOutcome>
 {
     public override void Decide(WorkflowRun run, Turn turn)
     {
-        if (run.State.Updates.Values.FirstOrDefault(update => update.Version == accepted) is not { } update)
+        var isLeft = false;
+        if (run.State.Updates.Values.FirstOrDefault(update => update.Version == accepted) is not { } update && !(isLeft = (update = run.State.LeftUpdates.FirstOrDefault(update => update.Version == accepted)) is not null))
             Refuse(turn, Refusal.Conflict, $"Version {accepted} of run {run.State.Run} is no update: its idempotency key was used for another command.");
+        else if (update!.Outcome is null && isLeft)
+            Refuse(turn, Refusal.Conflict, $"Run {run.State.Run} was reset before it answered the update '{update.Name}'. Send it again under a new key.");
         else if (update.Outcome is null && run.State.IsClosed)
             Refuse(turn, Refusal.Conflict, $"Run {run.State.Run} ended ({run.State.Status.ToString().ToLowerInvariant()}) before it answered the update '{update.Name}'.");
         else Answer(turn, new UpdateOutcome(accepted, update.Outcome is not null, (update.Outcome as UpdateCompleted)?.Answer, (update.Outcome as UpdateFailed)?.Failure));
@@ -91,6 +94,8 @@ internal sealed class UpdateState(int number, string name, long version, DateTim
     public UpdateState(KeptUpdate kept) : this(kept.Update, kept.Name, kept.Version, kept.At) =>
         Outcome = kept.Failure is { } failure ? new UpdateFailed(kept.Update, failure) : new UpdateCompleted(kept.Update, kept.Answer ?? default);
 
+    private readonly int number = number;
+
     public string Name => name;
 
     public long Version => version;
@@ -101,6 +106,13 @@ internal sealed class UpdateState(int number, string name, long version, DateTim
 
     /// <summary>For a checkpoint, before which no update is open.</summary>
     public KeptUpdate Keep() => new(number, name, version, at, (Outcome as UpdateCompleted)?.Answer, (Outcome as UpdateFailed)?.Failure);
+
+    /// <summary>An event of a dead branch, in which numbers may come twice.</summary>
+    public static void Leave(List<UpdateState> left, RunState state, WorkflowEvent e)
+    {
+        if (e is UpdateAccepted accepted) left.Add(new UpdateState(accepted.Update, accepted.Name, state.Version, state.Now));
+        else if (left.FindLast(update => update.number == (e as UpdateCompleted)?.Update || update.number == (e as UpdateFailed)?.Update) is { } ended) ended.Outcome ??= e;
+    }
 
     public static bool Fold(RunState state, WorkflowEvent e)
     {

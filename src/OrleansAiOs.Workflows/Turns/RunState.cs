@@ -15,6 +15,7 @@ internal sealed class RunState(RunKey run)
     private Dictionary<string, Receipt>? receipts;
     private int undoing;
     private SortedDictionary<int, UpdateState>? updates;
+    private List<UpdateState>? left;
     private Dictionary<string, string>? attributes;
     private SpendingLedger? spending;
     private List<string>? joined;
@@ -107,6 +108,9 @@ internal sealed class RunState(RunKey run)
     /// <summary>The updates the run accepted, by number; of those before the last checkpoint, the ones it keeps.</summary>
     public SortedDictionary<int, UpdateState> Updates => updates ??= [];
 
+    /// <summary>Updates that a dead branch accepted: their receipts still answer.</summary>
+    public IReadOnlyList<UpdateState> LeftUpdates => left ?? [];
+
     /// <summary>Updates accepted so far.</summary>
     public int UpdatesAccepted { get; set; }
 
@@ -185,6 +189,9 @@ internal sealed class RunState(RunKey run)
                 break;
             case StepEvent step:
                 Charge(step);
+                break;
+            case UpdateAccepted or UpdateCompleted or UpdateFailed:
+                UpdateState.Leave(left ??= [], this, e);
                 break;
         }
         if (EventNames.ReceiptOf(e) is ({ } key, var body)) Keep(key, body);

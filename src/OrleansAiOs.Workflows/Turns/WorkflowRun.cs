@@ -284,7 +284,7 @@ internal sealed class WorkflowRun
             if (!keepFromCode) Settle(turn);
             if (State.Mismatch is { } mismatch && State.Parked is null) turn.MustPark ??= Differing(i, mismatch.Choice, mismatch.Asked);
             if (turn.MustPark is not null) return turn;
-            if (keepFromCode && !State.IsClosed) RecordUnshown(turn, new RunParked(parking!.Reason, parking.Detail, turn.Events.Skip(before).Count(e => e.Event is not HostChanged)));
+            if (keepFromCode && !State.IsClosed && State.Parked is null) RecordUnshown(turn, new RunParked(parking!.Reason, parking.Detail, turn.Events.Skip(before).Count(e => e.Event is not HostChanged)));
             keepFromCode = false;
             if (execution?.Fault is { } fault && !State.IsClosed && State.Parked is null)
             {

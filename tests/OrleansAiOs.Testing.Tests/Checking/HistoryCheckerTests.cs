@@ -4,6 +4,7 @@ using OrleansAiOs.Testing.Simulation;
 using OrleansAiOs.Workflows;
 using OrleansAiOs.Workflows.History;
 using OrleansAiOs.Workflows.Hosting;
+using OrleansAiOs.Workflows.Retention;
 
 namespace OrleansAiOs.Testing.Tests.Checking;
 
@@ -15,11 +16,14 @@ public sealed class HistoryCheckerTests
 
     private static readonly Activity<int, int> Post = Activity.Keyed<object, int, int>("post", (_, value, _, _) => Task.FromResult(value));
 
+    private static readonly Query<int> Value = new("value");
+
     [Workflow("checked")]
     private sealed class Checked : Workflow<int, int>
     {
         protected override async Task<int> RunAsync(int value)
         {
+            Answers(Value, () => value);
             await Sleep(TimeSpan.FromSeconds(1));
             await Approval("Post it", value, by: "controller", notBy: [StartedBy]);
             return await Call(Post, value);
@@ -128,6 +132,28 @@ public sealed class HistoryCheckerTests
     [Fact]
     public void A_subject_changed_after_the_fact_breaks_I10() =>
         Broken(With(Facts(), 4, (ApprovalRequested)EventOf(Facts(), 4) with { Subject = JsonText.From(1000) }), Options()).Should().Equal("I10");
+
+    [Fact]
+    public void A_query_whose_answer_no_moment_gives_breaks_I14() => Broken(Facts(), Options() with { Asked = Ask(4) }).Should().Equal("I14");
+
+    [Fact]
+    public void A_query_answered_as_at_some_moment_it_may_have_been_is_clean() => Broken(Facts(), Options() with { Asked = Ask(1) }).Should().BeEmpty();
+
+    private static ILookup<RunKey, Asked> Ask(int answer) => new[] { new Asked(Run, "value", JsonText.From(answer), 3, 8) }.ToLookup(asked => asked.Run);
+
+    [Fact]
+    public void A_command_that_was_refused_and_is_recorded_breaks_I1() =>
+        Broken(Facts(), Options() with { Refused = new[] { new Refused(Run, CommandKind.Decide, "yes", "not now") }.ToLookup(refused => refused.Run) }).Should().Equal("I1");
+
+    [Fact]
+    public void An_open_run_that_was_deleted_breaks_I16_and_one_deleted_in_time_does_not()
+    {
+        IReadOnlyList<RetentionRule> rules = [new(null, null, TimeSpan.FromDays(1))];
+        var end = EventAt(Facts(), 8);
+        PurgeChecker.Check([Facts(untilApproval: true)], [Run], rules, end.AddDays(9)).Select(v => v.Invariant).Should().Equal("I16");
+        PurgeChecker.Check([Facts()], [Run], rules, end.AddHours(23)).Select(v => v.Invariant).Should().Equal("I16");
+        PurgeChecker.Check([Facts()], [Run], rules, end.AddDays(2)).Should().BeEmpty();
+    }
 
     [Fact]
     public void A_run_left_open_breaks_I12() => Broken(Facts(untilApproval: true), Options(0) with { Acknowledged = null }).Should().Equal("I12");

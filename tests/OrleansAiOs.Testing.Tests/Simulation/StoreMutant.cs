@@ -15,9 +15,11 @@ internal abstract class StoreMutant(IRunStore inner) : IRunStore
 
     public virtual ValueTask<IReadOnlyList<StoredEvent>> LoadAsync(RunKey run, CancellationToken cancellation) => inner.LoadAsync(run, cancellation);
 
-    public ValueTask<IReadOnlyList<RunRow>> ListAsync(RunQuery query, CancellationToken cancellation) => inner.ListAsync(query, cancellation);
+    public virtual ValueTask<IReadOnlyCollection<RunKey>> PurgeAsync(IReadOnlyList<RunKey> runs, CancellationToken cancellation) => inner.PurgeAsync(runs, cancellation);
 
-    public ValueTask<RunRow?> FindAsync(RunKey run, CancellationToken cancellation) => inner.FindAsync(run, cancellation);
+    public virtual ValueTask<IReadOnlyList<RunRow>> ListAsync(RunQuery query, CancellationToken cancellation) => inner.ListAsync(query, cancellation);
+
+    public virtual ValueTask<RunRow?> FindAsync(RunKey run, CancellationToken cancellation) => inner.FindAsync(run, cancellation);
 
     public ValueTask<IReadOnlyList<WakeUp>> WakeUpsAsync(DateTimeOffset before, int limit, CancellationToken cancellation) => inner.WakeUpsAsync(before, limit, cancellation);
 

@@ -78,6 +78,9 @@ public abstract class EngineConformance(IStoreFixture stores) : IAsyncLifetime
 
     protected WorkflowHost Host { get; private set; } = null!;
 
+    /// <summary>What the hosts have logged.</summary>
+    protected string Logged => log.ToString();
+
     protected virtual WorkflowHostOptions Configure(WorkflowHostOptions options) => options;
 
     /// <summary>What stands in front of the store.</summary>

@@ -171,6 +171,23 @@ public abstract class ForkConformance(IStoreFixture stores) : EngineConformance(
         }
         await Check(old, fork, second);
     }
+
+    [Fact]
+    public async Task An_end_in_a_dead_branch_that_is_copied_is_not_the_forks()
+    {
+        var old = await Done();
+        await Host.CancelAsync(old, "no", "paula");
+        await End(old);
+        await Host.ResetAsync(new ResetRun(old, BehindLook, "yes", new Dictionary<int, EffectAction> { [2] = EffectAction.Redo, [4] = EffectAction.Redo }), "olga");
+        await Until(old, row => row.Waits.Any(w => w.Kind == "timer"));
+        var cut = (await Store.ReadAsync(old, 1, default)).Count;
+        var fork = (await Fork(old, cut, "f")).Run;
+        await UntilWaits(fork, "timer");
+        Logged.Should().NotContain("broke");
+        await PassTimeUntilEnd(fork, 600);
+        (await Result<string>(fork)).Should().Be("x look a-left");
+        await Check(old, fork);
+    }
 }
 
 public sealed class ForksInMemory(InMemory store) : ForkConformance(store), IClassFixture<InMemory>;

@@ -173,6 +173,78 @@ public abstract class ResetConformance(IStoreFixture stores) : EngineConformance
         await Check(run);
     }
 
+    [Theory]
+    [InlineData(EffectAction.Redo, 0)]
+    [InlineData(EffectAction.Compensate, 1)]
+    public async Task What_one_reset_chose_to_reuse_the_next_may_redo_or_compensate(EffectAction action, int undone)
+    {
+        var run = await Done();
+        await Reset(run, BehindSignal, (2, EffectAction.Reuse), (3, EffectAction.Reuse));
+        await Until(run, row => row.Waits.Any(w => w.Kind == "signal"));
+        var begun = (await History(run)).FindIndex(e => e is BranchBegun) + 1;
+        await Reset(run, begun, (2, action), (3, EffectAction.Redo));
+        await Until(run, row => Outside.Names.Count(n => n == "b-left") == 2 && row.Waits.Any(w => w.Kind == "signal"));
+        await KillAndRestart();
+        await Signal(run, "go", "end");
+        (await Result<string>(run)).Should().Be("a-left b-left end");
+        Outside.Calls.Where(c => c.Name == "a-left").Select(c => c.Key).Should().OnlyHaveUniqueItems().And.HaveCount(2);
+        Outside.Names.Count(n => n == "undo a-left").Should().Be(undone);
+        await Check(run);
+    }
+
+    [Fact]
+    public async Task A_cut_among_what_an_earlier_reset_undid_is_refused_for_it_would_be_undone_twice()
+    {
+        var run = await Done();
+        var reset = await Reset(run, BehindLook, (2, EffectAction.Compensate), (3, EffectAction.Redo));
+        await Until(run, row => Outside.Names.Count(n => n == "b-left") == 2 && row.Waits.Any(w => w.Kind == "signal"));
+        await Refused(() => Reset(run, reset), Refusal.Invalid, "*before the branch of an earlier reset or fork has begun*");
+        await Refused(() => Reset(run, reset + 1), Refusal.Invalid, "*before the branch of an earlier reset or fork has begun*");
+        var begun = (await History(run)).FindIndex(e => e is BranchBegun) + 1;
+        await Reset(run, begun + 1, (2, EffectAction.Compensate), (3, EffectAction.Redo));
+        await Until(run, row => Outside.Names.Count(n => n == "b-left") == 3 && row.Waits.Any(w => w.Kind == "signal"));
+        Outside.Calls.Where(c => c.Name == "undo a-left").Select(c => c.Key).Should().OnlyHaveUniqueItems().And.HaveCount(2);
+        await Signal(run, "go", "end");
+        (await Result<string>(run)).Should().Be("a-left b-left end");
+        await Check(run);
+    }
+
+    [Workflow("teller")]
+    private sealed class Teller : Workflow<int, int>
+    {
+        private static readonly Update<int, int> Add = new("add");
+        private static readonly Update<int, int> Buy = new("buy");
+
+        protected override async Task<int> RunAsync(int total)
+        {
+            Handles(Add, n => total += n);
+            Handles(Buy, async n => total -= await Call(Tools.Pure, "slow") == "slow" ? n : 0);
+            await Receive(Go);
+            return total;
+        }
+    }
+
+    [Fact]
+    public async Task What_a_dead_branch_answered_stays_answered_and_what_it_did_not_is_told_so()
+    {
+        var hang = new TaskCompletionSource<string>();
+        Outside.Answer = (name, _) => name == "slow" ? hang.Task : Task.FromResult(name);
+        var run = await Start("teller", 1);
+        await UntilWaits(run, "signal");
+        (await Host.UpdateAsync(run, "add", JsonText.From(5), "paula", "k1", default)).Answer!.Value.To<int>().Should().Be(6);
+        using var hurry = new CancellationTokenSource();
+        await hurry.CancelAsync();
+        (await Host.UpdateAsync(run, "buy", JsonText.From(2), "paula", "k2", hurry.Token)).IsOver.Should().BeFalse();
+        await Reset(run, 1);
+        (await Host.UpdateAsync(run, "add", JsonText.From(5), "paula", "k1", default)).Answer!.Value.To<int>().Should().Be(6, "receipts of the dead branch still answer");
+        await Refused(() => Host.UpdateAsync(run, "buy", JsonText.From(2), "paula", "k2", default), Refusal.Conflict, "*was reset before it answered the update 'buy'*new key*");
+        (await Host.UpdateAsync(run, "add", JsonText.From(7), "paula", "k3", default)).Answer!.Value.To<int>().Should().Be(8);
+        hang.SetResult("slow");
+        await Signal(run, "go", "end");
+        (await Result<int>(run)).Should().Be(8);
+        await Check(run);
+    }
+
     [Fact]
     public async Task A_run_that_is_over_opens_again()
     {

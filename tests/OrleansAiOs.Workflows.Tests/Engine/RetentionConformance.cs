@@ -65,6 +65,17 @@ public abstract class RetentionConformance(IStoreFixture stores) : EngineConform
         await Refused(() => Signal(done, "go", "on"), Refusal.NotFound);
     }
 
+    [Fact]
+    public async Task A_host_starts_also_where_somebody_has_ended_the_sweeping()
+    {
+        await Host.CancelAsync(Sweeper, "no more", "olga");
+        await End(Sweeper);
+        await KillAndRestart();
+        Logged.Should().Contain("aios:retention").And.Contain("aios reset");
+        var done = await Start("ends", "well", "done");
+        await End(done);
+    }
+
     [Workflow("parent")]
     private sealed class Parent : Workflow<string, string>
     {

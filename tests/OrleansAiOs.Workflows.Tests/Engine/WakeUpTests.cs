@@ -35,6 +35,37 @@ public sealed class WakeUpTests
         (await woken.Task).Should().Be(run);
     }
 
+    [Fact]
+    public async Task A_clock_that_was_set_forward_is_noticed_within_minutes()
+    {
+        var elapsed = new ManualTime();
+        var clock = new Ahead(elapsed);
+        var woken = new TaskCompletionSource<RunKey>();
+        var store = new InMemoryStore(clock);
+        using var wakeUps = new WakeUps(store, new StoreClock(clock), clock, TaskScheduler.Default, run => woken.TrySetResult(run), e => woken.TrySetException(e));
+        var run = new RunKey("default", "r");
+        var due = clock.GetUtcNow().AddDays(3);
+        await store.AppendAsync(new RunAppend(run, 0, [], null, new WakeUpChange(due)));
+        wakeUps.Note(run, due);
+
+        clock.By = TimeSpan.FromDays(3); // as when the machine slept: timers have not gone on
+        elapsed.Advance(TimeSpan.FromMinutes(6));
+        (await woken.Task.WaitAsync(TimeSpan.FromSeconds(30))).Should().Be(run);
+    }
+
+    private sealed class Ahead(TimeProvider inner) : TimeProvider
+    {
+        public TimeSpan By { get; set; }
+
+        public override DateTimeOffset GetUtcNow() => inner.GetUtcNow() + By;
+
+        public override long GetTimestamp() => inner.GetTimestamp();
+
+        public override long TimestampFrequency => inner.TimestampFrequency;
+
+        public override ITimer CreateTimer(TimerCallback callback, object? state, TimeSpan dueTime, TimeSpan period) => inner.CreateTimer(callback, state, dueTime, period);
+    }
+
     /// <summary>A store whose first answer about the next wake-up takes its time on the way back.</summary>
     internal class SlowStore : DispatchProxy
     {
