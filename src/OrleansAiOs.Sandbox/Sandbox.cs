@@ -1,6 +1,6 @@
 namespace OrleansAiOs.Sandbox;
 
-/// <summary>A ledger, a bank and a notification desk with books of their own, free of sockets and of ambient time.</summary>
+/// <summary>A ledger, a bank, a notification desk and a payer of refunds with books of their own, free of sockets and of ambient time.</summary>
 /// <remarks>
 /// The life of a request:
 /// 1. <see cref="Routes"/> reads it, touching no books. What cannot be read is refused and counted as unreadable.
@@ -16,6 +16,7 @@ public sealed class Sandbox : IDisposable
     private readonly Ledger ledger;
     private readonly Bank bank;
     private readonly Notifications notifications;
+    private readonly Refunds refunds;
     private readonly FaultDraw faults;
     private readonly HeldRequests held;
     private readonly Routes routes;
@@ -31,9 +32,10 @@ public sealed class Sandbox : IDisposable
         ledger = new Ledger(Record_NeedsLock, options.Time);
         bank = new Bank(Record_NeedsLock, options.Time);
         notifications = new Notifications(Record_NeedsLock, options.Time);
+        refunds = new Refunds(Record_NeedsLock, options.Time);
         faults = new FaultDraw(options.Hostility);
         held = new HeldRequests(options.Time, gate, call => Reach_NeedsLock(call));
-        routes = new Routes(ledger, bank, notifications, this);
+        routes = new Routes(ledger, bank, notifications, refunds, this);
         journal = openJournal(Apply);
     }
 
@@ -53,7 +55,7 @@ public sealed class Sandbox : IDisposable
     {
         lock (gate)
         {
-            return new SandboxBooks(ledger.Books(), bank.Books(), notifications.Books(), held.Count);
+            return new SandboxBooks(ledger.Books(), bank.Books(), notifications.Books(), refunds.Books(), held.Count);
         }
     }
 
@@ -178,6 +180,9 @@ public sealed class Sandbox : IDisposable
                 break;
             case Receiver.Bank:
                 bank.Apply(entry);
+                break;
+            case Receiver.Refunds:
+                refunds.Apply(entry);
                 break;
             default:
                 notifications.Apply(entry);

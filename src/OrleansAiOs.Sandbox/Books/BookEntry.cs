@@ -8,6 +8,7 @@ internal enum Receiver
     Ledger,
     Bank,
     Notifications,
+    Refunds,
 }
 
 /// <summary>One line of the journal. Names are explicit, so that a class may be renamed and old journals never notice.</summary>
@@ -18,6 +19,7 @@ internal enum Receiver
 [JsonDerivedType(typeof(PaymentMade), "paid")]
 [JsonDerivedType(typeof(ReferenceVoided), "voided")]
 [JsonDerivedType(typeof(MessageAccepted), "accepted")]
+[JsonDerivedType(typeof(RefundBooked), "refunded")]
 internal abstract record BookEntry
 {
     // Internal, so that it is not written: the kind of entry tells.
@@ -30,6 +32,7 @@ internal sealed record RequestReached(SandboxOperation Operation, string Key) : 
     {
         SandboxOperation.LedgerPost or SandboxOperation.LedgerReverse or SandboxOperation.LedgerRead => Receiver.Ledger,
         SandboxOperation.Notify => Receiver.Notifications,
+        SandboxOperation.RefundsPay or SandboxOperation.RefundsReverse => Receiver.Refunds,
         _ => Receiver.Bank,
     };
 }
@@ -57,4 +60,9 @@ internal sealed record ReferenceVoided(string Reference, DateTimeOffset At) : Bo
 internal sealed record MessageAccepted(Message Message) : BookEntry
 {
     internal override Receiver Receiver => Receiver.Notifications;
+}
+
+internal sealed record RefundBooked(Refund Refund) : BookEntry
+{
+    internal override Receiver Receiver => Receiver.Refunds;
 }

@@ -2,7 +2,7 @@ namespace OrleansAiOs.Sandbox;
 
 /// <summary>Everything that reached the receivers and what they booked; rows in order of first arrival.</summary>
 /// <param name="Held">Requests on their way, which have reached nobody yet.</param>
-public sealed record SandboxBooks(LedgerBooks Ledger, BankBooks Bank, NotificationBooks Notify, int Held);
+public sealed record SandboxBooks(LedgerBooks Ledger, BankBooks Bank, NotificationBooks Notify, RefundBooks Refunds, int Held);
 
 /// <param name="Unreadable">Requests refused before a key was known: bad JSON, no key, no such path.</param>
 public sealed record LedgerBooks(long Unreadable, IReadOnlyList<LedgerKeyBooks> Keys, IReadOnlyList<LedgerReferenceBooks> References);
@@ -27,3 +27,11 @@ public sealed record BankReferenceBooks(string Reference, long Reached, long Pay
 public sealed record NotificationBooks(long Unreadable, IReadOnlyList<NotificationKeyBooks> Keys);
 
 public sealed record NotificationKeyBooks(string Key, long Reached, long Messages);
+
+public sealed record RefundBooks(long Unreadable, IReadOnlyList<RefundKeyBooks> Keys, IReadOnlyList<RefundOrderBooks> Orders);
+
+/// <summary>Effects of one idempotency key; more than one in all would be a fault of the provider.</summary>
+public sealed record RefundKeyBooks(string Key, long Reached, long Refunds, long Reversals);
+
+/// <summary>Effects of one order in one currency; more paid back than was asked for is a caller that paid twice.</summary>
+public sealed record RefundOrderBooks(string Order, string Currency, long Refunds, long Reversals, decimal Refunded, decimal Reversed);

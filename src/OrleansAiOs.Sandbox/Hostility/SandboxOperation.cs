@@ -25,4 +25,10 @@ public enum SandboxOperation
 
     [JsonStringEnumMemberName("notify")]
     Notify,
+
+    [JsonStringEnumMemberName("refunds.pay")]
+    RefundsPay,
+
+    [JsonStringEnumMemberName("refunds.reverse")]
+    RefundsReverse,
 }

@@ -5,13 +5,14 @@ namespace OrleansAiOs.Sandbox;
 internal sealed record Call(SandboxOperation? Operation, string Key, Func<SandboxReply> Book);
 
 /// <summary>From a request to its call. Reads only; the books are touched when the call is booked.</summary>
-internal sealed class Routes(Ledger ledger, Bank bank, Notifications notifications, Sandbox sandbox)
+internal sealed class Routes(Ledger ledger, Bank bank, Notifications notifications, Refunds refunds, Sandbox sandbox)
 {
     public static Receiver? ReceiverOf(SandboxRequest request) => request.Target.Split('/', '?').ElementAtOrDefault(1) switch
     {
         "ledger" => Receiver.Ledger,
         "bank" => Receiver.Bank,
         "notify" => Receiver.Notifications,
+        "refunds" => Receiver.Refunds,
         _ => null,
     };
 
@@ -33,13 +34,15 @@ internal sealed class Routes(Ledger ledger, Bank bank, Notifications notificatio
             ["bank", "payments"] => On("POST", request, () => Pay(request), others: "GET, "),
             ["bank", "references", var reference, "void"] => On("POST", request, () => Void(request, reference)),
             ["notify"] => On("POST", request, () => Notify(request)),
+            ["refunds"] => On("POST", request, () => Refund(request)),
+            ["refunds", var id, "reversal"] => On("POST", request, () => ReverseRefund(request, id)),
             ["books"] => On("GET", request, () => Desk(() => SandboxReply.Json(200, sandbox.Books()))),
             ["hostility"] when request.Method == "GET" => Desk(() => SandboxReply.Json(200, sandbox.HostilityNow())),
             ["hostility"] => On("PUT", request, () => BeHostile(request), others: "GET, "),
             ["hostility", "release"] => On("POST", request, () => Release(request)),
             _ => throw new Refusal(404, "no-such-path", "There is nothing under this path.")
             {
-                Cure = "Try /ledger/postings, /ledger/balances, /bank/payments, /notify, /books or /hostility.",
+                Cure = "Try /ledger/postings, /ledger/balances, /bank/payments, /notify, /refunds, /books or /hostility.",
             },
         };
     }
@@ -94,6 +97,21 @@ internal sealed class Routes(Ledger ledger, Bank bank, Notifications notificatio
         var message = StrictJson.Body<MessageOrder>(request);
         message.RequireReadable();
         return new Call(SandboxOperation.Notify, key, () => notifications.Accept(key, message));
+    }
+
+    private Call Refund(SandboxRequest request)
+    {
+        var key = Require.IdempotencyKey(request.IdempotencyKey);
+        var order = StrictJson.Body<RefundOrder>(request);
+        order.RequireReadable();
+        return new Call(SandboxOperation.RefundsPay, key, () => refunds.Pay(key, order));
+    }
+
+    private Call ReverseRefund(SandboxRequest request, string id)
+    {
+        RequireNoBody(request);
+        var key = Require.IdempotencyKey(request.IdempotencyKey);
+        return new Call(SandboxOperation.RefundsReverse, key, () => refunds.Reverse(key, id));
     }
 
     private Call BeHostile(SandboxRequest request)

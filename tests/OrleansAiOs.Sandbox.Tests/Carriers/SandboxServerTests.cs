@@ -50,6 +50,7 @@ public sealed class SandboxServerTests : IAsyncLifetime
                 "references": [{ "reference": "INV-1", "reached": 1, "payments": 1, "inquiries": 0, "voidRequests": 0, "voids": 0 }]
               },
               "notify": { "unreadable": 0, "keys": [{ "key": "run-1/notify", "reached": 1, "messages": 1 }] },
+              "refunds": { "unreadable": 0, "keys": [], "orders": [] },
               "held": 0
             }
             """)!.ToJsonString());
