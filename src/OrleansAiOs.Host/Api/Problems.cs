@@ -1,5 +1,6 @@
 using System.Text.Json;
 using Microsoft.AspNetCore.Mvc;
+using OrleansAiOs.Kernel.Governance.Policies;
 using OrleansAiOs.Workflows;
 using OrleansAiOs.Workflows.Branching;
 using OrleansAiOs.Workflows.Payloads;
@@ -65,6 +66,13 @@ internal static class Problems
             Refusal.Forbidden => (403, "Not allowed", refused.Message),
             _ => (503, "Busy", refused.Message),
         },
+        PolicyRefusedException refused => refused.Refusal switch
+        {
+            PolicyRefusal.NotFound => (404, "Not found", refused.Message),
+            PolicyRefusal.Conflict => (409, "Conflict", refused.Message),
+            _ => (422, "Invalid", refused.Message),
+        },
+        PolicySyntaxException or PolicyCasesException => (422, "Invalid", e.Message),
         PayloadTooLargeException large => (413, "Too large", large.Message),
         BadHttpRequestException { StatusCode: 413 } => (413, "Too large", "The body is larger than this endpoint takes: 1 MB, a signal 256 KB, a payload 64 MB."),
         BadHttpRequestException { InnerException: JsonException json } => (400, "Unreadable JSON", json.Message),

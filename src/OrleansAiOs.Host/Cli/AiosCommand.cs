@@ -81,6 +81,7 @@ internal static class AiosCommand
             KeysCommand.Create(client),
             ToolsCommand.Create(client),
             SecretsCommand.Create(client),
+            PolicyCommand.Create(client),
             DbCommand.Create(),
             DebugCommand.Create(client),
             VerifyCommand.Create(),

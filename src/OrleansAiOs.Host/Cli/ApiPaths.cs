@@ -21,10 +21,13 @@ internal static class ApiPaths
     public const string Bulk = "/api/v1/runs:bulk";
     public const string Approvals = "/api/v1/approvals";
     public const string Keys = "/api/v1/keys";
+    public const string Policies = "/api/v1/policies";
 
     public static string Run(string id) => $"{Runs}/{Segment("run id", id)}";
 
     public static string Key(string name) => $"{Keys}/{Segment("key name", name)}";
+
+    public static string Policy(string name) => $"{Policies}/{Segment("policy's name", name)}";
 
     public static string Segment(string what, string text) =>
         // A URL swallows "." and ".." and would speak of something else.

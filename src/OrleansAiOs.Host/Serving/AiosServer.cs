@@ -6,7 +6,6 @@ using OpenTelemetry.Metrics;
 using OpenTelemetry.Trace;
 using OrleansAiOs.Host.Api;
 using OrleansAiOs.Host.Keys;
-using OrleansAiOs.Kernel.Streams;
 using OrleansAiOs.Kernel.Tools;
 using OrleansAiOs.Kernel.Tools.Code;
 using OrleansAiOs.Kernel.Tools.Registry;
@@ -91,7 +90,7 @@ internal sealed class AiosServer : IAsyncDisposable
             services.AddSingleton<IPayloadStore>(store.Payloads).AddSingleton<IRunStore>(store).AddSingleton(registry).AddSingleton(keys).AddSingleton(options.Time);
             var code = new CodeTools();
             foreach (var assembly in packs) code.AddFrom(assembly);
-            services.AddSingleton(new EventStreams(store.Queries)).AddSingleton<Catalogue>().AddTools(store.Queries, folder.SecretsKey, code);
+            services.AddKernel(store.Queries).AddTools(store.Queries, folder.SecretsKey, code);
             services.AddSingleton(new DoorOptions(options.HostNames));
             services.AddSingleton(provider => new WorkflowHost(store, registry, provider, provider.GetRequiredService<ILogger<WorkflowHost>>(), new WorkflowHostOptions
             {
@@ -174,6 +173,7 @@ internal sealed class AiosServer : IAsyncDisposable
         PayloadsApi.Map(api);
         KeysApi.Map(api);
         ToolsApi.Map(api);
+        PoliciesApi.Map(api);
         EventsApi.Map(api);
         web.MapOpenApi("/api/{documentName}/openapi.json");
     }

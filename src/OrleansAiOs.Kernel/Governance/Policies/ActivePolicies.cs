@@ -9,7 +9,7 @@ namespace OrleansAiOs.Kernel.Governance.Policies;
 ///
 /// The meaning: a policy matches if its scope admits principal, action and resource, each <c>when</c> is true and each <c>unless</c> false.
 /// Every policy whose scope admits the request is judged, in the order of names and texts. Then
-///   1. a fault in any of them denies (Cedar passes over such a policy, so a broken forbid forbids nothing: docs/adr/0013);
+///   1. a fault in any of them denies (Cedar passes over such a policy, so a broken forbid forbids nothing: docs/adr/0015);
 ///   2. else a forbid that matches denies;
 ///   3. else, if no permit matches, it is denied;
 ///   4. else it is permitted, with the least autonomy that a matching permit grants, and under every demand that one of them makes.

@@ -66,12 +66,13 @@ internal sealed class CaseEntities
         return new PolicyRecord(members);
     }
 
+    /// <summary>A record as Cedar writes it, without the gate's additions.</summary>
+    internal static PolicyRecord Record(CaseReader item) => Value(item) is { Kind: PolicyValueKind.Record } record ? record.AsRecord : throw item.Wrong("write an object { … }");
+
     private static Told Tell(CaseReader item)
     {
         var fields = item.Object("uid", "attrs", "parents");
-        var attributes = fields.Find("attrs") is { } attrs ? Value(attrs) : PolicyValue.From(PolicyRecord.Empty);
-        if (attributes.Kind is not PolicyValueKind.Record) throw fields.Need("attrs").Wrong("write an object { … }");
-        return new Told(Uid(fields.Need("uid")), attributes.AsRecord, [.. (fields.Find("parents")?.Items() ?? []).Select(Uid)]);
+        return new Told(Uid(fields.Need("uid")), fields.Find("attrs") is { } attrs ? Record(attrs) : PolicyRecord.Empty, [.. (fields.Find("parents")?.Items() ?? []).Select(Uid)]);
     }
 
     private PolicyEntity Whole(Told entity)

@@ -170,10 +170,19 @@ internal sealed class PolicyParser
         if (!words.Current.IsWord(variable)) throw words.Refuse(variable, $"The scope names all three in order: (principal, action, resource). To mean every {variable}, write {variable} alone.");
         words.Move();
         if (words.Current.Is("=")) throw words.Refuse("==", "Equality is written ==.");
+        EntityUid Entity()
+        {
+            var at = words.Current;
+            var uid = words.TakeEntity();
+            if (variable == "action" && uid.Type.Split("::")[^1] != "Action")
+                throw new PolicyUnreadableException(at.At, $"an action of the type {uid.Type}", "the type Action", "Actions are of the type Action: Action::\"call\". One of another type would never match.");
+            return uid;
+        }
+
         if (words.Current.Is("=="))
         {
             words.Move();
-            return new PolicyScope(Equal: words.TakeEntity());
+            return new PolicyScope(Equal: Entity());
         }
         string? type = null;
         if (variable != "action" && words.Current.IsWord("is"))
@@ -184,7 +193,7 @@ internal sealed class PolicyParser
         if (!words.Current.IsWord("in")) return type is null ? PolicyScope.Any : new PolicyScope(Type: type);
         words.Move();
         return variable == "action" && words.Current.Is("[")
-            ? new PolicyScope(In: words.TakeList("[", "]", () => words.TakeEntity()), Type: type)
-            : new PolicyScope(In: [words.TakeEntity()], Type: type);
+            ? new PolicyScope(In: words.TakeList("[", "]", Entity), Type: type)
+            : new PolicyScope(In: [Entity()], Type: type);
     }
 }

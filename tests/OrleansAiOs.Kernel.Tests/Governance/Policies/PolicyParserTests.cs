@@ -17,6 +17,7 @@ public sealed class PolicyParserTests
     [InlineData("@id(\"p\") permit (principal == User::ana, action, resource);", 1, 40, "','", "'::'", "Type::\"id\"")]
     [InlineData("@id(\"p\") permit (principal == ?principal, action, resource);", 1, 31, "'?'", "an entity", "no templates")]
     [InlineData("@id(\"p\") permit (action, principal, resource);", 1, 18, "'action'", "principal", "all three in order")]
+    [InlineData("@id(\"p\") permit (principal, action in [Action::\"a\", Acton::\"b\"], resource);", 1, 53, "an action of the type Acton", "the type Action", "never match")]
     [InlineData("@id(\"p\") permit (principal, action is Call, resource);", 1, 36, "'is'", "','", "resource follows")]
     [InlineData("@id(\"p\")\n  permit (principal, action, resource)\n", 3, 1, "the end of the text", "';'", "ends with ';'")]
     [InlineData(Sound + " when { context.a & true };", 1, 64, "'&'", "'}'", "&&")]

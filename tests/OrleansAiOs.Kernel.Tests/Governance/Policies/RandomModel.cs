@@ -84,7 +84,9 @@ internal sealed class RandomModel(int seed)
             7 => new Relation("in", Entity(d), OneIn(2) ? Entity(d) : new SetOf(Some(3, () => Entity(d)))),
             8 => new Is(Entity(d), Pick(["User", "Agent", "Tool", "Bank::Clerk"]), OneIn(2) ? Entity(d) : null),
             9 => new Has(OneIn(2) ? Record(d) : Entity(d), OneIn(2) ? [Pick(Names)] : ["order", "total"], false) is var has && has.Path.Any(name => name is "in" or "due date") ? has with { Quoted = true } : has,
-            10 => new Like(String(d), [.. Enumerable.Range(0, random.Next(4)).Select(_ => OneIn(2) ? null : Pick(Texts))]),
+            10 when OneIn(2) => new Like(String(d), [.. Enumerable.Range(0, random.Next(4)).Select(_ => OneIn(2) ? null : Pick(Texts))]),
+            // Of few letters, so that the parts of a pattern overlap.
+            10 => new Like(new Lit(string.Concat(Some(5, () => Pick(["a", "b"])))), [.. Enumerable.Range(0, random.Next(6)).Select(_ => Pick([null, null, "a", "b", "ab", "aa"]))]),
             11 => new Question(Pick(["lessThan", "lessThanOrEqual", "greaterThan", "greaterThanOrEqual"]), Amount(d), Amount(d)),
             12 => new Question("contains", Set(d), Any(d)),
             13 => new Question(Pick(["containsAll", "containsAny"]), Set(d), Set(d)),

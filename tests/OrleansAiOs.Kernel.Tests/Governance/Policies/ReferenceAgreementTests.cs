@@ -37,4 +37,27 @@ public sealed class ReferenceAgreementTests
         foreach (var wanted in new[] { "Allow None", "Hold None", "Deny None", "Deny MissingAttribute", "Deny MissingEntity", "Deny WrongType", "Deny Overflow", "Deny BadDecimal", "Deny Unreadable" })
             outcomes.GetValueOrDefault(wanted).Should().BeGreaterThan(200, "'{0}' has to occur; there were {1}", wanted, string.Join(", ", outcomes));
     }
+
+    /// <summary>Of two letters, so that the parts of a pattern overlap in the text.</summary>
+    [Fact]
+    public void On_every_text_of_up_to_six_letters_a_pattern_fits_as_the_reference_says()
+    {
+        var texts = Enumerable.Range(0, 7).SelectMany(length => Enumerable.Range(0, 1 << length).Select(bits => string.Concat(Enumerable.Range(0, length).Select(i => (bits >> i & 1) == 0 ? 'a' : 'b')))).ToList();
+        var random = new Random(20261129);
+        var fits = 0;
+        for (var i = 0; i < 300; i++)
+        {
+            string?[] pattern = [.. Enumerable.Range(0, random.Next(7)).Select(_ => random.Next(3) switch { 0 => null, 1 => "a", _ => "b" })];
+            var written = string.Concat(pattern.Select(part => part ?? "*"));
+            var active = ActivePolicies.Of(1, [("like", 1, PolicyText.Parse($"@id(\"p\") permit (principal, action, resource) when {{ context.text like \"{written}\" }};"))]);
+            foreach (var text in texts)
+            {
+                var expected = ReferenceEvaluator.Matches(text, ReferenceEvaluator.Flat(pattern));
+                var said = active.Evaluate(new Asked { Context = [("text", PolicyValue.From(text))] }.Request()).Decision is PolicyDecision.Allow;
+                if (said != expected) Assert.Fail($"\"{text}\" like \"{written}\" is {expected}.");
+                if (expected) fits++;
+            }
+        }
+        fits.Should().BeInRange(3_000, 30_000);
+    }
 }

@@ -173,9 +173,9 @@ internal static class ReferenceEvaluator
         return units >= long.MinValue && units <= long.MaxValue ? new Dec((long)units) : throw new Fault("BadDecimal");
     }
 
-    private static List<char?> Flat(string?[] pattern) => [.. pattern.SelectMany(part => part is null ? new char?[] { null } : part.Select(c => (char?)c))];
+    public static List<char?> Flat(string?[] pattern) => [.. pattern.SelectMany(part => part is null ? new char?[] { null } : part.Select(c => (char?)c))];
 
-    private static bool Matches(string text, List<char?> pattern)
+    public static bool Matches(string text, List<char?> pattern)
     {
         // reach[j]: the pattern up to j fits the text read so far.
         var reach = new bool[pattern.Count + 1];
