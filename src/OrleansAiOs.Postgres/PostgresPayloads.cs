@@ -9,7 +9,7 @@ namespace OrleansAiOs.Postgres;
 /// Documents in parts of 256 KiB. What comes is first spooled to a file that vanishes with its handle, since its name, the hash, is
 /// known only at the end; then all parts and the line that names them commit together. The same document again is found, not stored.
 /// </summary>
-internal sealed class PostgresPayloads(NpgsqlDataSource source) : IPayloadStore
+internal sealed class PostgresPayloads(NpgsqlDataSource source, TenantStatements tenants) : IPayloadStore
 {
     private const int PartBytes = 256 * 1024;
 
@@ -50,10 +50,10 @@ internal sealed class PostgresPayloads(NpgsqlDataSource source) : IPayloadStore
 
     public async Task<Stream?> OpenAsync(string tenant, string sha256, CancellationToken cancellation)
     {
-        await using var command = source.CreateCommand("select size from aios.payloads where tenant_id = $1 and sha256 = $2");
+        await using var command = new NpgsqlCommand("select size from aios.payloads where tenant_id = $1 and sha256 = $2");
         command.Parameters.AddWithValue(tenant);
         command.Parameters.AddWithValue(sha256);
-        return await command.ExecuteScalarAsync(cancellation) is long size ? new PartStream(source, tenant, sha256, size) : null;
+        return await tenants.ScalarAsync(tenant, command, cancellation) is long size ? new PartStream(tenants, tenant, sha256, size) : null;
     }
 
     public async Task<byte[]> GetAsync(string tenant, string sha256, CancellationToken cancellation)
@@ -69,6 +69,7 @@ internal sealed class PostgresPayloads(NpgsqlDataSource source) : IPayloadStore
     {
         await using var connection = await source.OpenConnectionAsync(cancellation);
         await using var transaction = await connection.BeginTransactionAsync(cancellation);
+        await tenants.EnterAsync(transaction, tenant, cancellation);
         await using (var claim = new NpgsqlCommand("insert into aios.payloads (tenant_id, sha256, size) values ($1, $2, $3) on conflict (tenant_id, sha256) do update set at = now() returning xmax = 0", connection))
         {
             claim.Parameters.AddWithValue(tenant);
@@ -97,7 +98,7 @@ internal sealed class PostgresPayloads(NpgsqlDataSource source) : IPayloadStore
     }
 
     /// <summary>Reads a payload part by part.</summary>
-    private sealed class PartStream(NpgsqlDataSource source, string tenant, string sha256, long size) : Stream
+    private sealed class PartStream(TenantStatements tenants, string tenant, string sha256, long size) : Stream
     {
         private byte[] part = [];
         private int loaded = -1;
@@ -118,11 +119,11 @@ internal sealed class PostgresPayloads(NpgsqlDataSource source) : IPayloadStore
             var (wanted, offset) = ((int)(Position / PartBytes), (int)(Position % PartBytes));
             if (loaded != wanted)
             {
-                await using var command = source.CreateCommand("select bytes from aios.payload_parts where tenant_id = $1 and sha256 = $2 and part = $3");
+                await using var command = new NpgsqlCommand("select bytes from aios.payload_parts where tenant_id = $1 and sha256 = $2 and part = $3");
                 command.Parameters.AddWithValue(tenant);
                 command.Parameters.AddWithValue(sha256);
                 command.Parameters.AddWithValue(wanted);
-                part = await command.ExecuteScalarAsync(cancellation) as byte[] ?? throw new InvalidDataException($"Part {wanted} of payload {sha256} is missing from the database.");
+                part = await tenants.ScalarAsync(tenant, command, cancellation) as byte[] ?? throw new InvalidDataException($"Part {wanted} of payload {sha256} is missing from the database.");
                 loaded = wanted;
             }
             var read = Math.Min(buffer.Length, part.Length - offset);

@@ -24,6 +24,7 @@ public sealed class PostgresStore : IRunStore, IAsyncDisposable
     private const int Pumps = 2;
 
     private readonly DataSources sources;
+    private readonly TenantStatements tenants;
     private readonly PostgresPayloads payloads;
     private readonly Channel<PendingAppend> appends = Channel.CreateUnbounded<PendingAppend>();
     private readonly Channel<PendingRead> reads = Channel.CreateUnbounded<PendingRead>();
@@ -31,11 +32,11 @@ public sealed class PostgresStore : IRunStore, IAsyncDisposable
     private readonly ReadPump[] readPumps;
     private readonly ILogger log;
 
-    private PostgresStore(DataSources sources, ILogger log)
+    private PostgresStore(DataSources sources, bool restricted, ILogger log)
     {
-        this.sources = sources;
-        this.log = log;
-        payloads = new PostgresPayloads(sources.Queries);
+        (this.sources, this.log) = (sources, log);
+        tenants = new TenantStatements(sources.Queries, restricted);
+        payloads = new PostgresPayloads(sources.Queries, tenants);
         appendPumps = [.. Enumerable.Range(0, Pumps).Select(_ => new AppendPump(appends.Reader, sources.Appends, log))];
         readPumps = [.. Enumerable.Range(0, Pumps).Select(_ => new ReadPump(reads.Reader, sources.Reads))];
     }
@@ -52,7 +53,10 @@ public sealed class PostgresStore : IRunStore, IAsyncDisposable
         try
         {
             await SchemaMigration.ApplyAsync(sources.Queries, cancellation);
-            return new PostgresStore(sources, log);
+            await TenantRole.DemandOwnerAsync(sources.Queries, cancellation);
+            var objection = await TenantRole.EnsureAsync(sources.Queries, cancellation);
+            if (objection is not null) log.NoTenantRole(objection);
+            return new PostgresStore(sources, restricted: objection is null, log);
         }
         catch
         {
@@ -95,11 +99,25 @@ public sealed class PostgresStore : IRunStore, IAsyncDisposable
         return events;
     }
 
-    public async ValueTask<IReadOnlyList<RunRow>> ListAsync(RunQuery query, CancellationToken cancellation) =>
-        await RunQueries.ReadAsync(RunQueries.List(sources.Queries, query), cancellation);
+    public async ValueTask<IReadOnlyList<RunRow>> ListAsync(RunQuery query, CancellationToken cancellation)
+    {
+        await using var command = RunQueries.List(query);
+        // Attributes are looked for with an operator that an index serves only to who sees every row (it is not leakproof): that list stays the owner's.
+        return query.Attributes is { Count: > 0 } ? await RunQueries.ReadAsync(sources.Queries, command, cancellation)
+            : await tenants.ReadAsync(query.Tenant, command, reader => RunQueries.ReadAsync(reader, cancellation), cancellation);
+    }
 
-    public async ValueTask<IReadOnlyCollection<RunKey>> PurgeAsync(IReadOnlyList<RunKey> runs, CancellationToken cancellation) =>
-        await RunPurge.PurgeAsync(sources.Queries, [.. runs.Except(await KeptForKinAsync(runs, cancellation))], cancellation);
+    public async ValueTask<IReadOnlyCollection<RunKey>> PurgeAsync(IReadOnlyList<RunKey> runs, CancellationToken cancellation)
+    {
+        var gone = new List<RunKey>();
+        // What deletes is bound to one tenant at a time.
+        foreach (var own in runs.GroupBy(run => run.Tenant))
+        {
+            List<RunKey> asked = [.. own];
+            gone.AddRange(await RunPurge.PurgeAsync(sources.Queries, tenants, own.Key, [.. asked.Except(await KeptForKinAsync(asked, cancellation))], cancellation));
+        }
+        return gone;
+    }
 
     private async Task<HashSet<RunKey>> KeptForKinAsync(IReadOnlyList<RunKey> runs, CancellationToken cancellation)
     {
@@ -126,8 +144,11 @@ public sealed class PostgresStore : IRunStore, IAsyncDisposable
         return [.. kin.Where(k => others.Contains(k.Run with { Id = k.Other })).Select(k => k.Run)];
     }
 
-    public async ValueTask<RunRow?> FindAsync(RunKey run, CancellationToken cancellation) =>
-        (await RunQueries.ReadAsync(RunQueries.Find(sources.Queries, run), cancellation)).SingleOrDefault();
+    public async ValueTask<RunRow?> FindAsync(RunKey run, CancellationToken cancellation)
+    {
+        await using var command = RunQueries.Find(run);
+        return (await tenants.ReadAsync(run.Tenant, command, reader => RunQueries.ReadAsync(reader, cancellation), cancellation)).SingleOrDefault();
+    }
 
     public async ValueTask<IReadOnlyList<WakeUp>> WakeUpsAsync(DateTimeOffset before, int limit, CancellationToken cancellation)
     {

@@ -4,7 +4,7 @@ using OrleansAiOs.Workflows;
 namespace OrleansAiOs.Postgres;
 
 /// <summary>
-/// Deletes runs that are over, each with all that is kept of it: events, stream, row, wake-up, outcomes, and event bodies that no other
+/// Deletes runs of one tenant that are over, each with all that is kept of it: events, stream, row, wake-up, outcomes, and event bodies that no other
 /// run uses. Those with a parent or a child that is open are left out before (KeptForKinAsync): kin that is over stays over. One transaction for a batch: a crash leaves each run whole or gone. What is open stays, whoever asks.
 ///
 /// The row is locked first; an append to the run would wait here, find no stream at its version, and lose.
@@ -13,10 +13,11 @@ namespace OrleansAiOs.Postgres;
 /// </summary>
 internal static class RunPurge
 {
-    public static async Task<List<RunKey>> PurgeAsync(NpgsqlDataSource source, IReadOnlyList<RunKey> runs, CancellationToken cancellation)
+    public static async Task<List<RunKey>> PurgeAsync(NpgsqlDataSource source, TenantStatements tenants, string tenant, IReadOnlyList<RunKey> runs, CancellationToken cancellation)
     {
         await using var connection = await source.OpenConnectionAsync(cancellation);
         await using var transaction = await connection.BeginTransactionAsync(cancellation);
+        await tenants.EnterAsync(transaction, tenant, cancellation);
         var gone = new List<RunKey>();
         await using (var rows = new NpgsqlCommand("""
             with closed as (select r.tenant_id, r.id from aios.runs r join unnest($1::varchar[], $2::varchar[]) t(tenant, id) on r.tenant_id = t.tenant and r.id = t.id

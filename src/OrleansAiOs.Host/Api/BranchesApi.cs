@@ -36,25 +36,25 @@ internal static class BranchesApi
 
     public static void Map(RouteGroupBuilder api)
     {
-        api.MapPost("/runs/{id}/reset", ResetAsync).WithSummary("Let a run go on from an earlier event; a refusal lists the effects to choose").Produces<VersionView>().ProducesProblem(404).ProducesProblem(409).ProducesProblem(422);
-        api.MapPost("/runs/{id}/fork", ForkAsync).WithSummary("Start a run from an event of this one; a refusal lists the effects to choose").Produces<StartedView>(200).Produces<StartedView>(201).ProducesProblem(404).ProducesProblem(409).ProducesProblem(422);
+        api.MapPost("/runs/{id}/reset", ResetAsync).Needs("run.reset").WithSummary("Let a run go on from an earlier event; a refusal lists the effects to choose").Produces<VersionView>().ProducesProblem(404).ProducesProblem(409).ProducesProblem(422);
+        api.MapPost("/runs/{id}/fork", ForkAsync).Needs("run.fork").WithSummary("Start a run from an event of this one; a refusal lists the effects to choose").Produces<StartedView>(200).Produces<StartedView>(201).ProducesProblem(404).ProducesProblem(409).ProducesProblem(422);
     }
 
-    private static async Task<VersionView> ResetAsync(string id, ResetRequest request, WorkflowHost host, HttpContext context, [FromHeader(Name = "Idempotency-Key")] string? key)
+    private static async Task<VersionView> ResetAsync(string id, ResetRequest request, WorkflowHost host, Caller caller, [FromHeader(Name = "Idempotency-Key")] string? key)
     {
         RunsApi.CheckKey(key);
-        return new VersionView(await host.ResetAsync(new ResetRun(RunsApi.KeyOf(id), request.To, RunsApi.NoNul("why", request.Why) ?? "no reason given", Actions(request.Effects), request.DropSignals), Caller.Of(context).Id, key));
+        return new VersionView(await host.ResetAsync(new ResetRun(caller.Run(id), request.To, RunsApi.NoNul("why", request.Why) ?? "no reason given", Actions(request.Effects), request.DropSignals), caller.InOwnName, key));
     }
 
-    private static async Task<IResult> ForkAsync(string id, ForkRequest request, WorkflowHost host, HttpContext context, [FromHeader(Name = "Idempotency-Key")] string? key)
+    private static async Task<IResult> ForkAsync(string id, ForkRequest request, WorkflowHost host, Caller caller, HttpContext context, [FromHeader(Name = "Idempotency-Key")] string? key)
     {
         RunsApi.CheckKey(key);
         var outcomes = new Dictionary<int, JsonText>();
         foreach (var (step, result) in Bounded("outcomes", request.Outcomes)) outcomes.Add(Step("outcomes", step), JsonBody.From(result));
         // As with a start: the same key again is the same run.
-        var forkId = request.Id ?? (key is null ? null : "fork-" + Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes($"{Caller.Of(context).Id}\n{key}"))[..16]));
-        var started = await host.ForkAsync(new ForkRun(RunsApi.KeyOf(id), request.At, forkId, request.Input is { } input ? JsonBody.From(input) : null, RunsApi.NoNul("codeVersion", request.CodeVersion),
-            outcomes, Actions(request.Effects), RunsApi.NoNul("why", request.Why)), Caller.Of(context).Id);
+        var forkId = request.Id ?? (key is null ? null : "fork-" + Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes($"{caller.By}\n{key}"))[..16]));
+        var started = await host.ForkAsync(new ForkRun(caller.Run(id), request.At, forkId, request.Input is { } input ? JsonBody.From(input) : null, RunsApi.NoNul("codeVersion", request.CodeVersion),
+            outcomes, Actions(request.Effects), RunsApi.NoNul("why", request.Why)), caller.InOwnName);
         var row = await host.Store.FindAsync(started.Run, context.RequestAborted) ?? throw new ProblemException(404, "Not found", $"There is no run '{started.Run.Id}'.");
         var view = new StartedView(started.Run.Id, started.IsNew, RunView.Of(row));
         return started.IsNew ? Results.Created($"/api/v1/runs/{Uri.EscapeDataString(started.Run.Id)}", view) : Results.Ok(view);

@@ -1,6 +1,5 @@
 using System.Text.Json;
 using Microsoft.AspNetCore.Mvc;
-using OrleansAiOs.Host.Keys;
 using OrleansAiOs.Workflows;
 using OrleansAiOs.Workflows.History;
 using OrleansAiOs.Workflows.Hosting;
@@ -29,21 +28,21 @@ internal static class BulkApi
     private static readonly string[] Actions = ["cancel", "terminate", "pause", "resume", "unpark", "signal", "purge"];
 
     public static void Map(RouteGroupBuilder api) =>
-        api.MapPost("/runs:bulk", ActAsync).WithSummary("One command to every run that a filter finds, page by page").Produces<BulkView>().ProducesProblem(403).ProducesProblem(422);
+        api.MapPost("/runs:bulk", ActAsync).Needs("run.read").WithSummary("One command to every run that a filter finds, page by page").Produces<BulkView>().ProducesProblem(403).ProducesProblem(422);
 
-    private static async Task<BulkView> ActAsync(BulkRequest request, WorkflowHost host, HttpContext context, [FromHeader(Name = "Idempotency-Key")] string? key)
+    private static async Task<BulkView> ActAsync(BulkRequest request, WorkflowHost host, Caller caller, HttpContext context, [FromHeader(Name = "Idempotency-Key")] string? key)
     {
         RunsApi.CheckKey(key);
         if (!Actions.Contains(request.Action)) throw new ProblemException(422, "Unknown action", $"action: one of {string.Join(", ", Actions)}.");
         if (request.Action == "signal" && request.Signal is null) throw new ProblemException(422, "No signal", "signal: name the signal to send.");
         if (request.Limit is < 1 or > PageMax) throw new ProblemException(422, "Bad limit", $"limit: 1 to {PageMax}, not {request.Limit}.");
         if (request.Filter == new BulkFilter()) throw new ProblemException(422, "No filter", "filter: narrow it by at least one of status, workflow, businessKey, attributes, startedFrom, startedBefore, closedBefore, awaitsApproval.");
-        if (request.Action == "purge" && !Caller.Of(context).Roles.Contains(ApiKeys.OwnerRole)) throw new ProblemException(403, "Not allowed", "Only the owner's key may purge runs: what is deleted does not come back.");
+        caller.Demand($"run.{request.Action}", "run/*");
         RunsApi.CheckAttributes(request.Filter.Attributes);
         var filter = request.Filter;
-        var query = new RunQuery(RunKey.DefaultTenant, RunsApi.ParseStatus(filter.Status), RunsApi.NoNul("filter.workflow", filter.Workflow), RunsApi.NoNul("filter.businessKey", filter.BusinessKey), filter.Attributes,
+        var query = new RunQuery(caller.Tenant, RunsApi.ParseStatus(filter.Status), RunsApi.NoNul("filter.workflow", filter.Workflow), RunsApi.NoNul("filter.businessKey", filter.BusinessKey), filter.Attributes,
             filter.StartedFrom, filter.StartedBefore, filter.AwaitsApproval, RunSort.OldestFirst, RunsApi.ParseCursor(request.Cursor), request.Limit, filter.ClosedBefore);
-        return request.DryRun ? await CountAsync(request.Action, query with { Limit = PageMax }, host, context.RequestAborted) : await PageAsync(request, query, host, context, key);
+        return request.DryRun ? await CountAsync(request.Action, query with { Limit = PageMax }, host, context.RequestAborted) : await PageAsync(request, query, host, caller, context, key);
     }
 
     private static async Task<BulkView> CountAsync(string action, RunQuery query, WorkflowHost host, CancellationToken cancellation)
@@ -57,7 +56,7 @@ internal static class BulkApi
         }
     }
 
-    private static async Task<BulkView> PageAsync(BulkRequest request, RunQuery query, WorkflowHost host, HttpContext context, string? key)
+    private static async Task<BulkView> PageAsync(BulkRequest request, RunQuery query, WorkflowHost host, Caller caller, HttpContext context, string? key)
     {
         var rows = await host.Store.ListAsync(query, context.RequestAborted);
         List<RunKey> runs = [.. rows.Where(row => IsFor(request.Action, query, row)).Select(row => row.Run)];
@@ -75,7 +74,7 @@ internal static class BulkApi
             {
                 try
                 {
-                    await SendAsync(request, run, value, host, Caller.Of(context).Id, key);
+                    await SendAsync(request, run, value, host, caller.By, key);
                 }
                 catch (CommandRefusedException e)
                 {

@@ -15,8 +15,6 @@ internal sealed record DecisionRequest(bool Granted, string? Comment = null, str
 
 internal sealed record ResolutionRequest(bool Happened, JsonElement? Result = null, string? Why = null);
 
-internal sealed record NewKeyRequest(string Name, List<string> Roles);
-
 internal sealed record Nothing;
 
 internal sealed record RunView(string Id, string Workflow, string? CodeVersion, RunStatus Status, string? BusinessKey, IReadOnlyDictionary<string, string>? Attributes,
@@ -60,5 +58,3 @@ internal sealed record UpdateView(long Version, string Status, JsonElement? Answ
 internal sealed record VersionView(long Version);
 
 internal sealed record PayloadView(string Sha256, long Size);
-
-internal sealed record KeyView(string Name, IReadOnlyList<string> Roles, string? Key, DateTimeOffset? CreatedAt = null, DateTimeOffset? RevokedAt = null);

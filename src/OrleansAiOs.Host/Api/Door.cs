@@ -1,14 +1,13 @@
 using Microsoft.AspNetCore.Http.Features;
-using OrleansAiOs.Host.Keys;
-using OrleansAiOs.Workflows;
 
 namespace OrleansAiOs.Host.Api;
 
 /// <summary>
 /// What every request must pass: the right host name (a page that rebinds its DNS name to 127.0.0.1 still says its own), no foreign
-/// origin, a key — on the loopback too — and, for what changes something, a content type that no HTML form can send.
+/// origin, a key — on the loopback too —, the right to what the endpoint does, and, for what changes something, a content type that no
+/// HTML form can send.
 /// </summary>
-internal sealed class Door(RequestDelegate next, ApiKeys keys, DoorOptions options)
+internal sealed class Door(RequestDelegate next, Identification identification, DoorOptions options)
 {
     private static readonly HashSet<string> LoopbackNames = new(StringComparer.OrdinalIgnoreCase) { "localhost", "127.0.0.1", "[::1]" };
 
@@ -27,17 +26,10 @@ internal sealed class Door(RequestDelegate next, ApiKeys keys, DoorOptions optio
             await next(context);
             return;
         }
-        context.Features.Set(await IdentifyAsync(context));
+        context.Features.Set(await identification.IdentifyAsync(context));
         if (!HttpMethods.IsGet(request.Method) && !HttpMethods.IsHead(request.Method)) DemandContentType(request);
+        Identification.DemandRight(context);
         await next(context);
-    }
-
-    private async Task<Decider> IdentifyAsync(HttpContext context)
-    {
-        if (context.Request.Headers.Authorization is [{ } header] && header.StartsWith("Bearer ", StringComparison.OrdinalIgnoreCase)
-            && await keys.HolderOfAsync(header["Bearer ".Length..].Trim(), context.RequestAborted) is { } holder) return holder;
-        context.Response.Headers.WWWAuthenticate = "Bearer";
-        throw new ProblemException(401, "No valid key", "Send 'Authorization: Bearer KEY'. The owner's key is in the file owner.key of the host's data folder; `aios keys add NAME --role R` makes others.");
     }
 
     private static void DemandContentType(HttpRequest request)
@@ -56,9 +48,3 @@ internal sealed class Door(RequestDelegate next, ApiKeys keys, DoorOptions optio
 }
 
 internal sealed record DoorOptions(IReadOnlyList<string> HostNames);
-
-internal static class Caller
-{
-    /// <summary>Who calls; the door has made sure of it.</summary>
-    public static Decider Of(HttpContext context) => context.Features.Get<Decider>()!;
-}

@@ -12,12 +12,12 @@ internal static class ExportApi
 
     public static void Map(RouteGroupBuilder api)
     {
-        api.MapGet("/runs/{id}/export", async (string id, WorkflowHost host, IPayloadStore payloads, TimeProvider time, HttpContext context, [FromQuery(Name = "payloads")] string? which, [FromQuery] string[]? redact) =>
-            await WriteAsync([id], host, payloads, Options(which, redact, time), context))
-            .WithSummary("The run's history as a file that is readable without us").Produces(200, contentType: "application/x-ndjson").ProducesProblem(404);
-        api.MapGet("/export", async ([FromQuery] string[]? run, WorkflowHost host, IPayloadStore payloads, TimeProvider time, HttpContext context, [FromQuery(Name = "payloads")] string? which, [FromQuery] string[]? redact) =>
-            await WriteAsync(run ?? [], host, payloads, Options(which, redact, time), context))
-            .WithSummary("Many runs' histories in one file").Produces(200, contentType: "application/x-ndjson").ProducesProblem(404);
+        api.MapGet("/runs/{id}/export", async (string id, WorkflowHost host, Caller caller, IPayloadStore payloads, TimeProvider time, HttpContext context, [FromQuery(Name = "payloads")] string? which, [FromQuery] string[]? redact) =>
+            await WriteAsync([id], host, caller, payloads, Options(which, redact, time), context))
+            .Needs("run.read").WithSummary("The run's history as a file that is readable without us").Produces(200, contentType: "application/x-ndjson").ProducesProblem(404);
+        api.MapGet("/export", async ([FromQuery] string[]? run, WorkflowHost host, Caller caller, IPayloadStore payloads, TimeProvider time, HttpContext context, [FromQuery(Name = "payloads")] string? which, [FromQuery] string[]? redact) =>
+            await WriteAsync(run ?? [], host, caller, payloads, Options(which, redact, time), context))
+            .Needs("run.read").WithSummary("Many runs' histories in one file").Produces(200, contentType: "application/x-ndjson").ProducesProblem(404);
     }
 
     private static ExportOptions Options(string? payloads, string[]? redact, TimeProvider time) => new()
@@ -32,10 +32,10 @@ internal static class ExportApi
         Redact = redact is null || redact.All(name => name.Length is > 0 and <= 200) && redact.Length <= 200 ? redact ?? [] : throw new ProblemException(400, "Bad redact", "redact names at most 200 members, of 1 to 200 characters."),
     };
 
-    private static async Task WriteAsync(string[] ids, WorkflowHost host, IPayloadStore payloads, ExportOptions options, HttpContext context)
+    private static async Task WriteAsync(string[] ids, WorkflowHost host, Caller caller, IPayloadStore payloads, ExportOptions options, HttpContext context)
     {
         if (ids.Length is 0 or > RunsMax) throw new ProblemException(400, "Bad run", $"run names 1 to {RunsMax} runs, each once.");
-        var runs = ids.Distinct(StringComparer.Ordinal).Select(RunsApi.KeyOf).ToList();
+        var runs = ids.Distinct(StringComparer.Ordinal).Select(caller.Run).ToList();
         // All are known to be there before the first byte leaves: what has begun cannot become a 404.
         foreach (var run in runs)
             if (await host.Store.FindAsync(run, context.RequestAborted) is null) throw new ProblemException(404, "Not found", $"There is no run '{run.Id}'.");

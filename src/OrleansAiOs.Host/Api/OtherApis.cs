@@ -1,7 +1,6 @@
 using System.Text.Json;
 using System.Threading.Channels;
 using Microsoft.AspNetCore.Mvc;
-using OrleansAiOs.Host.Keys;
 using OrleansAiOs.Workflows;
 using OrleansAiOs.Workflows.History;
 using OrleansAiOs.Workflows.Hosting;
@@ -14,12 +13,12 @@ internal static class PayloadsApi
     private const long BytesMax = 64L * 1024 * 1024;
 
     public static void Map(RouteGroupBuilder api) =>
-        api.MapPost("/payloads", async (HttpContext context, IPayloadStore payloads) =>
+        api.MapPost("/payloads", async (HttpContext context, Caller caller, IPayloadStore payloads) =>
         {
-            var stored = await payloads.PutAsync(RunKey.DefaultTenant, context.Request.Body, BytesMax, context.RequestAborted);
+            var stored = await payloads.PutAsync(caller.Tenant, context.Request.Body, BytesMax, context.RequestAborted);
             return Results.Created($"/api/v1/payloads/{stored.Sha256}", new PayloadView(stored.Sha256, stored.Size));
         })
-        .WithMetadata(new RequestSizeLimitAttribute(BytesMax + 1)).WithSummary("Store a document; it travels as a reference").Accepts<byte[]>("application/octet-stream", "application/xml")
+        .Needs("payload.write").WithMetadata(new RequestSizeLimitAttribute(BytesMax + 1)).WithSummary("Store a document; it travels as a reference").Accepts<byte[]>("application/octet-stream", "application/xml")
         .Produces<PayloadView>(201).ProducesProblem(413);
 }
 
@@ -27,60 +26,22 @@ internal static class ApprovalsApi
 {
     public static void Map(RouteGroupBuilder api)
     {
-        api.MapGet("/approvals", ListAsync).WithSummary("What awaits a person's decision").Produces<PageView<ApprovalView>>();
-        api.MapPost("/runs/{id}/approvals/{step:int}", DecideAsync).WithSummary("Decide").Produces<VersionView>().ProducesProblem(403).ProducesProblem(404).ProducesProblem(409);
+        api.MapGet("/approvals", ListAsync).Needs("approval.read").WithSummary("What awaits a person's decision").Produces<PageView<ApprovalView>>();
+        api.MapPost("/runs/{id}/approvals/{step:int}", DecideAsync).Needs("approval.decide").WithSummary("Decide").Produces<VersionView>().ProducesProblem(403).ProducesProblem(404).ProducesProblem(409);
     }
 
-    private static async Task<PageView<ApprovalView>> ListAsync(WorkflowHost host, HttpContext context)
+    private static async Task<PageView<ApprovalView>> ListAsync(WorkflowHost host, Caller caller, HttpContext context)
     {
-        var rows = await host.Store.ListAsync(new RunQuery(RunKey.DefaultTenant, AwaitsApproval: true, Sort: RunSort.OldestFirst, Limit: 500), context.RequestAborted);
+        var rows = await host.Store.ListAsync(new RunQuery(caller.Tenant, AwaitsApproval: true, Sort: RunSort.OldestFirst, Limit: 500), context.RequestAborted);
         return new PageView<ApprovalView>([.. rows.SelectMany(row => row.Waits.Where(wait => wait.Kind == "approval").Select(wait => new ApprovalView(row.Run.Id, row.Workflow,
             row.BusinessKey, wait.Step!.Value, wait.Name!, wait.Role!, wait.NotBy ?? [], wait.Until, wait.Digest!, wait.Subject?.ToElement(), wait.Since)))]);
     }
 
-    private static async Task<VersionView> DecideAsync(string id, int step, DecisionRequest request, WorkflowHost host, HttpContext context,
+    private static async Task<VersionView> DecideAsync(string id, int step, DecisionRequest request, WorkflowHost host, Caller caller, HttpContext context,
         [FromHeader(Name = "Idempotency-Key")] string? key)
     {
         RunsApi.CheckKey(key);
-        return new VersionView(await host.DecideAsync(RunsApi.KeyOf(id), step, request.Granted, Caller.Of(context), request.Comment, request.Digest, key));
-    }
-}
-
-internal static class KeysApi
-{
-    public static void Map(RouteGroupBuilder api)
-    {
-        api.MapGet("/keys", async (ApiKeys keys, HttpContext context) =>
-        {
-            DemandOwner(context);
-            return new PageView<KeyView>([.. (await keys.ListAsync(context.RequestAborted)).Select(key => new KeyView(key.Name, key.Roles, null, key.CreatedAt, key.RevokedAt))]);
-        }).WithSummary("Who holds a key");
-        api.MapPost("/keys", async (NewKeyRequest request, ApiKeys keys, HttpContext context) =>
-        {
-            DemandOwner(context);
-            CheckName("name", request.Name);
-            if (request.Roles.Count > 20) throw new ProblemException(422, "Too many roles", "A key has at most 20 roles.");
-            foreach (var role in request.Roles) CheckName("roles", role);
-            var key = await keys.AddAsync(request.Name, request.Roles, context.RequestAborted)
-                ?? throw new ProblemException(409, "Name taken", $"There is a key named '{request.Name}' already. Revoke it first, or choose another name.");
-            return Results.Created($"/api/v1/keys/{Uri.EscapeDataString(request.Name)}", new KeyView(request.Name, request.Roles, key));
-        }).WithSummary("Make a named key; it is shown once").Produces<KeyView>(201).ProducesProblem(409);
-        api.MapDelete("/keys/{name}", async (string name, ApiKeys keys, HttpContext context) =>
-        {
-            DemandOwner(context);
-            return await keys.RevokeAsync(name, context.RequestAborted) ? Results.NoContent() : throw new ProblemException(404, "Not found", $"There is no key named '{name}'.");
-        }).WithSummary("Revoke a key").Produces(204).ProducesProblem(404);
-    }
-
-    private static void DemandOwner(HttpContext context)
-    {
-        if (!Caller.Of(context).Roles.Contains(ApiKeys.OwnerRole)) throw new ProblemException(403, "Not allowed", "Only the owner's key may manage keys.");
-    }
-
-    private static void CheckName(string field, string name)
-    {
-        if (name is not { Length: > 0 and <= 64 } || name.All(c => c is '.') || !name.All(c => char.IsAsciiLetterOrDigit(c) || c is '-' or '_' or '.' or '@'))
-            throw new ProblemException(422, "Bad name", $"{field}: 1 to 64 letters, digits, '-', '_', '.' or '@'.");
+        return new VersionView(await host.DecideAsync(caller.Run(id), step, request.Granted, caller.Decider, request.Comment, request.Digest, key));
     }
 }
 
@@ -89,19 +50,19 @@ internal static class EventsApi
 {
     public static void Map(RouteGroupBuilder api)
     {
-        api.MapGet("/runs/{id}/events", FollowRunAsync).WithSummary("Follow a run (server-sent events)").Produces(200, contentType: "text/event-stream").ProducesProblem(404);
-        api.MapGet("/events", FollowAllAsync).WithSummary("Follow the list (server-sent events)").Produces(200, contentType: "text/event-stream");
+        api.MapGet("/runs/{id}/events", FollowRunAsync).Needs("run.read").WithSummary("Follow a run (server-sent events)").Produces(200, contentType: "text/event-stream").ProducesProblem(404);
+        api.MapGet("/events", FollowAllAsync).Needs("run.read").WithSummary("Follow the list (server-sent events)").Produces(200, contentType: "text/event-stream");
     }
 
-    private static async Task FollowRunAsync(string id, WorkflowHost host, HttpContext context, JsonSerializerOptions json)
+    private static async Task FollowRunAsync(string id, WorkflowHost host, Caller caller, Identification identification, HttpContext context, JsonSerializerOptions json)
     {
-        var run = RunsApi.KeyOf(id);
+        var run = caller.Run(id);
         if (await host.Store.FindAsync(run, context.RequestAborted) is null) throw new ProblemException(404, "Not found", $"There is no run '{id}'.");
         var from = long.TryParse(context.Request.Headers["Last-Event-ID"], out var seen) ? seen + 1 : 1;
         // A nudge, not the data: whatever was appended, here or on another host, is read from the store, in order and once.
         using var nudges = new Nudges(host, append => append.Run == run);
         Begin(context);
-        while (true)
+        while (await identification.StillMayAsync(context))
         {
             var closed = (await host.Store.FindAsync(run, context.RequestAborted))?.ClosedAt is not null;
             foreach (var e in await host.Store.ReadAsync(run, from, context.RequestAborted))
@@ -116,13 +77,15 @@ internal static class EventsApi
         }
     }
 
-    private static async Task FollowAllAsync(WorkflowHost host, HttpContext context, JsonSerializerOptions json)
+    private static async Task FollowAllAsync(WorkflowHost host, Caller caller, Identification identification, HttpContext context, JsonSerializerOptions json)
     {
-        using var nudges = new Nudges(host, append => append.Row is not null && append.Run.Tenant == RunKey.DefaultTenant);
+        using var nudges = new Nudges(host, append => append.Row is not null && append.Run.Tenant == caller.Tenant);
         Begin(context);
         while (true)
         {
-            if (await nudges.NextAsync(false, context) is { } changed && await host.Store.FindAsync(changed, context.RequestAborted) is { } row)
+            var changed = await nudges.NextAsync(false, context);
+            if (!await identification.StillMayAsync(context)) return;
+            if (changed is { } run && await host.Store.FindAsync(run, context.RequestAborted) is { } row)
                 await WriteAsync(context, null, "run", JsonSerializer.Serialize(RunView.Of(row), json));
         }
     }

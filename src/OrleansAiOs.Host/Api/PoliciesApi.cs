@@ -1,7 +1,5 @@
-using OrleansAiOs.Host.Keys;
 using OrleansAiOs.Kernel.Governance.Policies;
 using OrleansAiOs.Kernel.Streams;
-using OrleansAiOs.Workflows;
 
 namespace OrleansAiOs.Host.Api;
 
@@ -32,55 +30,51 @@ internal static class PoliciesApi
 {
     public static void Map(RouteGroupBuilder api)
     {
-        api.MapGet("/policies", ListAsync).WithSummary("The policies, and which of them are in force").Produces<PoliciesView>();
-        api.MapGet("/policies/{name}", GetAsync).WithSummary("The texts put under a name, oldest first").Produces<PolicyHistoryView>().ProducesProblem(404);
-        api.MapGet("/policies/{name}/versions/{number:int}", TextAsync).WithSummary("One text with its cases; number 0 of \"base\" is the built-in one").Produces<PolicyTextView>().ProducesProblem(404);
-        api.MapPost("/policies/{name}/versions", PutAsync).WithSummary("Put a text; it is not in force yet").Produces<PutPolicyView>(201).ProducesProblem(403).ProducesProblem(422);
-        api.MapPost("/policies/{name}/activate", ActivateAsync).WithSummary("Bring a text into force, if its cases hold").Produces<PolicyChangeView>().ProducesProblem(403).ProducesProblem(404).ProducesProblem(409).ProducesProblem(422);
-        api.MapPost("/policies/{name}/retire", RetireAsync).WithSummary("Take what is in force under a name out of force").Produces<PolicyChangeView>().ProducesProblem(403).ProducesProblem(404).ProducesProblem(422);
+        api.MapGet("/policies", ListAsync).Needs("policy.read").WithSummary("The policies, and which of them are in force").Produces<PoliciesView>();
+        api.MapGet("/policies/{name}", GetAsync).Needs("policy.read").WithSummary("The texts put under a name, oldest first").Produces<PolicyHistoryView>().ProducesProblem(404);
+        api.MapGet("/policies/{name}/versions/{number:int}", TextAsync).Needs("policy.read").WithSummary("One text with its cases; number 0 of \"base\" is the built-in one").Produces<PolicyTextView>().ProducesProblem(404);
+        api.MapPost("/policies/{name}/versions", PutAsync).Needs("policy.write").WithSummary("Put a text; it is not in force yet").Produces<PutPolicyView>(201).ProducesProblem(403).ProducesProblem(422);
+        api.MapPost("/policies/{name}/activate", ActivateAsync).Needs("policy.write").WithSummary("Bring a text into force, if its cases hold").Produces<PolicyChangeView>().ProducesProblem(403).ProducesProblem(404).ProducesProblem(409).ProducesProblem(422);
+        api.MapPost("/policies/{name}/retire", RetireAsync).Needs("policy.write").WithSummary("Take what is in force under a name out of force").Produces<PolicyChangeView>().ProducesProblem(403).ProducesProblem(404).ProducesProblem(422);
     }
 
-    private static async Task<PoliciesView> ListAsync(PolicyView view, Catalogue catalogue, HttpContext context)
+    private static async Task<PoliciesView> ListAsync(PolicyView view, Catalogue catalogue, Caller caller, HttpContext context)
     {
         await catalogue.FreshAsync(context.RequestAborted);
-        var active = view.ActiveFor(RunKey.DefaultTenant);
-        return new PoliciesView(active.Version.ToString(), active.Trouble, view.List(RunKey.DefaultTenant));
+        var active = view.ActiveFor(caller.Tenant);
+        return new PoliciesView(active.Version.ToString(), active.Trouble, view.List(caller.Tenant));
     }
 
-    private static async Task<PolicyHistoryView> GetAsync(string name, PolicyVersions policies, HttpContext context)
+    private static async Task<PolicyHistoryView> GetAsync(string name, PolicyVersions policies, Caller caller, HttpContext context)
     {
-        var history = await policies.GetAsync(RunKey.DefaultTenant, name, context.RequestAborted);
+        var history = await policies.GetAsync(caller.Tenant, name, context.RequestAborted);
         return new PolicyHistoryView(name, history.Active, [.. history.Put.Select(put => new PolicyNumberView(put.Number, put.Hash, put.Note, put.By, put.At, put.Cases is not null))]);
     }
 
-    private static async Task<PolicyTextView> TextAsync(string name, int number, PolicyVersions policies, HttpContext context)
+    private static async Task<PolicyTextView> TextAsync(string name, int number, PolicyVersions policies, Caller caller, HttpContext context)
     {
         if (number == 0 && name == BasePolicy.Name) return new PolicyTextView(name, 0, BasePolicy.Text.Hash, BasePolicy.Text.Text, null, "built in", null, null);
-        var history = await policies.GetAsync(RunKey.DefaultTenant, name, context.RequestAborted);
+        var history = await policies.GetAsync(caller.Tenant, name, context.RequestAborted);
         var put = history.Put.FirstOrDefault(put => put.Number == number) ?? throw new ProblemException(404, "Not found", $"Policy '{name}' has no number {number}; its last is {history.Put.Count}.");
         return new PolicyTextView(name, put.Number, put.Hash, put.Text, put.Cases, put.Note, put.By, put.At);
     }
 
-    private static async Task<IResult> PutAsync(string name, PutPolicyRequest request, PolicyVersions policies, HttpContext context)
+    private static async Task<IResult> PutAsync(string name, PutPolicyRequest request, PolicyVersions policies, Caller caller, HttpContext context)
     {
-        var number = await policies.PutAsync(RunKey.DefaultTenant, name, request.Text, request.Cases, request.Note, Owner(context), context.RequestAborted);
+        var number = await policies.PutAsync(caller.Tenant, name, request.Text, request.Cases, request.Note, caller.By, context.RequestAborted);
         return Results.Created($"/api/v1/policies/{name}/versions/{number}", new PutPolicyView(name, number, PolicyText.HashOf(request.Text)));
     }
 
-    private static Task<PolicyChangeView> ActivateAsync(string name, ActivatePolicyRequest request, PolicyVersions policies, PolicyView view, Catalogue catalogue, HttpContext context) =>
-        ChangedAsync(policies.ActivateAsync(RunKey.DefaultTenant, name, request.Number, request.Replaces, Owner(context), context.RequestAborted), view, catalogue, context);
+    private static Task<PolicyChangeView> ActivateAsync(string name, ActivatePolicyRequest request, PolicyVersions policies, PolicyView view, Catalogue catalogue, Caller caller, HttpContext context) =>
+        ChangedAsync(policies.ActivateAsync(caller.Tenant, name, request.Number, request.Replaces, caller.By, context.RequestAborted), view, catalogue, caller, context);
 
-    private static Task<PolicyChangeView> RetireAsync(string name, RetirePolicyRequest request, PolicyVersions policies, PolicyView view, Catalogue catalogue, HttpContext context) =>
-        ChangedAsync(policies.RetireAsync(RunKey.DefaultTenant, name, request.Why, Owner(context), context.RequestAborted), view, catalogue, context);
+    private static Task<PolicyChangeView> RetireAsync(string name, RetirePolicyRequest request, PolicyVersions policies, PolicyView view, Catalogue catalogue, Caller caller, HttpContext context) =>
+        ChangedAsync(policies.RetireAsync(caller.Tenant, name, request.Why, caller.By, context.RequestAborted), view, catalogue, caller, context);
 
-    private static async Task<PolicyChangeView> ChangedAsync(Task<bool> change, PolicyView view, Catalogue catalogue, HttpContext context)
+    private static async Task<PolicyChangeView> ChangedAsync(Task<bool> change, PolicyView view, Catalogue catalogue, Caller caller, HttpContext context)
     {
         var changed = await change;
         await catalogue.FreshAsync(context.RequestAborted);
-        return new PolicyChangeView(changed, view.ActiveFor(RunKey.DefaultTenant).Version.ToString());
+        return new PolicyChangeView(changed, view.ActiveFor(caller.Tenant).Version.ToString());
     }
-
-    private static string Owner(HttpContext context) => Caller.Of(context) is var caller && caller.Roles.Contains(ApiKeys.OwnerRole)
-        ? caller.Id
-        : throw new ProblemException(403, "Not allowed", "Only the owner's key may change policies.");
 }

@@ -17,45 +17,46 @@ internal static class RunsApi
 
     public static void Map(RouteGroupBuilder api)
     {
-        api.MapPost("/runs", StartAsync).WithSummary("Start a run").Produces<StartedView>(200).Produces<StartedView>(201).ProducesProblem(409).ProducesProblem(422).ProducesProblem(503);
-        api.MapGet("/runs", ListAsync).WithSummary("List runs, strongly consistent").Produces<PageView<RunView>>();
-        api.MapGet("/runs/{id}", GetAsync).WithSummary("One run, with its outcome").Produces<RunView>().ProducesProblem(404);
-        api.MapGet("/runs/{id}/history", HistoryAsync).WithSummary("The run's events").Produces<PageView<EventView>>().ProducesProblem(404);
-        api.MapGet("/runs/{id}/result", ResultAsync).WithSummary("How the run ended; waits for it if asked to").Produces<ResultView>().ProducesProblem(404);
-        api.MapPost("/runs/{id}/signals/{name}", SignalAsync).WithSummary("Send a signal; the body is its value").Accepts<object>("application/json").Produces<VersionView>().ProducesProblem(404).ProducesProblem(409).ProducesProblem(422);
-        api.MapGet("/runs/{id}/queries/{name}", QueryAsync).WithSummary("Ask the run's code a question; nothing is recorded").Produces<QueryView>().ProducesProblem(404).ProducesProblem(409).ProducesProblem(422);
-        api.MapPost("/runs/{id}/queries/{name}", QueryWithAsync).WithSummary("The same of a query with an argument, which is the body").Accepts<object>("application/json").Produces<QueryView>().ProducesProblem(404).ProducesProblem(409).ProducesProblem(422);
-        api.MapPost("/runs/{id}/updates/{name}", UpdateAsync).WithSummary("Have the run's code do something and answer; the body is its input").Accepts<object>("application/json").Produces<UpdateView>().Produces<UpdateView>(202).ProducesProblem(404).ProducesProblem(409).ProducesProblem(422);
-        api.MapPost("/runs/{id}/cancel", CancelAsync).WithSummary("Ask a run to cancel; what it did is undone").Produces<VersionView>().ProducesProblem(404).ProducesProblem(409);
-        api.MapPost("/runs/{id}/terminate", TerminateAsync).WithSummary("End a run at once; its code has no say and nothing is undone").Produces<VersionView>().ProducesProblem(404).ProducesProblem(409);
-        api.MapPost("/runs/{id}/pause", PauseAsync).WithSummary("Halt a run: what reaches it is kept, and no attempt begins").Produces<VersionView>().ProducesProblem(404).ProducesProblem(409);
-        api.MapPost("/runs/{id}/resume", ResumeAsync).WithSummary("Let a paused run go on").Produces<VersionView>().ProducesProblem(404).ProducesProblem(409);
-        api.MapPost("/runs/{id}/unpark", UnparkAsync).WithSummary("Let a parked run go on").Produces<VersionView>().ProducesProblem(404).ProducesProblem(409);
-        api.MapPost("/runs/{id}/steps/{step:int}/resolution", ResolveAsync).WithSummary("Say what became of an attempt whose outcome is unknown").Produces<VersionView>().ProducesProblem(409);
+        api.MapPost("/runs", StartAsync).NeedsInHandler("run.start").WithSummary("Start a run").Produces<StartedView>(200).Produces<StartedView>(201).ProducesProblem(409).ProducesProblem(422).ProducesProblem(503);
+        api.MapGet("/runs", ListAsync).Needs("run.read").WithSummary("List runs, strongly consistent").Produces<PageView<RunView>>();
+        api.MapGet("/runs/{id}", GetAsync).Needs("run.read").WithSummary("One run, with its outcome").Produces<RunView>().ProducesProblem(404);
+        api.MapGet("/runs/{id}/history", HistoryAsync).Needs("run.read").WithSummary("The run's events").Produces<PageView<EventView>>().ProducesProblem(404);
+        api.MapGet("/runs/{id}/result", ResultAsync).Needs("run.read").WithSummary("How the run ended; waits for it if asked to").Produces<ResultView>().ProducesProblem(404);
+        api.MapPost("/runs/{id}/signals/{name}", SignalAsync).Needs("run.signal").WithSummary("Send a signal; the body is its value").Accepts<object>("application/json").Produces<VersionView>().ProducesProblem(404).ProducesProblem(409).ProducesProblem(422);
+        api.MapGet("/runs/{id}/queries/{name}", QueryAsync).Needs("run.read").WithSummary("Ask the run's code a question; nothing is recorded").Produces<QueryView>().ProducesProblem(404).ProducesProblem(409).ProducesProblem(422);
+        api.MapPost("/runs/{id}/queries/{name}", QueryWithAsync).Needs("run.read").WithSummary("The same of a query with an argument, which is the body").Accepts<object>("application/json").Produces<QueryView>().ProducesProblem(404).ProducesProblem(409).ProducesProblem(422);
+        api.MapPost("/runs/{id}/updates/{name}", UpdateAsync).Needs("run.update").WithSummary("Have the run's code do something and answer; the body is its input").Accepts<object>("application/json").Produces<UpdateView>().Produces<UpdateView>(202).ProducesProblem(404).ProducesProblem(409).ProducesProblem(422);
+        api.MapPost("/runs/{id}/cancel", CancelAsync).Needs("run.cancel").WithSummary("Ask a run to cancel; what it did is undone").Produces<VersionView>().ProducesProblem(404).ProducesProblem(409);
+        api.MapPost("/runs/{id}/terminate", TerminateAsync).Needs("run.terminate").WithSummary("End a run at once; its code has no say and nothing is undone").Produces<VersionView>().ProducesProblem(404).ProducesProblem(409);
+        api.MapPost("/runs/{id}/pause", PauseAsync).Needs("run.pause").WithSummary("Halt a run: what reaches it is kept, and no attempt begins").Produces<VersionView>().ProducesProblem(404).ProducesProblem(409);
+        api.MapPost("/runs/{id}/resume", ResumeAsync).Needs("run.resume").WithSummary("Let a paused run go on").Produces<VersionView>().ProducesProblem(404).ProducesProblem(409);
+        api.MapPost("/runs/{id}/unpark", UnparkAsync).Needs("run.unpark").WithSummary("Let a parked run go on").Produces<VersionView>().ProducesProblem(404).ProducesProblem(409);
+        api.MapPost("/runs/{id}/steps/{step:int}/resolution", ResolveAsync).Needs("run.resolve").WithSummary("Say what became of an attempt whose outcome is unknown").Produces<VersionView>().ProducesProblem(409);
     }
 
-    private static async Task<IResult> StartAsync(StartRequest request, WorkflowHost host, HttpContext context, [FromQuery] int? wait,
+    private static async Task<IResult> StartAsync(StartRequest request, WorkflowHost host, Caller caller, HttpContext context, [FromQuery] int? wait,
         [FromHeader(Name = "Idempotency-Key")] string? key)
     {
         CheckKey(key);
         CheckAttributes(request.Attributes);
+        caller.Demand("run.start", $"workflow/{request.Workflow}");
         var input = JsonBody.From(request.Input);
         // The same key again is the same run: its id is made from the key, so the run's own stream is the receipt.
-        var id = request.Id ?? (key is null ? null : "key-" + Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes($"{Caller.Of(context).Id}\n{key}"))[..16]));
-        var command = new StartRun(request.Workflow, input, id, request.BusinessKey, request.Attributes, Priority: request.Priority, Version: NoNul("version", request.Version));
+        var id = request.Id ?? (key is null ? null : "key-" + Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes($"{caller.By}\n{key}"))[..16]));
+        var command = new StartRun(request.Workflow, input, id, request.BusinessKey, request.Attributes, caller.Tenant, request.Priority, Version: NoNul("version", request.Version), Chain: caller.ChainIfMore);
         var (started, end, row) = wait is null
-            ? (await host.StartRunAsync(command, Caller.Of(context).Id), null, null)
-            : await InTimeAsync(wait.Value, context.RequestAborted, limit => host.StartAndWaitAsync(command, Caller.Of(context).Id, limit));
+            ? (await host.StartRunAsync(command, caller.For), null, null)
+            : await InTimeAsync(wait.Value, context.RequestAborted, limit => host.StartAndWaitAsync(command, caller.For, limit));
         row ??= await FindAsync(host, started.Run, context.RequestAborted);
         var view = new StartedView(started.Run.Id, started.IsNew, RunView.Of(row).With(end ?? await EndOfAsync(host, row, context.RequestAborted)));
         return started.IsNew ? Results.Created($"/api/v1/runs/{Uri.EscapeDataString(started.Run.Id)}", view) : Results.Ok(view);
     }
 
-    private static async Task<PageView<RunView>> ListAsync(WorkflowHost host, HttpContext context, [FromQuery] string? status, [FromQuery] string? workflow,
+    private static async Task<PageView<RunView>> ListAsync(WorkflowHost host, Caller caller, HttpContext context, [FromQuery] string? status, [FromQuery] string? workflow,
         [FromQuery] string? businessKey, [FromQuery] string[]? attribute, [FromQuery] bool? awaitsApproval, [FromQuery] DateTimeOffset? startedFrom,
         [FromQuery] DateTimeOffset? startedBefore, [FromQuery] string? sort, [FromQuery] int? limit, [FromQuery] string? cursor)
     {
-        var query = new RunQuery(RunKey.DefaultTenant, ParseStatus(status), NoNul("workflow", workflow), NoNul("businessKey", businessKey), ParseAttributes(attribute), startedFrom, startedBefore,
+        var query = new RunQuery(caller.Tenant, ParseStatus(status), NoNul("workflow", workflow), NoNul("businessKey", businessKey), ParseAttributes(attribute), startedFrom, startedBefore,
             awaitsApproval, sort switch
             {
                 null or "newest" => RunSort.NewestFirst,
@@ -67,92 +68,90 @@ internal static class RunsApi
         return new PageView<RunView>([.. rows.Select(RunView.Of)], rows.Count == query.Limit ? CursorOf(rows[^1]) : null);
     }
 
-    private static async Task<RunView> GetAsync(string id, WorkflowHost host, HttpContext context)
+    private static async Task<RunView> GetAsync(string id, WorkflowHost host, Caller caller, HttpContext context)
     {
-        var row = await FindAsync(host, KeyOf(id), context.RequestAborted);
+        var row = await FindAsync(host, caller.Run(id), context.RequestAborted);
         return RunView.Of(row).With(await EndOfAsync(host, row, context.RequestAborted));
     }
 
-    private static async Task<PageView<EventView>> HistoryAsync(string id, WorkflowHost host, HttpContext context, [FromQuery] long? from)
+    private static async Task<PageView<EventView>> HistoryAsync(string id, WorkflowHost host, Caller caller, HttpContext context, [FromQuery] long? from)
     {
-        var run = KeyOf(id);
+        var run = caller.Run(id);
         await FindAsync(host, run, context.RequestAborted);
         var events = await host.Store.ReadAsync(run, Math.Max(1, from ?? 1), context.RequestAborted);
         return new PageView<EventView>([.. events.Select(e => new EventView(e.Version, e.Type, e.At, new JsonText(e.Body).ToElement()))]);
     }
 
-    private static async Task<ResultView> ResultAsync(string id, WorkflowHost host, HttpContext context, [FromQuery] int? wait)
+    private static async Task<ResultView> ResultAsync(string id, WorkflowHost host, Caller caller, HttpContext context, [FromQuery] int? wait)
     {
-        var run = KeyOf(id);
+        var run = caller.Run(id);
         var row = await FindAsync(host, run, context.RequestAborted);
         var end = row.ClosedAt is null && wait is not null ? await WaitAsync(host, run, wait.Value, context.RequestAborted) : await EndOfAsync(host, row, context.RequestAborted);
         var view = RunView.Of(row).With(end);
         return new ResultView(view.Status, view.Result, view.Failure, view.Reason);
     }
 
-    private static async Task<VersionView> SignalAsync(string id, string name, WorkflowHost host, HttpContext context, [FromHeader(Name = "Idempotency-Key")] string? key)
+    private static async Task<VersionView> SignalAsync(string id, string name, WorkflowHost host, Caller caller, HttpContext context, [FromHeader(Name = "Idempotency-Key")] string? key)
     {
         CheckKey(key);
         var value = await JsonBody.ReadAsync(context.Request, 256 * 1024);
-        return new VersionView(await host.SignalAsync(KeyOf(id), name, value, Caller.Of(context).Id, key));
+        return new VersionView(await host.SignalAsync(caller.Run(id), name, value, caller.By, key));
     }
 
-    private static async Task<QueryView> QueryAsync(string id, string name, WorkflowHost host) => new((await host.QueryAsync(KeyOf(id), name)).ToElement());
+    private static async Task<QueryView> QueryAsync(string id, string name, WorkflowHost host, Caller caller) => new((await host.QueryAsync(caller.Run(id), name)).ToElement());
 
-    private static async Task<QueryView> QueryWithAsync(string id, string name, WorkflowHost host, HttpContext context) =>
-        new((await host.QueryAsync(KeyOf(id), name, await JsonBody.ReadAsync(context.Request, 256 * 1024))).ToElement());
+    private static async Task<QueryView> QueryWithAsync(string id, string name, WorkflowHost host, Caller caller, HttpContext context) =>
+        new((await host.QueryAsync(caller.Run(id), name, await JsonBody.ReadAsync(context.Request, 256 * 1024))).ToElement());
 
-    private static async Task<IResult> UpdateAsync(string id, string name, WorkflowHost host, HttpContext context, [FromQuery] int? wait,
+    private static async Task<IResult> UpdateAsync(string id, string name, WorkflowHost host, Caller caller, HttpContext context, [FromQuery] int? wait,
         [FromHeader(Name = "Idempotency-Key")] string? key)
     {
         CheckKey(key);
         var input = await JsonBody.ReadAsync(context.Request, 256 * 1024);
-        var outcome = await InTimeAsync(wait ?? 30, context.RequestAborted, limit => host.UpdateAsync(KeyOf(id), name, input, Caller.Of(context).Id, key, limit));
+        var outcome = await InTimeAsync(wait ?? 30, context.RequestAborted, limit => host.UpdateAsync(caller.Run(id), name, input, caller.By, key, limit));
         var view = new UpdateView(outcome.Version, !outcome.IsOver ? "accepted" : outcome.Failure is null ? "completed" : "failed", outcome.Answer?.ToElement(), outcome.Failure);
         return outcome.IsOver ? Results.Ok(view) : Results.Accepted(null as string, view);
     }
 
-    private static async Task<VersionView> CancelAsync(string id, ReasonRequest request, WorkflowHost host, HttpContext context, [FromHeader(Name = "Idempotency-Key")] string? key)
+    private static async Task<VersionView> CancelAsync(string id, ReasonRequest request, WorkflowHost host, Caller caller, [FromHeader(Name = "Idempotency-Key")] string? key)
     {
         CheckKey(key);
-        return new VersionView(await host.CancelAsync(KeyOf(id), request.Reason ?? "no reason given", Caller.Of(context).Id, key));
+        return new VersionView(await host.CancelAsync(caller.Run(id), request.Reason ?? "no reason given", caller.By, key));
     }
 
-    private static async Task<VersionView> TerminateAsync(string id, ReasonRequest request, WorkflowHost host, HttpContext context, [FromHeader(Name = "Idempotency-Key")] string? key)
+    private static async Task<VersionView> TerminateAsync(string id, ReasonRequest request, WorkflowHost host, Caller caller, [FromHeader(Name = "Idempotency-Key")] string? key)
     {
         CheckKey(key);
-        return new VersionView(await host.TerminateAsync(KeyOf(id), request.Reason ?? "no reason given", Caller.Of(context).Id, key));
+        return new VersionView(await host.TerminateAsync(caller.Run(id), request.Reason ?? "no reason given", caller.By, key));
     }
 
-    private static async Task<VersionView> PauseAsync(string id, ReasonRequest request, WorkflowHost host, HttpContext context, [FromHeader(Name = "Idempotency-Key")] string? key)
+    private static async Task<VersionView> PauseAsync(string id, ReasonRequest request, WorkflowHost host, Caller caller, [FromHeader(Name = "Idempotency-Key")] string? key)
     {
         CheckKey(key);
-        return new VersionView(await host.PauseAsync(KeyOf(id), request.Reason ?? "no reason given", Caller.Of(context).Id, key));
+        return new VersionView(await host.PauseAsync(caller.Run(id), request.Reason ?? "no reason given", caller.By, key));
     }
 
-    private static async Task<VersionView> ResumeAsync(string id, Nothing request, WorkflowHost host, HttpContext context, [FromHeader(Name = "Idempotency-Key")] string? key)
+    private static async Task<VersionView> ResumeAsync(string id, Nothing request, WorkflowHost host, Caller caller, [FromHeader(Name = "Idempotency-Key")] string? key)
     {
         CheckKey(key);
-        return new VersionView(await host.ResumeAsync(KeyOf(id), Caller.Of(context).Id, key));
+        return new VersionView(await host.ResumeAsync(caller.Run(id), caller.By, key));
     }
 
-    private static async Task<VersionView> UnparkAsync(string id, Nothing request, WorkflowHost host, HttpContext context, [FromHeader(Name = "Idempotency-Key")] string? key)
+    private static async Task<VersionView> UnparkAsync(string id, Nothing request, WorkflowHost host, Caller caller, [FromHeader(Name = "Idempotency-Key")] string? key)
     {
         CheckKey(key);
-        return new VersionView(await host.UnparkAsync(KeyOf(id), Caller.Of(context).Id, key));
+        return new VersionView(await host.UnparkAsync(caller.Run(id), caller.By, key));
     }
 
-    private static async Task<VersionView> ResolveAsync(string id, int step, ResolutionRequest request, WorkflowHost host, HttpContext context,
+    private static async Task<VersionView> ResolveAsync(string id, int step, ResolutionRequest request, WorkflowHost host, Caller caller,
         [FromHeader(Name = "Idempotency-Key")] string? key)
     {
         CheckKey(key);
         var result = request.Result is { } given ? JsonBody.From(given) : default;
-        return new VersionView(await host.ResolveAsync(KeyOf(id), step, request.Happened, result, request.Why ?? "a person says so", Caller.Of(context).Id, key));
+        return new VersionView(await host.ResolveAsync(caller.Run(id), step, request.Happened, result, request.Why ?? "a person says so", caller.By, key));
     }
 
     // ---- parts ----
-
-    public static RunKey KeyOf(string id) => RunKey.TryParse(RunKey.DefaultTenant, id, out var run, out var error) ? run : throw new ProblemException(400, "Bad run id", error!);
 
     public static void CheckKey(string? key)
     {

@@ -62,75 +62,76 @@ internal static class SchedulesApi
 {
     public static void Map(RouteGroupBuilder api)
     {
-        api.MapPost("/schedules", CreateAsync).WithSummary("Make a schedule").Produces<ScheduleDocumentView>(201).ProducesProblem(409).ProducesProblem(422);
-        api.MapGet("/schedules", ListAsync).WithSummary("List schedules").Produces<PageView<ScheduleDocumentView>>();
-        api.MapGet("/schedules/{id}", GetAsync).WithSummary("One schedule, with its next times").Produces<ScheduleDocumentView>().ProducesProblem(404);
-        api.MapPut("/schedules/{id}", UpdateAsync).WithSummary("Change a schedule; times before are dealt with").Produces<VersionView>().ProducesProblem(404).ProducesProblem(422);
-        api.MapDelete("/schedules/{id}", RemoveAsync).WithSummary("End a schedule; what it started goes on").Produces<VersionView>().ProducesProblem(404);
-        api.MapPost("/schedules/{id}/pause", PauseAsync).WithSummary("Start nothing until it is resumed").Produces<VersionView>().ProducesProblem(404);
-        api.MapPost("/schedules/{id}/resume", ResumeAsync).WithSummary("Go on from now").Produces<VersionView>().ProducesProblem(404);
-        api.MapPost("/schedules/{id}/trigger", TriggerAsync).WithSummary("Start a run now, paused or not").Produces<VersionView>().ProducesProblem(404);
-        api.MapPost("/schedules/{id}/backfill", BackfillAsync).WithSummary("Start the runs of a span of the past").Produces<BackfillView>().ProducesProblem(404).ProducesProblem(422);
+        api.MapPost("/schedules", CreateAsync).Needs("schedule.write").WithSummary("Make a schedule").Produces<ScheduleDocumentView>(201).ProducesProblem(409).ProducesProblem(422);
+        api.MapGet("/schedules", ListAsync).Needs("schedule.read").WithSummary("List schedules").Produces<PageView<ScheduleDocumentView>>();
+        api.MapGet("/schedules/{id}", GetAsync).Needs("schedule.read").WithSummary("One schedule, with its next times").Produces<ScheduleDocumentView>().ProducesProblem(404);
+        api.MapPut("/schedules/{id}", UpdateAsync).Needs("schedule.write").WithSummary("Change a schedule; times before are dealt with").Produces<VersionView>().ProducesProblem(404).ProducesProblem(422);
+        api.MapDelete("/schedules/{id}", RemoveAsync).Needs("schedule.write").WithSummary("End a schedule; what it started goes on").Produces<VersionView>().ProducesProblem(404);
+        api.MapPost("/schedules/{id}/pause", PauseAsync).Needs("schedule.write").WithSummary("Start nothing until it is resumed").Produces<VersionView>().ProducesProblem(404);
+        api.MapPost("/schedules/{id}/resume", ResumeAsync).Needs("schedule.write").WithSummary("Go on from now").Produces<VersionView>().ProducesProblem(404);
+        api.MapPost("/schedules/{id}/trigger", TriggerAsync).Needs("schedule.write").WithSummary("Start a run now, paused or not").Produces<VersionView>().ProducesProblem(404);
+        api.MapPost("/schedules/{id}/backfill", BackfillAsync).Needs("schedule.write").WithSummary("Start the runs of a span of the past").Produces<BackfillView>().ProducesProblem(404).ProducesProblem(422);
     }
 
-    private static async Task<IResult> CreateAsync(ScheduleRequest request, WorkflowHost host, HttpContext context)
+    private static async Task<IResult> CreateAsync(ScheduleRequest request, WorkflowHost host, Caller caller, HttpContext context)
     {
         if (request.Id is not { } id) throw new ProblemException(422, "No name", "id: name the schedule; the runs it starts carry the name.");
-        var started = await host.Schedules.CreateAsync(id, SpecOf(request), Caller.Of(context).Id, request.Paused);
-        var view = ScheduleDocumentView.Of(await host.Schedules.FindAsync(id, context.RequestAborted));
+        var started = await host.Schedules.CreateAsync(id, SpecOf(request, caller), caller.For, request.Paused, caller.Tenant, caller.ChainIfMore);
+        var view = ScheduleDocumentView.Of(await host.Schedules.FindAsync(id, context.RequestAborted, caller.Tenant));
         return started.IsNew ? Results.Created($"/api/v1/schedules/{Uri.EscapeDataString(id)}", view) : Results.Ok(view);
     }
 
-    private static async Task<PageView<ScheduleDocumentView>> ListAsync(WorkflowHost host, HttpContext context, [FromQuery] string? cursor)
+    private static async Task<PageView<ScheduleDocumentView>> ListAsync(WorkflowHost host, Caller caller, HttpContext context, [FromQuery] string? cursor)
     {
-        var query = new RunQuery(RunKey.DefaultTenant, Workflow: "aios.schedule", Sort: RunSort.OldestFirst, After: RunsApi.ParseCursor(cursor), Limit: 500);
+        var query = new RunQuery(caller.Tenant, Workflow: "aios.schedule", Sort: RunSort.OldestFirst, After: RunsApi.ParseCursor(cursor), Limit: 500);
         var rows = await host.Store.ListAsync(query, context.RequestAborted);
         return new PageView<ScheduleDocumentView>([.. rows.Where(row => row.ClosedAt is null && row.Run.Id.StartsWith("schedule:", StringComparison.Ordinal)).Select(ScheduleDocumentView.Of)],
             rows.Count == query.Limit ? RunsApi.CursorOf(rows[^1]) : null);
     }
 
-    private static async Task<ScheduleDocumentView> GetAsync(string id, WorkflowHost host, HttpContext context) => ScheduleDocumentView.Of(await host.Schedules.FindAsync(id, context.RequestAborted));
+    private static async Task<ScheduleDocumentView> GetAsync(string id, WorkflowHost host, Caller caller, HttpContext context) => ScheduleDocumentView.Of(await host.Schedules.FindAsync(id, context.RequestAborted, caller.Tenant));
 
-    private static async Task<VersionView> UpdateAsync(string id, ScheduleRequest request, WorkflowHost host, HttpContext context, [FromHeader(Name = "Idempotency-Key")] string? key)
+    private static async Task<VersionView> UpdateAsync(string id, ScheduleRequest request, WorkflowHost host, Caller caller, [FromHeader(Name = "Idempotency-Key")] string? key)
     {
         RunsApi.CheckKey(key);
         if (request.Id is not null && request.Id != id) throw new ProblemException(422, "Another name", $"id: a schedule's name cannot be changed; leave it out, or send '{id}'.");
         if (request.Paused is not null) throw new ProblemException(422, "Not part of it", "paused: pause and resume are commands of their own.");
-        return new VersionView(await host.Schedules.UpdateAsync(id, SpecOf(request), Caller.Of(context).Id, key));
+        return new VersionView(await host.Schedules.UpdateAsync(id, SpecOf(request, caller), caller.By, key, caller.Tenant));
     }
 
-    private static async Task<VersionView> RemoveAsync(string id, WorkflowHost host, HttpContext context, [FromHeader(Name = "Idempotency-Key")] string? key)
+    private static async Task<VersionView> RemoveAsync(string id, WorkflowHost host, Caller caller, [FromHeader(Name = "Idempotency-Key")] string? key)
     {
         RunsApi.CheckKey(key);
-        return new VersionView(await host.Schedules.RemoveAsync(id, Caller.Of(context).Id, key));
+        return new VersionView(await host.Schedules.RemoveAsync(id, caller.By, key, caller.Tenant));
     }
 
-    private static async Task<VersionView> PauseAsync(string id, ReasonForPause request, WorkflowHost host, HttpContext context, [FromHeader(Name = "Idempotency-Key")] string? key)
+    private static async Task<VersionView> PauseAsync(string id, ReasonForPause request, WorkflowHost host, Caller caller, [FromHeader(Name = "Idempotency-Key")] string? key)
     {
         RunsApi.CheckKey(key);
-        return new VersionView(await host.Schedules.PauseAsync(id, request.Reason ?? "no reason given", Caller.Of(context).Id, key));
+        return new VersionView(await host.Schedules.PauseAsync(id, request.Reason ?? "no reason given", caller.By, key, caller.Tenant));
     }
 
-    private static async Task<VersionView> ResumeAsync(string id, Nothing request, WorkflowHost host, HttpContext context, [FromHeader(Name = "Idempotency-Key")] string? key)
+    private static async Task<VersionView> ResumeAsync(string id, Nothing request, WorkflowHost host, Caller caller, [FromHeader(Name = "Idempotency-Key")] string? key)
     {
         RunsApi.CheckKey(key);
-        return new VersionView(await host.Schedules.ResumeAsync(id, Caller.Of(context).Id, key));
+        return new VersionView(await host.Schedules.ResumeAsync(id, caller.By, key, caller.Tenant));
     }
 
-    private static async Task<VersionView> TriggerAsync(string id, TriggerRequest request, WorkflowHost host, HttpContext context, [FromHeader(Name = "Idempotency-Key")] string? key)
+    private static async Task<VersionView> TriggerAsync(string id, TriggerRequest request, WorkflowHost host, Caller caller, [FromHeader(Name = "Idempotency-Key")] string? key)
     {
         RunsApi.CheckKey(key);
-        return new VersionView(await host.Schedules.TriggerAsync(id, request.Overlap is null ? null : OverlapOf(request.Overlap), Caller.Of(context).Id, key));
+        return new VersionView(await host.Schedules.TriggerAsync(id, request.Overlap is null ? null : OverlapOf(request.Overlap), caller.By, key, caller.Tenant));
     }
 
-    private static async Task<BackfillView> BackfillAsync(string id, BackfillRequest request, WorkflowHost host, HttpContext context, [FromHeader(Name = "Idempotency-Key")] string? key)
+    private static async Task<BackfillView> BackfillAsync(string id, BackfillRequest request, WorkflowHost host, Caller caller, [FromHeader(Name = "Idempotency-Key")] string? key)
     {
         RunsApi.CheckKey(key);
-        return new BackfillView(await host.Schedules.BackfillAsync(id, request.From, request.To, request.Overlap is null ? null : OverlapOf(request.Overlap), Caller.Of(context).Id, key));
+        return new BackfillView(await host.Schedules.BackfillAsync(id, request.From, request.To, request.Overlap is null ? null : OverlapOf(request.Overlap), caller.By, key, caller.Tenant));
     }
 
-    private static ScheduleSpec SpecOf(ScheduleRequest request)
+    private static ScheduleSpec SpecOf(ScheduleRequest request, Caller caller)
     {
+        caller.Demand("run.start", $"workflow/{request.Start.Workflow}");
         RunsApi.CheckAttributes(request.Start.Attributes);
         var start = new ScheduledStart(request.Start.Workflow, JsonBody.From(request.Start.Input), request.Start.BusinessKey, request.Start.Attributes, request.Start.Priority);
         return new ScheduleSpec(request.Cron, start, request.TimeZone ?? "UTC", request.Overlap is null ? Overlap.Skip : OverlapOf(request.Overlap), SpanOf("catchUp", request.CatchUp), SpanOf("jitter", request.Jitter));

@@ -1,4 +1,3 @@
-using OrleansAiOs.Workflows;
 using OrleansAiOs.Workflows.Hosting;
 using OrleansAiOs.Workflows.Versions;
 
@@ -22,16 +21,16 @@ internal static class VersionsApi
     private const int PageMax = 500;
 
     public static void Map(RouteGroupBuilder api) =>
-        api.MapPost("/migrations", MigrateAsync).WithSummary("Move open runs to another version of their code, where they replay").Produces<MigrationView>().ProducesProblem(404).ProducesProblem(422);
+        api.MapPost("/migrations", MigrateAsync).Needs("run.migrate").WithSummary("Move open runs to another version of their code, where they replay").Produces<MigrationView>().ProducesProblem(404).ProducesProblem(422);
 
-    private static async Task<MigrationView> MigrateAsync(MigrationRequest request, WorkflowHost host, HttpContext context)
+    private static async Task<MigrationView> MigrateAsync(MigrationRequest request, WorkflowHost host, Caller caller, HttpContext context)
     {
         RunsApi.NoNul("type", request.Type);
         RunsApi.NoNul("to", request.To);
         RunsApi.NoNul("from", request.From);
         if (request.Limit is < 1 or > PageMax) throw new ProblemException(400, "Bad limit", $"limit is 1 to {PageMax}, not {request.Limit}.");
-        var page = await host.MigrateAsync(new MigrateRuns(request.Type, request.To, request.From, request.DryRun, request.Undo, RunKey.DefaultTenant,
-            RunsApi.ParseCursor(request.Cursor), request.Limit ?? 100), Caller.Of(context).Id, context.RequestAborted);
+        var page = await host.MigrateAsync(new MigrateRuns(request.Type, request.To, request.From, request.DryRun, request.Undo, caller.Tenant,
+            RunsApi.ParseCursor(request.Cursor), request.Limit ?? 100), caller.By, context.RequestAborted);
         return new MigrationView([.. page.Runs.Select(MigratedRunView.Of)], RunsApi.Cursor(page.Next));
     }
 }

@@ -38,6 +38,11 @@ internal sealed class ApiClient : IDisposable
         {
             Timeout = Timeout.InfiniteTimeSpan,
         };
+        if (host.OnBehalfOf is { } whom)
+        {
+            if (!IsHeader(whom)) throw CliException.Usage($"'{whom}' is no principal to act for: write user/NAME.");
+            http.DefaultRequestHeaders.Add(Api.Identification.OnBehalfOf, whom);
+        }
         if (host.Key is null) return;
         if (!IsHeader(host.Key)) throw CliException.Usage("The key holds characters that no key of a host has.");
         http.DefaultRequestHeaders.Authorization = new AuthenticationHeaderValue("Bearer", host.Key);

@@ -49,4 +49,14 @@ internal sealed record VersionDocument(long Version);
 
 internal sealed record PayloadDocument(string Sha256, long Size);
 
-internal sealed record KeyDocument(string Name, List<string>? Roles, string? Key = null, DateTimeOffset? CreatedAt = null, DateTimeOffset? RevokedAt = null);
+internal sealed record KeyDocument(string Name, List<string>? Roles, string? Key = null, string? Principal = null, DateTimeOffset? CreatedAt = null, DateTimeOffset? ExpiresAt = null, DateTimeOffset? RevokedAt = null);
+
+internal sealed record PrincipalDocument(string Id, List<string>? Roles = null, string? Disabled = null, List<GrantDocument>? Grants = null, List<IssuedKeyDocument>? Keys = null);
+
+internal sealed record IssuedKeyDocument(string Name, string Hash, DateTimeOffset? ExpiresAt = null);
+
+internal sealed record GrantDocument(string Id, string To = "", List<string>? Actions = null, string Resource = "", DateTimeOffset? ExpiresAt = null, string? By = null, DateTimeOffset? LastUsedAt = null);
+
+internal sealed record TenantDocument(string Id, string? Disabled = null, DateTimeOffset? AddedAt = null, string? Key = null);
+
+internal sealed record MeDocument(string Tenant, string Principal);

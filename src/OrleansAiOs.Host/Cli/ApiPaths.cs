@@ -22,8 +22,15 @@ internal static class ApiPaths
     public const string Approvals = "/api/v1/approvals";
     public const string Keys = "/api/v1/keys";
     public const string Policies = "/api/v1/policies";
+    public const string Principals = "/api/v1/principals";
+    public const string Grants = "/api/v1/grants";
+    public const string Tenants = "/api/v1/tenants";
+    public const string Me = "/api/v1/me";
 
     public static string Run(string id) => $"{Runs}/{Segment("run id", id)}";
+
+    public static string Principal(string id) => id.Split('/') is [{ Length: > 0 } kind, { Length: > 0 } name]
+        ? $"{Principals}/{Segment("principal's kind", kind)}/{Segment("principal's name", name)}" : throw CliException.Usage($"'{id}' is no principal: write user/NAME, service/NAME or agent/NAME.");
 
     public static string Key(string name) => $"{Keys}/{Segment("key name", name)}";
 

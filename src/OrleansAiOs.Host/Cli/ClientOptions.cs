@@ -13,17 +13,19 @@ internal sealed class ClientOptions
 
     public Option<bool> Json { get; } = new("--json") { Description = "Print the host's answer as JSON." };
 
+    private Option<string?> OnBehalfOf { get; } = new("--on-behalf-of") { Description = "Whom the key's holder, a service or agent, acts for: user/NAME. It needs a grant to act for them.", HelpName = "PRINCIPAL" };
+
     private Option<string?> IdempotencyKey { get; } = new("--idempotency-key") { Description = "Names this command: sent twice under one key, it is done once.", HelpName = "KEY" };
 
     /// <summary>A verb that only looks, with its own arguments and options first.</summary>
-    public Command Query(string name, string description, params Symbol[] own) => new Command(name, description).With([.. own, Url, Key, Data, Json]);
+    public Command Query(string name, string description, params Symbol[] own) => new Command(name, description).With([.. own, Url, Key, OnBehalfOf, Data, Json]);
 
     /// <summary>A verb that changes something.</summary>
     public Command Change(string name, string description, params Symbol[] own) => Query(name, description, own).With(IdempotencyKey);
 
     public ApiClient Connect(Invocation call) => new(Address(call), call.Get(IdempotencyKey));
 
-    public HostAddress Address(Invocation call) => HostAddress.Find(call.Get(Url), call.Get(Key), call.Get(Data));
+    public HostAddress Address(Invocation call) => HostAddress.Find(call.Get(Url), call.Get(Key), call.Get(Data)) with { OnBehalfOf = call.Get(OnBehalfOf) };
 
     public static Argument<string> Run() => new("RUN") { Description = "The run's id." };
 }

@@ -80,7 +80,8 @@ internal static class DebugCommand
         }
         using var api = client.Connect(call);
         var page = await api.GetAsync<PageDocument<EventDocument>>($"{ApiPaths.Run(what)}/history", call.Cancellation);
-        return (new RunKey(RunKey.DefaultTenant, what), [.. page.Items.Select(Stored)]);
+        var me = await api.GetAsync<MeDocument>(ApiPaths.Me, call.Cancellation);
+        return (new RunKey(me.Tenant, what), [.. page.Items.Select(Stored)]);
     }
 
     /// <returns>Null if the file is no export.</returns>

@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.Globalization;
 using Npgsql;
 using OrleansAiOs.Host.Serving;
+using OrleansAiOs.Postgres;
 using OrleansAiOs.Postgres.Embedded;
 using Spectre.Console;
 
@@ -28,7 +29,7 @@ internal static class DoctorCommand
     private static async Task<List<Finding>> ExamineAsync(HostAddress host, string? connection, CancellationToken cancellation) =>
     [
         Runtime(),
-        connection is null ? Postgres() : await ServerAsync(connection, cancellation),
+        .. connection is null ? [Postgres()] : await ServerAsync(connection, cancellation),
         Folder(host.Folder),
         OwnerKey(host.Folder),
         .. await EndpointAsync(host, cancellation),
@@ -36,7 +37,8 @@ internal static class DoctorCommand
 
     private static void Tell(Terminal terminal, Finding finding)
     {
-        terminal.Line($"{(finding.Ok ? "ok     " : "problem")}  {finding.What}: {finding.Found}", finding.Ok ? Style.Plain : new Style(Color.Red));
+        var (word, color) = finding switch { { Ok: false } => ("problem", Color.Red), { Cure: not null } => ("warning", Color.Yellow), _ => ("ok     ", Color.Default) };
+        terminal.Line($"{word}  {finding.What}: {finding.Found}", new Style(color));
         if (finding.Cure is { } cure) foreach (var line in Terminal.Lines(cure)) terminal.Line($"           {line}");
     }
 
@@ -57,20 +59,27 @@ internal static class DoctorCommand
         }
     }
 
-    private static async Task<Finding> ServerAsync(string connection, CancellationToken cancellation)
+    private static async Task<List<Finding>> ServerAsync(string connection, CancellationToken cancellation)
     {
         try
         {
             await using var source = NpgsqlDataSource.Create(connection);
             await PostgresSettings.CheckAsync(source, cancellation);
-            return new("postgresql", true, "the server of the connection string keeps what it commits");
+            List<Finding> findings = [new("postgresql", true, "the server of the connection string keeps what it commits")];
+            // Before the first start there is nothing to lie a net under.
+            await using var schema = source.CreateCommand("select to_regclass('aios.runs') is not null");
+            if (await schema.ExecuteScalarAsync(cancellation) is true)
+                findings.Add(await TenantRole.ObjectionAsync(source, cancellation) is { } why
+                    ? new("row security", true, $"there is no net under the tenants: {why}", $"As an administrator: create role {TenantRole.Name} nologin; grant {TenantRole.Name} to the host's user. The next start does the rest.")
+                    : new("row security", true, $"what is asked for one tenant is asked as {TenantRole.Name}"));
+            return findings;
         }
         catch (Exception e) when (e is EmbeddedPostgresException or NpgsqlException or ArgumentException)
         {
             // An argument's message may quote the connection string, password and all.
-            return e is ArgumentException
+            return [e is ArgumentException
                 ? new("postgresql", false, "the connection string cannot be read", "It looks like Host=127.0.0.1;Username=aios;Password=…;Database=aios")
-                : new("postgresql", false, "the server of the connection string will not do", e.Message);
+                : new("postgresql", false, "the server of the connection string will not do", e.Message)];
         }
     }
 

@@ -8,6 +8,9 @@ namespace OrleansAiOs.Host.Cli;
 /// <param name="Folder">The data folder that was looked in.</param>
 internal sealed record HostAddress(Uri Url, string? Key, string Folder)
 {
+    /// <summary>For whom the key's holder acts; null for itself.</summary>
+    public string? OnBehalfOf { get; init; }
+
     private const string DefaultUrl = "http://127.0.0.1:8787";
 
     public static HostAddress Find(string? url, string? key, string? data)

@@ -1,6 +1,8 @@
 using System.CommandLine;
 using Microsoft.Extensions.Logging.Abstractions;
 using OrleansAiOs.Host.Serving;
+using OrleansAiOs.Kernel.Identity;
+using OrleansAiOs.Kernel.Streams;
 using OrleansAiOs.Postgres;
 using OrleansAiOs.Postgres.Embedded;
 using OrleansAiOs.Workflows;
@@ -34,7 +36,9 @@ internal static class ImportCommand
         await using var store = await PostgresStore.OpenAsync(connectionString, NullLogger.Instance, call.Cancellation);
         try
         {
-            var report = await HistoryImport.ImportAsync(store, store.Payloads, content, Environment.UserName, TimeProvider.System, call.Cancellation);
+            var identity = new IdentityView();
+            await new Catalogue(new EventStreams(store.Queries), [identity], TimeProvider.System).FreshAsync(call.Cancellation);
+            var report = await HistoryImport.ImportAsync(store, store.Payloads, content, Environment.UserName, TimeProvider.System, call.Cancellation, tenant => identity.FindTenant(tenant) is not null);
             call.Terminal.Line($"{report.Runs} runs with {report.Events} events and {report.Payloads} documents imported; they are inert here."
                 + (report.AlreadyThere > 0 ? $" {report.AlreadyThere} had been imported before." : ""));
         }

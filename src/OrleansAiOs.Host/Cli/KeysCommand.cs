@@ -2,7 +2,7 @@ using System.CommandLine;
 
 namespace OrleansAiOs.Host.Cli;
 
-/// <summary>aios keys: named keys, which is how four eyes are two people.</summary>
+/// <summary>aios keys: what principals prove themselves with. One a person is how four eyes are two people.</summary>
 internal static class KeysCommand
 {
     public static Command Create(ClientOptions client) =>
@@ -10,12 +10,20 @@ internal static class KeysCommand
 
     private static Command Add(ClientOptions client)
     {
-        var name = new Argument<string>("NAME") { Description = "Whose key it is." };
-        var roles = new Option<string[]>("--role") { Description = "A role it holds; may be repeated.", Required = true };
-        return client.Change("add", "Make a key. It is printed once and stored hashed.", name, roles).Does(async call =>
+        var name = new Argument<string>("NAME") { Description = "What the key is called; without --for also who it makes: user/NAME, or service/NAME, agent/NAME." };
+        var roles = new Option<string[]>("--role") { Description = "A role its principal holds from now on: owner, operator, viewer, auditor, or one that approvals name. May be repeated." };
+        var bare = new Option<bool>("--no-role") { Description = "It holds no role: only grants say what it may." };
+        var kind = new Option<string?>("--kind") { Description = "What its principal is: user, service or agent. Default: user." };
+        kind.AcceptOnlyFromAmong("user", "service", "agent");
+        var principal = new Option<string?>("--for") { Description = "A further key of a principal that is there.", HelpName = "PRINCIPAL" };
+        var expires = new Option<string?>("--expires") { Description = "It ends after so long: 90d, 12h.", HelpName = "SPAN" };
+        return client.Change("add", "Make a key. It is printed once and stored hashed.", name, roles, bare, kind, principal, expires).Does(async call =>
         {
+            var given = call.Get(roles) ?? [];
+            if (new[] { given.Length > 0, call.Get(bare), call.Get(principal) is not null }.Count(said => said) != 1) throw CliException.Usage("Say what the key's holder may: --role R, or --no-role; or whose further key it is: --for PRINCIPAL.");
             using var api = client.Connect(call);
-            var json = await api.CommandAsync(HttpMethod.Post, ApiPaths.Keys, new { name = call.Get(name), roles = call.Get(roles) }, call.Cancellation);
+            var body = new { name = call.Get(name), roles = call.Get(principal) is null ? given : null, kind = call.Get(kind), @for = call.Get(principal), expires = call.Get(expires) };
+            var json = await api.CommandAsync(HttpMethod.Post, ApiPaths.Keys, body, call.Cancellation);
             if (call.Get(client.Json)) call.Terminal.Json(json);
             else
             {
@@ -32,14 +40,14 @@ internal static class KeysCommand
         var json = await api.GetAsync(ApiPaths.Keys, call.Cancellation);
         if (call.Get(client.Json)) call.Terminal.Json(json);
         else
-            call.Terminal.Table(["name", "roles", "made", "revoked"], api.Read<PageDocument<KeyDocument>>(json).Items.Select(key => (IEnumerable<Cell>)
-                [key.Name, Human.Names(key.Roles), Human.Time(key.CreatedAt), Human.Time(key.RevokedAt)]));
+            call.Terminal.Table(["name", "principal", "roles", "made", "expires", "revoked"], api.Read<PageDocument<KeyDocument>>(json).Items.Select(key => (IEnumerable<Cell>)
+                [key.Name, key.Principal, Human.Names(key.Roles), Human.Time(key.CreatedAt), Human.Time(key.ExpiresAt), Human.Time(key.RevokedAt)]));
         return ExitCode.Done;
     });
 
     private static Command Revoke(ClientOptions client)
     {
-        var name = new Argument<string>("NAME") { Description = "Whose key it is." };
+        var name = new Argument<string>("NAME") { Description = "The key's name." };
         return client.Change("revoke", "Revoke a key at once.", name).Does(call =>
             client.SendAsync(call, HttpMethod.Delete, ApiPaths.Key(call.Get(name)), null, $"revoked the key of {call.Get(name)}"));
     }

@@ -1,4 +1,5 @@
 using OrleansAiOs.Host.Cli;
+using OrleansAiOs.Kernel.Identity;
 using OrleansAiOs.Packs.InvoiceToPay;
 using OrleansAiOs.Packs.InvoiceToPay.Documents;
 
@@ -25,7 +26,7 @@ internal sealed class DemoPeople : IDisposable
 
     public static async Task<DemoPeople> HireAsync(HostAddress owner, CancellationToken cancellation)
     {
-        var people = new DemoPeople(await KeyAsync(owner, "anna", "clerk", cancellation));
+        var people = new DemoPeople(await KeyAsync(owner, "anna", BuiltInRole.Operator, cancellation));
         foreach (var (name, role) in new[] { ("ben", Roles.Buyer), ("carla", Roles.Controller) })
             people.deciders[role] = (name, await KeyAsync(owner, name, role, cancellation));
         return people;

@@ -5,7 +5,8 @@ using OpenTelemetry;
 using OpenTelemetry.Metrics;
 using OpenTelemetry.Trace;
 using OrleansAiOs.Host.Api;
-using OrleansAiOs.Host.Keys;
+using OrleansAiOs.Kernel.Identity;
+using OrleansAiOs.Kernel.Streams;
 using OrleansAiOs.Kernel.Tools;
 using OrleansAiOs.Kernel.Tools.Code;
 using OrleansAiOs.Kernel.Tools.Registry;
@@ -84,13 +85,12 @@ internal sealed class AiosServer : IAsyncDisposable
         try
         {
             store = await PostgresStore.OpenAsync(connection, log.CreateLogger<PostgresStore>(), cancellation);
-            var keys = new ApiKeys(store.Queries, TimeProvider.System);
-            await keys.EnsureOwnerAsync(() => folder.OwnerKey, folder.WriteOwnerKey, options.DataFolder, options.Shared, cancellation);
-
-            services.AddSingleton<IPayloadStore>(store.Payloads).AddSingleton<IRunStore>(store).AddSingleton(registry).AddSingleton(keys).AddSingleton(options.Time);
             var code = new CodeTools();
             foreach (var assembly in packs) code.AddFrom(assembly);
-            services.AddKernel(store.Queries).AddTools(store.Queries, folder.SecretsKey, code);
+            services.AddKernel(store.Queries);
+            services.AddTools(store.Queries, folder.SecretsKey, code);
+            services.AddSingleton<Identification>();
+            services.AddSingleton<IPayloadStore>(store.Payloads).AddSingleton<IRunStore>(store).AddSingleton(registry).AddSingleton(options.Time);
             services.AddSingleton(new DoorOptions(options.HostNames));
             services.AddSingleton(provider => new WorkflowHost(store, registry, provider, provider.GetRequiredService<ILogger<WorkflowHost>>(), new WorkflowHostOptions
             {
@@ -122,6 +122,8 @@ internal sealed class AiosServer : IAsyncDisposable
 
             var (traces, metrics) = StartTelemetry();
             web = builder.Build();
+            await OwnerKey.EnsureAsync(web.Services.GetRequiredService<Keys>(), web.Services.GetRequiredService<Principals>(), () => folder.OwnerKey, folder.WriteOwnerKey, options.DataFolder,
+                options.Shared, cancellation);
             MapRoutes(web, log.CreateLogger("OrleansAiOs.Api"));
             var engine = web.Services.GetRequiredService<WorkflowHost>();
             var server = new AiosServer(embedded, store, claim, web, engine, traces, metrics);
@@ -129,6 +131,8 @@ internal sealed class AiosServer : IAsyncDisposable
             claim.Lost += () => server.Abandon("Another host serves this database now.");
             await code.DeclareAsync(web.Services.GetRequiredService<ToolRegistry>(), cancellation);
             await engine.StartAsync(cancellation);
+            await web.Services.GetRequiredService<Catalogue>().FreshAsync(cancellation);
+            foreach (var tenant in web.Services.GetRequiredService<IdentityView>().AllTenants.Where(tenant => tenant.Id != Tenants.Platform)) await engine.KeepRetentionAsync(tenant.Id);
             await web.StartAsync(cancellation);
             folder.WriteEndpoint(web.Urls.First());
             return server;
@@ -172,10 +176,11 @@ internal sealed class AiosServer : IAsyncDisposable
         BranchesApi.Map(api);
         PayloadsApi.Map(api);
         KeysApi.Map(api);
+        IdentityApi.Map(api);
         ToolsApi.Map(api);
         PoliciesApi.Map(api);
         EventsApi.Map(api);
-        web.MapOpenApi("/api/{documentName}/openapi.json");
+        web.MapOpenApi("/api/{documentName}/openapi.json").Needs("api.read");
     }
 
     // Standard variables decide; without an endpoint nothing is collected.

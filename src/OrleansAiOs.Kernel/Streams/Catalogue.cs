@@ -37,6 +37,13 @@ public sealed class Catalogue
         return new ValueTask(now.WaitAsync(cancellation));
     }
 
+    /// <summary>As <see cref="FreshAsync"/>, and of all that was committed before this call. It costs a question each time: for what was looked for and not found.</summary>
+    public ValueTask NowAsync(CancellationToken cancellation = default)
+    {
+        Forget();
+        return FreshAsync(cancellation);
+    }
+
     // What comes after this must be read again, also by a reading that is under way.
     private void Forget()
     {

@@ -46,6 +46,13 @@ public sealed class EventStreams(DbDataSource source, StreamSeal? seal = null)
         return await ListAsync(command, forged => Forged?.Invoke(forged), cancellation);
     }
 
+    /// <summary>Whether a tenant has a stream whose id begins so.</summary>
+    public async Task<bool> AnyAsync(string tenant, string prefix, CancellationToken cancellation = default)
+    {
+        await using var command = Command("select 1 from aios.mt_streams where tenant_id = $1 and starts_with(id, $2) limit 1", tenant, prefix);
+        return await command.ExecuteScalarAsync(cancellation) is not null;
+    }
+
     /// <summary>Appends behind exactly the expected version.</summary>
     /// <param name="tenant">Whose stream it is.</param>
     /// <param name="stream">Its id; not that of a run.</param>
@@ -53,9 +60,11 @@ public sealed class EventStreams(DbDataSource source, StreamSeal? seal = null)
     /// <param name="events">At least one.</param>
     /// <param name="by">The principal who does it; null for the engine itself.</param>
     /// <param name="cancellation">Gives up before anything is sent.</param>
+    /// <param name="alongside">Writes what commits together with the events; what it throws undoes both.</param>
     /// <returns>The stream's new version.</returns>
     /// <exception cref="StreamConflictException">The stream is at another version: load it and decide anew.</exception>
-    public async Task<long> AppendAsync(string tenant, string stream, long expected, IReadOnlyList<KernelEvent> events, string? by, CancellationToken cancellation = default)
+    public async Task<long> AppendAsync(string tenant, string stream, long expected, IReadOnlyList<KernelEvent> events, string? by, CancellationToken cancellation = default,
+        Func<DbTransaction, Task>? alongside = null)
     {
         if (stream.StartsWith("run/", StringComparison.Ordinal)) throw new ArgumentException($"'{stream}' is a run's; the engine alone appends to it.", nameof(stream));
         if (events.Count == 0) throw new ArgumentException("There is nothing to append.", nameof(events));
@@ -63,7 +72,7 @@ public sealed class EventStreams(DbDataSource source, StreamSeal? seal = null)
         var ids = events.Select(_ => Guid.CreateVersion7()).ToArray();
         try
         {
-            if (!await WriteAsync(tenant, stream, expected, ids, [.. events.Select((e, i) => EventTable.Write(e, by, seal is null ? null : (name, body) => seal.Of(tenant, stream, expected + 1 + i, name, body)))])) throw new StreamConflictException(stream, expected);
+            if (!await WriteAsync(tenant, stream, expected, ids, [.. events.Select((e, i) => EventTable.Write(e, by, seal is null ? null : (name, body) => seal.Of(tenant, stream, expected + 1 + i, name, body)))], alongside)) throw new StreamConflictException(stream, expected);
         }
         catch (DbException)
         {
@@ -74,7 +83,33 @@ public sealed class EventStreams(DbDataSource source, StreamSeal? seal = null)
         return expected + events.Count;
     }
 
-    private async Task<bool> WriteAsync(string tenant, string stream, long expected, Guid[] ids, (string Name, string Body)[] events)
+    /// <summary>Loads a stream, decides on it and appends; whoever was slower decides anew on what the faster one did.</summary>
+    /// <param name="tenant">Whose stream it is.</param>
+    /// <param name="stream">Its id.</param>
+    /// <param name="decide">What is to be appended behind the history; nothing, if nothing is to change. It may be called more than once.</param>
+    /// <param name="by">The principal who does it; null for the engine itself.</param>
+    /// <param name="alongside">Writes what commits together with the events.</param>
+    /// <param name="cancellation">Gives up before anything is sent.</param>
+    public async Task DecideAsync(string tenant, string stream, Func<IReadOnlyList<RecordedEvent>, IReadOnlyList<KernelEvent>> decide, string? by, Func<DbTransaction, Task>? alongside = null,
+        CancellationToken cancellation = default)
+    {
+        while (true)
+        {
+            var history = await ReadAsync(tenant, stream, cancellation);
+            var events = decide(history);
+            if (events.Count == 0) return;
+            try
+            {
+                await AppendAsync(tenant, stream, history.Count, events, by, cancellation, alongside);
+                return;
+            }
+            catch (StreamConflictException)
+            {
+            }
+        }
+    }
+
+    private async Task<bool> WriteAsync(string tenant, string stream, long expected, Guid[] ids, (string Name, string Body)[] events, Func<DbTransaction, Task>? alongside)
     {
         await using var connection = await source.OpenConnectionAsync();
         await using var transaction = await connection.BeginTransactionAsync();
@@ -94,6 +129,7 @@ public sealed class EventStreams(DbDataSource source, StreamSeal? seal = null)
             """, tenant, stream, expected, ids, events.Select(e => e.Name).ToArray(), events.Select(e => e.Body).ToArray());
         var written = await batch.ExecuteNonQueryAsync();
         if (written != ids.Length) return false;
+        if (alongside is not null) await alongside(transaction);
         await transaction.CommitAsync();
         return true;
     }

@@ -66,7 +66,8 @@ internal sealed class DatabaseDump(PostgresBinaries binaries)
         try
         {
             var target = new NpgsqlConnectionStringBuilder(connectionString) { Database = restoring }.ConnectionString;
-            await RunAsync("pg_restore", target, ["--exit-on-error", "--no-owner", "--dbname", restoring, Path.GetFullPath(file)], cancellation);
+            // Whom the rows of one tenant are shown to is a role of the server, which another has not: the next start grants it anew (TenantRole.cs).
+            await RunAsync("pg_restore", target, ["--exit-on-error", "--no-owner", "--no-privileges", "--dbname", restoring, Path.GetFullPath(file)], cancellation);
             await using var exchange = await maintenance.BeginTransactionAsync(cancellation);
             await ExecuteAsync(maintenance, $"alter database {EmbeddedPostgres.DatabaseName} rename to {ReplacedPrefix}{mark}", cancellation);
             await ExecuteAsync(maintenance, $"alter database {restoring} rename to {EmbeddedPostgres.DatabaseName}", cancellation);

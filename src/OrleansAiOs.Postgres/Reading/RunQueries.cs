@@ -12,9 +12,9 @@ internal static class RunQueries
 {
     public const string Columns = "tenant_id, id, workflow, code_version, status, host, busy, business_key, attributes, waits, started_at, updated_at, closed_at, checkpoint";
 
-    public static NpgsqlCommand List(NpgsqlDataSource source, RunQuery query)
+    public static NpgsqlCommand List(RunQuery query)
     {
-        var command = source.CreateCommand();
+        var command = new NpgsqlCommand();
         var sql = new StringBuilder($"select {Columns} from aios.runs where tenant_id = {Parameter(query.Tenant)}");
         if (query.Status is { } status) sql.Append($" and status = {Parameter((short)status)}");
         if (query.Workflow is { } workflow) sql.Append($" and workflow = {Parameter(workflow)}");
@@ -39,23 +39,27 @@ internal static class RunQueries
         }
     }
 
-    public static NpgsqlCommand Find(NpgsqlDataSource source, RunKey run)
+    public static NpgsqlCommand Find(RunKey run)
     {
-        var command = source.CreateCommand($"select {Columns} from aios.runs where tenant_id = $1 and id = $2");
+        var command = new NpgsqlCommand($"select {Columns} from aios.runs where tenant_id = $1 and id = $2");
         command.Parameters.AddWithValue(run.Tenant);
         command.Parameters.AddWithValue(run.Id);
         return command;
     }
 
-    public static async Task<List<RunRow>> ReadAsync(NpgsqlCommand command, CancellationToken cancellation)
+    public static async Task<List<RunRow>> ReadAsync(NpgsqlDataSource source, NpgsqlCommand command, CancellationToken cancellation)
     {
-        await using (command)
-        {
-            var rows = new List<RunRow>();
-            await using var reader = await command.ExecuteReaderAsync(cancellation);
-            while (await reader.ReadAsync(cancellation)) rows.Add(Row(reader, 0));
-            return rows;
-        }
+        await using var connection = await source.OpenConnectionAsync(cancellation);
+        command.Connection = connection;
+        await using var reader = await command.ExecuteReaderAsync(cancellation);
+        return await ReadAsync(reader, cancellation);
+    }
+
+    public static async Task<List<RunRow>> ReadAsync(NpgsqlDataReader reader, CancellationToken cancellation)
+    {
+        var rows = new List<RunRow>();
+        while (await reader.ReadAsync(cancellation)) rows.Add(Row(reader, 0));
+        return rows;
     }
 
     /// <summary>A summary row whose columns begin at <paramref name="at"/>.</summary>

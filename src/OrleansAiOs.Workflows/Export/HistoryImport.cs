@@ -17,9 +17,11 @@ public static class HistoryImport
 {
     /// <param name="file">Must be able to seek: it is read twice.</param>
     /// <param name="by">Who imports.</param>
+    /// <param name="isTenant">Whether there is a tenant here; null: there is the first one only. A run stays its tenant's.</param>
     /// <exception cref="MalformedExportException">A line is not what the format says.</exception>
     /// <exception cref="CommandRefusedException">A run is there already, with another history.</exception>
-    public static async Task<ImportReport> ImportAsync(IRunStore store, IPayloadStore? payloads, Stream file, string by, TimeProvider time, CancellationToken cancellation = default)
+    public static async Task<ImportReport> ImportAsync(IRunStore store, IPayloadStore? payloads, Stream file, string by, TimeProvider time, CancellationToken cancellation = default,
+        Func<string, bool>? isTenant = null)
     {
         var beginning = file.Position;
         var there = new HashSet<RunKey>();
@@ -62,7 +64,8 @@ public static class HistoryImport
 
         async Task HoldAgainstStoreAsync(ExportedRun run)
         {
-            if (run.Run.Tenant != RunKey.DefaultTenant) throw new CommandRefusedException(Refusal.Invalid, $"Run {run.Run} is of tenant '{run.Run.Tenant}'. This installation has the tenant '{RunKey.DefaultTenant}' only.");
+            if (!(isTenant?.Invoke(run.Run.Tenant) ?? run.Run.Tenant == RunKey.DefaultTenant))
+                throw new CommandRefusedException(Refusal.Invalid, $"Run {run.Run} is of the tenant '{run.Run.Tenant}', which is not there. Nothing was imported. Make it first: aios tenants add {run.Run.Tenant}.");
             if (!seen.Add(run.Run)) throw new CommandRefusedException(Refusal.Invalid, $"Run {run.Run} stands twice in the file. Export it once.");
             Check(run);
             var stored = await store.ReadAsync(run.Run, 1, cancellation);

@@ -353,12 +353,14 @@ public sealed class WorkflowHost : IAsyncDisposable
             heart = Options.Time.CreateTimer(static self => ((WorkflowHost)self!).BeatSoon(), this,
                 orphans > 0 ? TimeSpan.FromMilliseconds(100) : Options.HeartbeatEvery, Timeout.InfiniteTimeSpan);
         Log.Serving(Options.HostId, Registry.NamesForPeople, orphans);
-        if (Options.Retention.Count > 0) await LookForWhatIsOverAsync();
+        await KeepRetentionAsync(RunKey.DefaultTenant);
     }
 
-    private async Task LookForWhatIsOverAsync()
+    /// <summary>Sees to it that a tenant's runs are deleted as this host's rules say. For the first tenant the host does so itself when it starts.</summary>
+    public async Task KeepRetentionAsync(string tenant)
     {
-        var command = new StartRun(Retention.RetentionWorkflow.Name, JsonText.From(""), Retention.RetentionWorkflow.Run);
+        if (Options.Retention.Count == 0) return;
+        var command = new StartRun(Retention.RetentionWorkflow.Name, JsonText.From(""), Retention.RetentionWorkflow.Run, Tenant: tenant);
         if ((await StartRunAsync(command, "engine")) is not { IsNew: false } there) return;
         try
         {

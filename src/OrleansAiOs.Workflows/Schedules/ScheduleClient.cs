@@ -22,11 +22,11 @@ public sealed class ScheduleClient
     internal ScheduleClient(WorkflowHost host) => this.host = host;
 
     /// <exception cref="CommandRefusedException">It cannot be followed, or there is another of this name.</exception>
-    public Task<Started> CreateAsync(string id, ScheduleSpec spec, string by, string? paused = null, string tenant = RunKey.DefaultTenant)
+    public Task<Started> CreateAsync(string id, ScheduleSpec spec, string by, string? paused = null, string tenant = RunKey.DefaultTenant, IReadOnlyList<string>? chain = null)
     {
         var run = RunOf(id, tenant);
         Check(spec);
-        return host.StartRunAsync(new StartRun(ScheduleWorkflow.Name, JsonText.From(new ScheduleStart(spec, paused)), run.Id, Tenant: tenant), by);
+        return host.StartRunAsync(new StartRun(ScheduleWorkflow.Name, JsonText.From(new ScheduleStart(spec, paused)), run.Id, Tenant: tenant, Chain: chain), by);
     }
 
     /// <summary>From now on the schedule is this. Times before are dealt with.</summary>

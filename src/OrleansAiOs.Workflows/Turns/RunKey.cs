@@ -5,7 +5,7 @@ namespace OrleansAiOs.Workflows;
 /// <summary>Which run: its tenant and its id.</summary>
 public readonly record struct RunKey(string Tenant, string Id)
 {
-    /// <summary>The only tenant until identities come.</summary>
+    /// <summary>The tenant that is there from the beginning.</summary>
     public const string DefaultTenant = "default";
 
     private const int BytesMax = 200;

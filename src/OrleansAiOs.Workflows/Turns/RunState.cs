@@ -67,8 +67,8 @@ internal sealed class RunState(RunKey run)
 
     public string? StartedBy => Started?.By;
 
-    /// <summary>Who acts, on whose behalf: those the run was started with, and whoever reset or forked it.</summary>
-    public IReadOnlyList<string> Chain => joined is null ? StartedChain : [.. StartedChain, .. joined.Except(StartedChain, StringComparer.Ordinal)];
+    /// <summary>Who acts, on whose behalf: those the run was started with, and, marked with a '+', whoever reset or forked it: their rights count too, and they act for nobody.</summary>
+    public IReadOnlyList<string> Chain => joined is null ? StartedChain : [.. StartedChain, .. joined.Except(StartedChain, StringComparer.Ordinal).Select(by => $"+{by}")];
 
     private IReadOnlyList<string> StartedChain => Started?.Chain ?? (Started?.By is { } by ? [by] : []);
 

@@ -43,7 +43,7 @@ public sealed class AbuseServer : IAsyncLifetime
         }, default);
         Http.BaseAddress = Server.Address;
         OwnerKey = new HostFolder(folder).OwnerKey!;
-        CarlsKey = await NewKey("carl", "controller");
+        CarlsKey = await NewKey("carl", "controller", "operator");
     }
 
     public async Task DisposeAsync()

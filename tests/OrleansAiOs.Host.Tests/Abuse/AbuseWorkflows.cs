@@ -1,5 +1,6 @@
 using System.Text.Json;
 using OrleansAiOs.Workflows;
+using OrleansAiOs.Workflows.Payloads;
 
 namespace OrleansAiOs.Host.Tests.Abuse;
 
@@ -100,4 +101,16 @@ internal sealed class VersionTwo : Workflow<int, int>
     private static readonly Signal<int> Go = new("go");
 
     protected override async Task<int> RunAsync(int input) => 2 * await Receive(Go);
+}
+
+[Workflow("abuse-reads")]
+internal sealed class ReadsDocument : Workflow<PayloadRef, string>
+{
+    private static readonly Activity<PayloadRef, string> Read = Activity.Pure<IPayloadStore, PayloadRef, string>("abuse.read", async (payloads, document, context) =>
+    {
+        await using var content = await payloads.OpenAsync(context.Tenant, document.Sha256, context.Cancellation);
+        return content is null ? "none" : await new StreamReader(content).ReadToEndAsync(context.Cancellation);
+    });
+
+    protected override Task<string> RunAsync(PayloadRef document) => Call(Read, document);
 }

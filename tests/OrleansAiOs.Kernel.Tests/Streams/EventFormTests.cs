@@ -1,6 +1,7 @@
 using System.Text;
 using OrleansAiOs.Kernel.Governance.KillSwitches;
 using OrleansAiOs.Kernel.Governance.Policies;
+using OrleansAiOs.Kernel.Identity;
 using OrleansAiOs.Kernel.Streams;
 using OrleansAiOs.Kernel.Tools.Registry;
 using OrleansAiOs.Kernel.Tools.Secrets;
@@ -13,7 +14,9 @@ namespace OrleansAiOs.Kernel.Tests.Streams;
 /// <summary>Stored events are for ever: a line that changes here is a stream that an older or newer build cannot read.</summary>
 public sealed class EventFormTests
 {
-    private static readonly KernelEvent[] Examples =
+    private static readonly DateTimeOffset At = new(2026, 1, 2, 3, 4, 5, TimeSpan.Zero);
+
+    internal static readonly KernelEvent[] Examples =
     [
         new KillSwitchThrown(KillTarget.Principal, "agent/x", "why"), new KillSwitchReleased(KillTarget.Tenant, "default", "why"),
         new PolicyProposed(3, "permit …", "0a1b", "{}", "note"), new PolicyProposed(4, "permit …", "0a1b", null, null), new PolicyActivated(3, "permit …", "0a1b"), new PolicyRetired("why"),
@@ -23,6 +26,10 @@ public sealed class EventFormTests
         new ToolServerAdded(new McpServer("files", ["npx", "server"], new Dictionary<string, string> { ["TOKEN"] = "secret://files" }, "/srv", null, null, null, ["read"]), "why"),
         new ToolServerAdded(new McpServer("web", Url: "https://mcp.example.com/", Headers: new Dictionary<string, string> { ["Authorization"] = "Bearer secret://web" }, Reach: ["mcp.example.com:8443"]), "why"),
         new ToolServerRemoved("files", "why"),
+        new TenantAdded("acme"), new TenantDisabled("why"), new TenantEnabled("why"),
+        new PrincipalAdded("user/ana", ["controller", "operator"]), new PrincipalRolesChanged([]), new PrincipalDisabled("why"), new PrincipalEnabled("why"),
+        new KeyIssued("ana", "00112233aabbccdd", At, "receipt"), new KeyIssued("ana", "00112233aabbccdd"), new KeyRevoked("ana", "00112233aabbccdd", "receipt"),
+        new GrantGiven("g-1", "service/crm", ["act-for"], "user/ana", At, "why", "receipt"), new GrantGiven("g-2", "role/clerk", ["run.start", "run.*"], "workflow/refunds"), new GrantTaken("g-1", "why"), new KeysAdopted(2),
     ];
 
     private static ToolDefinition Definition => new()

@@ -254,7 +254,7 @@ public abstract class GateConformance(IStoreFixture stores) : EngineConformance(
         await Result<string>(run);
         await Host.ResetAsync(new ResetRun(run, 0, "again", new Dictionary<int, EffectAction> { [1] = EffectAction.Redo }), "ben");
         (await Result<string>(run)).Should().Be("x");
-        gate.Judged.Last().Chain.Should().Equal("paula", "ben");
+        gate.Judged.Last().Chain.Should().Equal("paula", "+ben");
         gate.Judged.Last().Epoch.Should().BePositive();
         await Check(run);
     }
