@@ -33,7 +33,7 @@ internal static class ApprovalsApi
     private static async Task<PageView<ApprovalView>> ListAsync(WorkflowHost host, Caller caller, HttpContext context)
     {
         var rows = await host.Store.ListAsync(new RunQuery(caller.Tenant, AwaitsApproval: true, Sort: RunSort.OldestFirst, Limit: 500), context.RequestAborted);
-        return new PageView<ApprovalView>([.. rows.SelectMany(row => row.Waits.Where(wait => wait.Kind == "approval").Select(wait => new ApprovalView(row.Run.Id, row.Workflow,
+        return new PageView<ApprovalView>([.. rows.SelectMany(row => row.Waits.Where(wait => wait.Kind is "approval" or "signature").Select(wait => new ApprovalView(row.Run.Id, row.Workflow,
             row.BusinessKey, wait.Step!.Value, wait.Name!, wait.Role!, wait.NotBy ?? [], wait.Until, wait.Digest!, wait.Subject?.ToElement(), wait.Since)))]);
     }
 

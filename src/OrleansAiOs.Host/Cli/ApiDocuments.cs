@@ -36,6 +36,12 @@ internal sealed record EventDocument(long Version, string Type, DateTimeOffset A
 internal sealed record ApprovalDocument(string Run, string Workflow, int Step, string Title, string Role, List<string>? NotBy = null, string? BusinessKey = null,
     DateTimeOffset? Deadline = null, string? Digest = null, JsonElement? Subject = null, DateTimeOffset? Since = null);
 
+internal sealed record SigningKeyDocument(string Id, string Principal, DateTimeOffset Since, string? Person = null, DateTimeOffset? RevokedAt = null);
+
+internal sealed record HoldDocument(JsonElement Statement, string Digest);
+
+internal sealed record KillSwitchDocument(string Target, string Id, string Why, DateTimeOffset Since, string? By = null);
+
 internal sealed record ScheduleDocument(string Id, string Cron, string TimeZone, string Workflow, string? Paused = null, string? Next = null, string? Last = null, long Started = 0, long Skipped = 0,
     long Failed = 0, string? Trouble = null, string? Overlap = null, string? CatchUp = null, string? Jitter = null, List<DateTimeOffset>? Upcoming = null);
 

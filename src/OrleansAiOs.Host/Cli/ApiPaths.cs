@@ -26,6 +26,9 @@ internal static class ApiPaths
     public const string Grants = "/api/v1/grants";
     public const string Tenants = "/api/v1/tenants";
     public const string Me = "/api/v1/me";
+    public const string SigningKeys = "/api/v1/signing-keys";
+    public const string Delegations = "/api/v1/delegations";
+    public const string KillSwitches = "/api/v1/kill-switches";
 
     public static string Run(string id) => $"{Runs}/{Segment("run id", id)}";
 

@@ -43,18 +43,21 @@ internal static class DecideCommand
         var step = new Argument<int?>("STEP") { Description = "The step's number; not needed when the run awaits one decision.", Arity = ArgumentArity.ZeroOrOne };
         var comment = new Option<string?>("--comment") { Description = "What the decider says; kept in the history.", HelpName = "TEXT" };
         var digest = new Option<string?>("--digest") { Description = "The digest of what was looked at. Default: of what stands there now.", HelpName = "SHA256" };
-        return client.Change(name, description, id, step, comment, digest).Does(async call =>
+        var forWhom = new Option<string?>("--for") { Description = "Sign in the place of somebody who has handed that on to you.", HelpName = "PRINCIPAL" };
+        return client.Change(name, description, id, step, comment, digest, forWhom).Does(async call =>
         {
             using var api = client.Connect(call);
             var run = await api.GetAsync<RunDocument>(ApiPaths.Run(call.Get(id)), call.Cancellation);
-            var open = run.OpenWaits.Where(wait => wait.Kind == "approval").ToList();
+            var open = run.OpenWaits.Where(wait => wait.Kind is "approval" or "signature").ToList();
             var number = call.Parsed.GetValue(step) ?? Only(run, open);
             var wait = open.Find(wait => wait.Step == number);
             // A decision that is no longer open is sent all the same: the host says what became of it, or that it was already ours.
-            var json = await api.CommandAsync(HttpMethod.Post, $"{ApiPaths.Run(call.Get(id))}/approvals/{number}",
-                new { granted, comment = call.Get(comment), digest = call.Get(digest) ?? wait?.Digest }, call.Cancellation);
+            var json = wait is { Kind: "signature" }
+                ? await Signing.SendAsync(api, call.Terminal, call.Get(id), number, granted, call.Get(comment), call.Get(forWhom), call.Cancellation)
+                : await api.CommandAsync(HttpMethod.Post, $"{ApiPaths.Run(call.Get(id))}/approvals/{number}",
+                    new { granted, comment = call.Get(comment), digest = call.Get(digest) ?? wait?.Digest }, call.Cancellation);
             if (call.Get(client.Json)) call.Terminal.Json(json);
-            else call.Terminal.Note($"{(granted ? "approved" : "rejected")}: {wait?.Name ?? $"step {number}"} of {run.Id}");
+            else call.Terminal.Note($"{(granted ? wait is { Kind: "signature" } ? "signed" : "approved" : "rejected")}: {wait?.Name ?? $"step {number}"} of {run.Id}");
             return ExitCode.Done;
         });
     }

@@ -26,6 +26,7 @@ internal static class Waiting
 
     private static string Brief(WaitDocument wait) => wait.Kind switch
     {
+        "signature" => $"signature \"{wait.Name}\" by {By(wait)}",
         "approval" => $"approval \"{wait.Name}\" by {By(wait)}",
         "timer" => $"timer until {Human.Time(wait.Until)}",
         "signal" => $"signal {wait.Name}",
@@ -43,6 +44,7 @@ internal static class Waiting
 
     private static string[] Cures(RunDocument run, WaitDocument wait) => wait.Kind switch
     {
+        "signature" => [$"whoever holds the role {wait.Role} and a signing key: aios approve {run.Id} {wait.Step}  |  aios reject {run.Id} {wait.Step}"],
         "approval" => [$"whoever holds a key with role {wait.Role}: aios approve {run.Id} {wait.Step}  |  aios reject {run.Id} {wait.Step}"],
         "signal" => [$"aios signal {run.Id} {wait.Name} JSON"],
         "outcome-unknown" when wait.Until is { } until => [$"the receiver is asked again {Human.Time(until)}", Resolve(run, wait)],

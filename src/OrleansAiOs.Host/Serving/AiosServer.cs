@@ -5,6 +5,7 @@ using OpenTelemetry;
 using OpenTelemetry.Metrics;
 using OpenTelemetry.Trace;
 using OrleansAiOs.Host.Api;
+using OrleansAiOs.Kernel.Governance.Gate;
 using OrleansAiOs.Kernel.Identity;
 using OrleansAiOs.Kernel.Streams;
 using OrleansAiOs.Kernel.Tools;
@@ -87,7 +88,7 @@ internal sealed class AiosServer : IAsyncDisposable
             store = await PostgresStore.OpenAsync(connection, log.CreateLogger<PostgresStore>(), cancellation);
             var code = new CodeTools();
             foreach (var assembly in packs) code.AddFrom(assembly);
-            services.AddKernel(store.Queries);
+            services.AddKernel(store.Queries, await KernelSecret.LoadAsync(folder, options.Setting("KERNEL_SECRET"), () => new EventStreams(store.Queries).AnyAsync(cancellation)));
             services.AddTools(store.Queries, folder.SecretsKey, code);
             services.AddSingleton<Identification>();
             services.AddSingleton<IPayloadStore>(store.Payloads).AddSingleton<IRunStore>(store).AddSingleton(registry).AddSingleton(options.Time);
@@ -99,6 +100,7 @@ internal sealed class AiosServer : IAsyncDisposable
                 Seed = BitConverter.ToUInt64(System.Security.Cryptography.RandomNumberGenerator.GetBytes(8)),
                 Shared = options.Shared,
                 Activities = provider.GetRequiredService<IActivityDirectory>(),
+                Gate = provider.GetRequiredService<KernelGate>(),
                 AnswerWithin = options.AnswerWithin,
                 Retention = RetentionRule.Parse(options.Setting("RETENTION") ?? ""),
             }));
@@ -172,6 +174,8 @@ internal sealed class AiosServer : IAsyncDisposable
         SchedulesApi.Map(api);
         ExplainApi.Map(api);
         ApprovalsApi.Map(api);
+        SigningApi.Map(api);
+        KillSwitchesApi.Map(api);
         VersionsApi.Map(api);
         BranchesApi.Map(api);
         PayloadsApi.Map(api);

@@ -14,6 +14,12 @@ internal sealed class HostFolder(string path)
 
     private string OwnerKeyFile => Path.Combine(path, "owner.key");
 
+    public string KernelSecretPath => Path.Combine(path, "kernel.secret");
+
+    public string? KernelSecret => Read(KernelSecretPath);
+
+    public void WriteKernelSecret(string secret) => WritePrivate(KernelSecretPath, secret);
+
     private string EndpointFile => Path.Combine(path, "endpoint");
 
     /// <summary>The key that tools' secrets are sealed under.</summary>

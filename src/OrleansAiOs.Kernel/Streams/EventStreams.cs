@@ -46,6 +46,13 @@ public sealed class EventStreams(DbDataSource source, StreamSeal? seal = null)
         return await ListAsync(command, forged => Forged?.Invoke(forged), cancellation);
     }
 
+    /// <summary>Whether anything is there, of whatever tenant.</summary>
+    public async Task<bool> AnyAsync(CancellationToken cancellation = default)
+    {
+        await using var command = Command("select 1 from aios.mt_events where stream_id not like 'run/%' limit 1");
+        return await command.ExecuteScalarAsync(cancellation) is not null;
+    }
+
     /// <summary>Whether a tenant has a stream whose id begins so.</summary>
     public async Task<bool> AnyAsync(string tenant, string prefix, CancellationToken cancellation = default)
     {

@@ -5,6 +5,7 @@ using OrleansAiOs.Testing.Checking;
 using OrleansAiOs.Testing.CrashPoints;
 using OrleansAiOs.Testing.Hosting;
 using OrleansAiOs.Workflows;
+using OrleansAiOs.Workflows.Gating;
 using OrleansAiOs.Workflows.History;
 using OrleansAiOs.Workflows.Hosting;
 using Stopwatch = System.Diagnostics.Stopwatch;
@@ -180,10 +181,15 @@ public sealed class WorkflowTestHost : IAsyncDisposable
     // ---- what people do ----
 
     /// <summary>Starts a run: recorded, its first turn taken and its first activities dispatched, when this returns.</summary>
-    public async Task<RunKey> StartRunAsync(string workflow, object? input, string? id = null, string by = "tester")
+    /// <param name="workflow">Its name.</param>
+    /// <param name="input">Its input.</param>
+    /// <param name="id">The run's id; a new one if left out.</param>
+    /// <param name="by">Who starts it.</param>
+    /// <param name="chain">Who acts, on whose behalf, where a gate asks for that.</param>
+    public async Task<RunKey> StartRunAsync(string workflow, object? input, string? id = null, string by = "tester", IReadOnlyList<string>? chain = null)
     {
         if (points is not null) id ??= $"run-{Interlocked.Increment(ref commands)}";
-        return (await SendAsync((host, _) => host.StartRunAsync(new StartRun(workflow, JsonText.From(input), id), by))).Run;
+        return (await SendAsync((host, _) => host.StartRunAsync(new StartRun(workflow, JsonText.From(input), id, Chain: chain), by))).Run;
     }
 
     /// <summary>Starts a run and waits for its end, whatever it is.</summary>
@@ -236,6 +242,10 @@ public sealed class WorkflowTestHost : IAsyncDisposable
         await SendAsync((host, key) => host.DecideAsync(run, asked.Step!.Value, granted, by, comment, asked.Digest, key));
     }
 
+    /// <summary>Sends a decision on an attempt that the gate holds, as it was signed.</summary>
+    public Task SignAsync(RunKey run, int step, bool granted, Decider by, DecisionSignature signature, string? comment = null) =>
+        SendAsync((host, key) => host.SignAsync(run, step, granted, by, signature, comment, key));
+
     // ---- what the test waits for ----
 
     /// <summary>Waits for the run's end, whatever it is.</summary>
@@ -257,8 +267,8 @@ public sealed class WorkflowTestHost : IAsyncDisposable
         var other => throw new InvalidOperationException($"The run {run} did not complete: {other}"),
     };
 
-    /// <summary>Waits until the run asks for a decision, and says what it asks.</summary>
-    public async Task<RunWait> UntilApproval(RunKey run) => (await Until(run, row => row.AwaitsApproval, "ask for a decision")).Waits.First(wait => wait.Kind == "approval");
+    /// <summary>Waits until the run asks for a decision, of its own or of the gate's, and says what it asks.</summary>
+    public async Task<RunWait> UntilApproval(RunKey run) => (await Until(run, row => row.AwaitsApproval, "ask for a decision")).Waits.First(wait => wait.Kind is "approval" or "signature");
 
     /// <summary>Waits until the run's summary row is as the test wants it.</summary>
     public Task<RunRow> Until(RunKey run, Func<RunRow, bool> condition) => Until(run, condition, "come to the state the test waits for");

@@ -193,6 +193,16 @@ public sealed class WorkflowHost : IAsyncDisposable
     public Task<long> SignAsync(RunKey run, int step, bool granted, Decider by, DecisionSignature signature, string? comment = null, string? key = null) =>
         SendAsync(run, new SignInput(step, granted, by, signature, comment, key));
 
+    /// <summary>What the gate holds at a step until it is signed: exactly what would be sent; null if nothing is held there.</summary>
+    /// <exception cref="CommandRefusedException">There is no such run.</exception>
+    public async Task<EffectIntent?> HeldAsync(RunKey run, int step, CancellationToken cancellation = default)
+    {
+        var history = await Store.LoadAsync(run, cancellation);
+        if (history.Count == 0) throw new CommandRefusedException(Refusal.NotFound, $"There is no run '{run}'.");
+        var loaded = WorkflowRun.Load(run, history, Context);
+        return loaded.State.Find<ActivityStep>(step) is { Now: ActivityStep.Phase.AwaitingSignature } held ? loaded.IntentOf(held, held.Attempt, loaded.Now) : null;
+    }
+
     /// <summary>A person says what became of an attempt whose outcome is unknown.</summary>
     public Task<long> ResolveAsync(RunKey run, int step, bool happened, JsonText result, string why, string by, string? key = null) =>
         SendAsync(run, new ResolveInput(step, happened, result, why, by, key));

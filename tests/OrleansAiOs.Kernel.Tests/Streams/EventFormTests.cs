@@ -1,4 +1,5 @@
 using System.Text;
+using OrleansAiOs.Kernel.Governance.Approvals;
 using OrleansAiOs.Kernel.Governance.KillSwitches;
 using OrleansAiOs.Kernel.Governance.Policies;
 using OrleansAiOs.Kernel.Identity;
@@ -26,6 +27,8 @@ public sealed class EventFormTests
         new ToolServerAdded(new McpServer("files", ["npx", "server"], new Dictionary<string, string> { ["TOKEN"] = "secret://files" }, "/srv", null, null, null, ["read"]), "why"),
         new ToolServerAdded(new McpServer("web", Url: "https://mcp.example.com/", Headers: new Dictionary<string, string> { ["Authorization"] = "Bearer secret://web" }, Reach: ["mcp.example.com:8443"]), "why"),
         new ToolServerRemoved("files", "why"),
+        new SigningKeyRegistered("0011223344556677", "user/ana", "MFkw…", "Ana Müller", "8899aabbccddeeff"), new SigningKeyRegistered("0011223344556677", "user/ana", "MFkw…"), new SigningKeyRevoked("0011223344556677", "lost"),
+        new ApprovalDelegated("user/ana", "user/ben", At, "on leave"), new ApprovalDelegationEnded("user/ana", "user/ben", "back"),
         new TenantAdded("acme"), new TenantDisabled("why"), new TenantEnabled("why"),
         new PrincipalAdded("user/ana", ["controller", "operator"]), new PrincipalRolesChanged([]), new PrincipalDisabled("why"), new PrincipalEnabled("why"),
         new KeyIssued("ana", "00112233aabbccdd", At, "receipt"), new KeyIssued("ana", "00112233aabbccdd"), new KeyRevoked("ana", "00112233aabbccdd", "receipt"),

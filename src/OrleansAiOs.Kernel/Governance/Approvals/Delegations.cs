@@ -1,0 +1,69 @@
+using System.Collections.Concurrent;
+using OrleansAiOs.Kernel.Streams;
+
+namespace OrleansAiOs.Kernel.Governance.Approvals;
+
+// ---- stream "delegation/{from}" ----
+
+/// <summary>Somebody may sign for somebody else, until then.</summary>
+[StoredAs("approval-delegated")]
+public sealed record ApprovalDelegated(string From, string To, DateTimeOffset Until, string Why) : KernelEvent;
+
+[StoredAs("approval-delegation-ended")]
+public sealed record ApprovalDelegationEnded(string From, string To, string Why) : KernelEvent;
+
+/// <summary>Who may sign for whom.</summary>
+public sealed class DelegationView : IKernelView
+{
+    private readonly ConcurrentDictionary<(string Tenant, string From, string To), DateTimeOffset> until = new();
+
+    public void Apply(RecordedEvent e)
+    {
+        if (e.Event is ApprovalDelegated given) until[(e.Tenant, given.From, given.To)] = given.Until;
+        else if (e.Event is ApprovalDelegationEnded ended) until.TryRemove((e.Tenant, ended.From, ended.To), out _);
+    }
+
+    /// <summary>Handed on once only: who signs for another does not hand that on.</summary>
+    public bool MaySign(string tenant, string from, string to, DateTimeOffset at) => until.TryGetValue((tenant, from, to), out var end) && at < end;
+
+    public IReadOnlyList<(string From, string To, DateTimeOffset Until)> Of(string tenant) =>
+        [.. until.Where(pair => pair.Key.Tenant == tenant).Select(pair => (pair.Key.From, pair.Key.To, pair.Value)).OrderBy(d => d.From, StringComparer.Ordinal).ThenBy(d => d.To, StringComparer.Ordinal)];
+}
+
+/// <summary>Hands the right to sign on, and takes it back.</summary>
+public sealed class Delegations(EventStreams streams, TimeProvider time)
+{
+    private static readonly TimeSpan Longest = TimeSpan.FromDays(90);
+
+    /// <exception cref="ArgumentException">It would be for ever, for the past, or for oneself.</exception>
+    public async Task DelegateAsync(string tenant, string from, string to, DateTimeOffset until, string why, string by, CancellationToken cancellation = default)
+    {
+        var now = time.GetUtcNow();
+        if (from == to) throw new ArgumentException($"{from} signs for itself anyway.", nameof(to));
+        if (until <= now || until > now + Longest) throw new ArgumentException($"A right to sign is handed on for at most {Longest.TotalDays:0} days; until {until:u} is {(until <= now ? "over" : "longer")}.", nameof(until));
+        await AppendAsync(tenant, from, _ => new ApprovalDelegated(from, to, until, why), by, cancellation);
+    }
+
+    /// <returns>False if it was not handed on.</returns>
+    public Task<bool> EndAsync(string tenant, string from, string to, string why, string by, CancellationToken cancellation = default) =>
+        AppendAsync(tenant, from, history => history.LastOrDefault(e => e.Event is ApprovalDelegated given && given.To == to || e.Event is ApprovalDelegationEnded ended && ended.To == to)?.Event is ApprovalDelegated
+            ? new ApprovalDelegationEnded(from, to, why) : null, by, cancellation);
+
+    private async Task<bool> AppendAsync(string tenant, string from, Func<IReadOnlyList<RecordedEvent>, KernelEvent?> decide, string by, CancellationToken cancellation)
+    {
+        while (true)
+        {
+            var history = await streams.ReadAsync(tenant, $"delegation/{from}", cancellation);
+            if (decide(history) is not { } e) return false;
+            try
+            {
+                await streams.AppendAsync(tenant, $"delegation/{from}", history.Count, [e], by, cancellation);
+                return true;
+            }
+            catch (StreamConflictException)
+            {
+                // Decided anew on what came between.
+            }
+        }
+    }
+}

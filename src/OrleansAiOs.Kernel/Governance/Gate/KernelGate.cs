@@ -1,0 +1,206 @@
+using System.Runtime.CompilerServices;
+using System.Security.Cryptography;
+using OrleansAiOs.Kernel.Governance.Approvals;
+using OrleansAiOs.Kernel.Governance.Policies;
+using OrleansAiOs.Kernel.Identity;
+using OrleansAiOs.Workflows;
+using OrleansAiOs.Workflows.Gating;
+using OrleansAiOs.Workflows.History;
+
+namespace OrleansAiOs.Kernel.Governance.Gate;
+
+/// <summary>
+/// The gate of a host: joins who acts, what the policies say, what may be spent, and who has to sign.
+///
+/// In the turn (<see cref="Judge"/>), from what is in memory, in this order; the first that objects answers:
+///   1 kill switches: the attempt waits;
+///   2 the rights of everybody in the chain;
+///   3 the tool itself: pinned, approved, not quarantined;
+///   4 the policies in force, for everybody in the chain: denied, permitted, or permitted under demands;
+///   5 what the run may move at most;
+///   6 the signatures that were demanded, each against the statement made anew from what would be sent.
+/// Before the send (<see cref="RecheckAsync"/>) the same is asked again, of what is at most half a second old, and the budgets cover the charge.
+///
+/// Nothing is believed of the history but what was asked for: demands are those of the policies in force, and a signature is worth what the
+/// registered key says. A history to which somebody has added a line by hand therefore moves nothing.
+/// </summary>
+public sealed class KernelGate : IEffectGate
+{
+    /// <summary>Activities of the engine itself begin so; nobody else's may.</summary>
+    private const string EnginesOwn = "aios.";
+    private const string Calls = "calls";
+    private static readonly TimeSpan SwitchPause = TimeSpan.FromMinutes(1);
+    private static readonly TimeSpan Longest = TimeSpan.FromDays(366);
+    private static readonly HoldDemand Anybody = new(["approver"]);
+    private static readonly HoldDemand ForTheAbsent = new([BuiltInRole.Owner, BuiltInRole.Operator]);
+    private static readonly PolicyEntity Call = new(new EntityUid("Action", "call"));
+
+    private readonly KernelGateParts parts;
+    private readonly ConditionalWeakTable<Principal, PolicyEntity> entities = [];
+
+    public KernelGate(KernelGateParts parts) => this.parts = parts;
+
+    public GateRecord Judge(EffectIntent intent) => Decide(intent, Charged(intent), limits: true);
+
+    public async ValueTask<GateRecord?> RecheckAsync(EffectIntent intent, GateRecord recorded, CancellationToken cancellation)
+    {
+        await parts.Fresh(cancellation);
+        if (intent.IsInquiry) return Stopped(intent);
+        // What the run may move was counted in the turn; here it would be counted twice.
+        var now = Decide(intent, recorded.Charge ?? Charged(intent), limits: false);
+        if (now.Answer is not GateAnswer.Allow) return now;
+        return await parts.Covers(intent, now, cancellation);
+    }
+
+    public void Ended(RunKey run, RunSpending spent) => parts.Ended(run, spent);
+
+    private GateRecord Decide(EffectIntent intent, Charge charge, bool limits)
+    {
+        var tenant = intent.Run.Tenant;
+        if (Stopped(intent) is { } stopped) return stopped;
+        if (intent.Activity.StartsWith(EnginesOwn, StringComparison.Ordinal)) return OfTheEngine(intent);
+        if (parts.Rights.Objection(tenant, intent.Chain, Rights.CallTool, $"tool/{intent.Activity}") is { } objection)
+            // What was done is undone also for somebody who may do nothing any more: under a signature.
+            return intent.IsUndo ? Signed(intent, charge, "", [], Autonomy.Approve, [ForTheAbsent], $"It undoes an earlier step, and {objection}") : Deny(intent, objection);
+        var tool = parts.Tool(tenant, intent.Activity);
+        if (tool?.Trouble is { } trouble) return Deny(intent, trouble);
+
+        var policies = parts.Policies(tenant);
+        var verdict = policies.EvaluateChain([.. intent.Chain.Select(link => EntityOf(tenant, link))], RequestOf(intent, tool, charge));
+        var version = verdict.Version.ToString();
+        if (verdict.Decision is PolicyDecision.Deny) return Deny(intent, verdict.Reason, version, verdict.Policies);
+        if (verdict.Autonomy is Autonomy.Suggest) return Deny(intent, "Only to be suggested: what was asked for stands in the history, and nothing was done.", version, verdict.Policies, Autonomy.Suggest);
+        var demands = verdict.Approvals.ToList();
+        List<HoldDemand> more = [];
+        // What moved too much is undone all the same.
+        if (limits && !intent.IsUndo && parts.Limits(intent, charge) is { } hit)
+        {
+            if (hit.Demand is null) return Deny(intent, hit.Why, version, verdict.Policies);
+            more.Add(hit.Demand);
+        }
+        if (verdict.Autonomy is Autonomy.Approve && demands.Count == 0) more.Add(Anybody);
+        if (demands.Count == 0 && more.Count == 0)
+            return new GateRecord(GateAnswer.Allow, intent.Chain, version, verdict.Policies, Word(verdict.Autonomy), charge);
+        return Signed(intent, charge, version, verdict.Policies, Autonomy.Approve, [.. demands.Select(demand => DemandOf(intent, demand)), .. more], verdict.Reason, demands);
+    }
+
+    // ---- signatures ----
+
+    /// <summary>What is to be signed, in full, made anew from what would be sent.</summary>
+    public JsonText StatementOf(EffectIntent held) => ApprovalStatement.Of(held, VersionOf(held), Decide(held, Charged(held), limits: false).Policy ?? "", held.Hold!);
+
+    /// <summary>Why a signature would count for nothing; null if it would count.</summary>
+    public string? ObjectionTo(EffectIntent held, EffectSigned signed)
+    {
+        var now = Decide(held, Charged(held), limits: true);
+        return now.Hold is { } hold && hold.Digest == held.Hold!.Digest ? parts.Signatures.Objection(held, signed, hold.Demands, hold.Expires, hold.Digest)
+            : "what is held is no longer what it was: look at it again";
+    }
+
+    private string VersionOf(EffectIntent intent) => parts.Tool(intent.Run.Tenant, intent.Activity)?.Version ?? "code";
+
+    private GateRecord Signed(EffectIntent intent, Charge charge, string policy, IReadOnlyList<string> rules, Autonomy autonomy, IReadOnlyList<HoldDemand> demands, string why, IReadOnlyList<ApprovalDemand>? asked = null)
+    {
+        var version = VersionOf(intent);
+        if (intent.Hold is { } held && ApprovalStatement.Digest(ApprovalStatement.Of(intent, version, policy, held)) is var digest && digest == held.Digest)
+        {
+            if (intent.At >= held.Expires) return Deny(intent, $"Nobody signed '{held.Title}' before {held.Expires:u}.", policy, rules, autonomy);
+            var escalated = intent.At >= held.EscalatesAt || held.Level > 0;
+            var open = escalated ? Escalated(demands, asked) : demands;
+            if (parts.Signatures.IsMet(intent, open, held.Expires, digest, out var signers, out var objections))
+                return new GateRecord(GateAnswer.Allow, intent.Chain, policy, rules, Word(autonomy), charge, SignedBy: signers);
+            foreach (var worthless in objections) parts.Log.WorthlessSignature(intent.Run, intent.Step, worthless);
+            return Hold(held with { Demands = open, Level = escalated ? 1 : 0, EscalatesAt = escalated ? null : held.EscalatesAt });
+        }
+
+        var within = asked?.Where(demand => demand.Within is not null).Select(demand => demand.EscalateTo is null ? demand.Within!.Value : 2 * demand.Within!.Value).DefaultIfEmpty(Longest).Min() ?? Longest;
+        var escalates = asked?.Where(demand => demand.EscalateTo is not null).Select(demand => demand.Within).Min();
+        // To the millisecond: whatever carries it must give it back the same.
+        var now = new DateTimeOffset(intent.At.UtcTicks / TimeSpan.TicksPerMillisecond * TimeSpan.TicksPerMillisecond, TimeSpan.Zero);
+        var terms = new HoldTerms(intent.Title is { Length: > 0 } title ? ArgumentText.Show(title) : ArgumentText.Title(intent.Activity, intent.Input), "", Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(16)),
+            now + within, demands, now + escalates);
+        return Hold(terms with { Digest = ApprovalStatement.Digest(ApprovalStatement.Of(intent, version, policy, terms)) });
+
+        GateRecord Hold(HoldTerms hold) => new(GateAnswer.Hold, intent.Chain, policy, rules, Word(autonomy), Why: why, Hold: hold);
+    }
+
+    private static IReadOnlyList<HoldDemand> Escalated(IReadOnlyList<HoldDemand> demands, IReadOnlyList<ApprovalDemand>? asked) =>
+        [.. demands.Select((demand, i) => asked is not null && i < asked.Count && asked[i].EscalateTo is { } role ? demand with { Roles = [.. demand.Roles, role] } : demand)];
+
+    private static HoldDemand DemandOf(EffectIntent intent, ApprovalDemand demand) =>
+        new(demand.Roles, demand.Quorum, demand.NotInitiator ? [.. intent.Chain.Select(PrincipalId.Of)] : null, demand.MayBeDelegated);
+
+    // ---- what policies are told ----
+
+    private PolicyRequest RequestOf(EffectIntent intent, ToolFacts? tool, Charge charge)
+    {
+        var resource = new PolicyEntity(new EntityUid("Tool", intent.Activity), PolicyRecord.Of(
+            ("effect", PolicyValue.From(intent.Effect.ToString())), ("kind", PolicyValue.From(tool?.Kind ?? "code")), ("server", PolicyValue.From(tool?.Server ?? "")), ("version", PolicyValue.From(tool?.Version ?? "code"))));
+        var context = new List<KeyValuePair<string, PolicyValue>>
+        {
+            new("args", PolicyValue.Json(intent.Input)),
+            new("amounts", PolicyValue.JsonAmounts(intent.Input)),
+            new("workflow", PolicyValue.From(intent.Workflow)),
+            new("run", PolicyValue.From(intent.Run.Id)),
+            new("step", PolicyValue.From(intent.Step)),
+            new("attempt", PolicyValue.From(intent.Attempt)),
+            new("undo", PolicyValue.From(intent.IsUndo)),
+            new("hops", PolicyValue.From(intent.Chain.Count)),
+            new("spent", PolicyValue.From(new PolicyRecord([.. charge.Units.Select(unit => new KeyValuePair<string, PolicyValue>(unit.Key, PolicyValue.From(intent.Spent.Total(unit.Key))))]))),
+        };
+        if (charge.Target is { } target) context.Add(new("target", PolicyValue.From(target)));
+        if (charge.Units.FirstOrDefault(unit => unit.Key.StartsWith("amount:", StringComparison.Ordinal)) is { Key: { } name } amount)
+        {
+            context.Add(new("amount", PolicyValue.From(amount.Value)));
+            context.Add(new("currency", PolicyValue.From(name["amount:".Length..])));
+        }
+        return new PolicyRequest(Call, Call, resource, new PolicyRecord(context)); // the principal is filled in for each of the chain
+    }
+
+    private PolicyEntity EntityOf(string tenant, string link)
+    {
+        var principal = parts.Identity.Find(tenant, PrincipalId.Of(link))!; // the rights have found it
+        return entities.GetValue(principal, static found => new PolicyEntity(new EntityUid("Principal", found.Id),
+            PolicyRecord.Of(("kind", PolicyValue.From(found.Id[..found.Id.IndexOf('/')])), ("tenant", PolicyValue.From(found.Tenant)), ("roles", PolicyValue.SetOf([.. found.Roles.Select(PolicyValue.From)]))),
+            [.. found.Roles.Select(role => new EntityUid("Role", role)), new EntityUid("Tenant", found.Tenant)]));
+    }
+
+    // ---- the simple answers ----
+
+    private GateRecord? Stopped(EffectIntent intent) =>
+        parts.Switches.Stops(intent.Run.Tenant, [.. intent.Chain.Select(PrincipalId.Of)], intent.Activity) is { } thrown
+            ? new GateRecord(GateAnswer.Wait, intent.Chain, Why: $"The kill switch of the {thrown.Target.ToString().ToLowerInvariant()} '{thrown.Id}' is thrown since {thrown.Since:u}{(thrown.By is null ? "" : $" by {thrown.By}")}: {thrown.Why}", RetryAt: intent.At + SwitchPause)
+            : null;
+
+    // The engine's own activities start and end runs: what that needs is a right, and nothing for policies.
+    private GateRecord OfTheEngine(EffectIntent intent)
+    {
+        var action = intent.Activity switch
+        {
+            "aios.start-run" => "run.start",
+            "aios.cancel-run" => "run.cancel",
+            "aios.terminate-run" => "run.terminate",
+            _ => null,
+        };
+        var objection = action is null ? parts.Rights.Broken(intent.Run.Tenant, intent.Chain) : parts.Rights.Objection(intent.Run.Tenant, intent.Chain, action, "run/*");
+        return objection is null ? new GateRecord(GateAnswer.Allow, intent.Chain) : Deny(intent, objection);
+    }
+
+    private static GateRecord Deny(EffectIntent intent, string why, string? policy = null, IReadOnlyList<string>? rules = null, Autonomy? autonomy = null) =>
+        new(GateAnswer.Deny, intent.Chain, policy, rules is { Count: > 0 } ? rules : null, autonomy is { } given ? Word(given) : null, Why: why);
+
+    private static Charge Charged(EffectIntent intent)
+    {
+        var declared = intent.Charge;
+        foreach (var (unit, amount) in declared?.Units ?? new Dictionary<string, decimal>())
+            if (amount < 0) throw new InvalidOperationException($"{intent.Activity} says that it costs {amount} {unit}: a charge is 0 or more.");
+        return new Charge(new Dictionary<string, decimal>(declared?.Units ?? new Dictionary<string, decimal>(), StringComparer.Ordinal) { [Calls] = 1 }, declared?.Target);
+    }
+
+    private static string Word(Autonomy autonomy) => autonomy switch
+    {
+        Autonomy.Auto => "auto",
+        Autonomy.Approve => "approve",
+        _ => "suggest",
+    };
+}

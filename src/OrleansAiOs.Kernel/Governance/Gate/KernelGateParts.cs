@@ -1,0 +1,45 @@
+using Microsoft.Extensions.Logging;
+using OrleansAiOs.Kernel.Governance.Approvals;
+using OrleansAiOs.Kernel.Governance.KillSwitches;
+using OrleansAiOs.Kernel.Governance.Policies;
+using OrleansAiOs.Kernel.Identity;
+using OrleansAiOs.Kernel.Streams;
+using OrleansAiOs.Workflows;
+using OrleansAiOs.Workflows.Gating;
+
+namespace OrleansAiOs.Kernel.Governance.Gate;
+
+/// <summary>What the gate asks.</summary>
+public sealed record KernelGateParts
+{
+    /// <summary>Makes sure that what the views know is at most half a second old (<see cref="Catalogue.FreshAsync"/>).</summary>
+    public required Func<CancellationToken, ValueTask> Fresh { get; init; }
+
+    public required IdentityView Identity { get; init; }
+
+    public required Rights Rights { get; init; }
+
+    public required KillSwitchView Switches { get; init; }
+
+    public required SignatureCheck Signatures { get; init; }
+
+    /// <summary>The policies in force for a tenant.</summary>
+    public required Func<string, ActivePolicies> Policies { get; init; }
+
+    public required ILogger Log { get; init; }
+
+    /// <summary>A tenant's tool by name; null for activities of deployed code.</summary>
+    public Func<string, string, ToolFacts?> Tool { get; init; } = static (_, _) => null;
+
+    /// <summary>What a run may move at most: what it would hit.</summary>
+    public Func<EffectIntent, Charge, LimitHit?> Limits { get; init; } = static (_, _) => null;
+
+    /// <summary>Sets the charge aside in the budgets; null if they cover it, else the answer.</summary>
+    public Func<EffectIntent, GateRecord, CancellationToken, ValueTask<GateRecord?>> Covers { get; init; } = static (_, _, _) => default;
+
+    public Action<RunKey, RunSpending> Ended { get; init; } = static (_, _) => { };
+}
+
+/// <summary>A limit that an attempt would go beyond.</summary>
+/// <param name="Demand">Who may let it, all the same; null if nobody.</param>
+public sealed record LimitHit(string Why, HoldDemand? Demand);
