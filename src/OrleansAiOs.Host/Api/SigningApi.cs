@@ -62,7 +62,8 @@ internal static class SigningApi
     private static async Task<ChangedView> RevokeAsync(string name, Caller caller, SigningKeys signing, SigningKeyView keys, Catalogue catalogue, HttpContext context)
     {
         await catalogue.FreshAsync(context.RequestAborted);
-        if (keys.Find(caller.Tenant, name)?.Principal != PrincipalId.Of(caller.Decider.Id)) caller.Demand("identity.write", $"identity/{name}");
+        if (keys.Find(caller.Tenant, name) is not { } key) throw new ProblemException(404, "Not found", $"There is no signing key '{name}'.");
+        if (key.Principal != PrincipalId.Of(caller.Decider.Id)) caller.Demand("identity.write", $"identity/{name}");
         var changed = await signing.RevokeAsync(caller.Tenant, name, "revoked by command", caller.By, context.RequestAborted);
         await catalogue.FreshAsync(context.RequestAborted);
         return new ChangedView(changed);

@@ -163,6 +163,10 @@ public sealed partial class StatementTests(AbuseServer server)
             await reader.CloseAsync();
             return Math.Max(rows, reader.RecordsAffected);
         }
+        catch (PostgresException e) when (asTenant is null && e.SqlState == PostgresErrorCodes.UniqueViolation)
+        {
+            return 1; // the row is there, and it was found
+        }
         catch (PostgresException e) when (asTenant is not null && e.SqlState == PostgresErrorCodes.InsufficientPrivilege)
         {
             return 0;

@@ -25,6 +25,9 @@ public sealed class TenancyTests(AbuseServer server)
         /// <summary>Only what is the caller's own.</summary>
         Own,
 
+        /// <summary>It names nothing of anybody's, and is refused for what is in it.</summary>
+        Refusal,
+
         /// <summary>Not for a tenant at all.</summary>
         Forbidden,
     }
@@ -88,6 +91,17 @@ public sealed class TenancyTests(AbuseServer server)
         ["POST /api/v1/tool-servers/{name}/remove"] = (Finds.Nothing, _ => Why),
         ["GET /api/v1/secrets"] = (Finds.Own, _ => null),
         ["DELETE /api/v1/secrets/{name}"] = (Finds.Nothing, _ => null),
+        ["GET /api/v1/signing-keys"] = (Finds.Own, _ => null),
+        ["DELETE /api/v1/signing-keys/{name}"] = (Finds.Nothing, _ => null),
+        ["GET /api/v1/delegations"] = (Finds.Own, _ => null),
+        ["POST /api/v1/delegations"] = (Finds.Nothing, mine => new { to = $"user/{mine.Key}", until = DateTimeOffset.UtcNow.AddDays(1), why = "because" }),
+        ["POST /api/v1/delegations/end"] = (Finds.Own, mine => new { to = $"user/{mine.Key}", why = "because" }),
+        ["GET /api/v1/runs/{id}/holds/{step:int}"] = (Finds.Nothing, _ => null),
+        ["POST /api/v1/runs/{id}/holds/{step:int}"] = (Finds.Nothing, _ => new { granted = true, digest = "d", key = "k", signature = "s", at = DateTimeOffset.UtcNow }),
+        ["GET /api/v1/kill-switches"] = (Finds.Own, _ => null),
+        ["POST /api/v1/kill-switches"] = (Finds.Own, _ => new { target = "tool", id = "t", why = "because" }),
+        ["POST /api/v1/kill-switches/release"] = (Finds.Own, _ => new { target = "tool", id = "t", why = "because" }),
+        ["POST /api/v1/signing-keys"] = (Finds.Refusal, _ => new { publicKey = "AAAA", proof = "AAAA" }),
         // These come last: from here on the neighbour has names of its own that are the same.
         ["POST /api/v1/runs"] = (Finds.Own, mine => new { workflow = "abuse-echo", input = 1, id = mine.Over }),
         ["POST /api/v1/schedules"] = (Finds.Own, mine => Schedule(mine.Schedule)),
@@ -103,7 +117,7 @@ public sealed class TenancyTests(AbuseServer server)
         ["GET /api/{documentName}/openapi.json"] = (Finds.Own, _ => null),
     };
 
-    private static readonly object Secret = new { value = "s3cret", hosts = new[] { "crm.example.com" } };
+    private static readonly object Secret = new { value = "s3cret-s3cret-s3cret", hosts = new[] { "crm.example.com" } };
 
     private static object HttpTool(string name) => new { server = $"s-{name}", name, inputSchema = new { type = "object" }, http = new { method = "GET", url = "https://crm.example.com/x" } };
 
@@ -182,6 +196,9 @@ public sealed class TenancyTests(AbuseServer server)
                     answer.ShouldBeProblem(404);
                     Anonymous(answer.Body, mine with { Run = run }).Should().Be(Anonymous(nobodys.Body, other), $"{endpoint} must not tell a neighbour's id from nobody's");
                     answer.Headers.Keys.Should().BeEquivalentTo(nobodys.Headers.Keys);
+                    break;
+                case Finds.Refusal:
+                    answer.ShouldBeProblem(400);
                     break;
                 case Finds.Own:
                     answer.Status.Should().BeOneOf([200, 201, 204], $"{endpoint}: {answer.Body}");

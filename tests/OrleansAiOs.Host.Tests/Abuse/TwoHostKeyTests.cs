@@ -21,7 +21,7 @@ public sealed class TwoHostKeyTests : IAsyncLifetime
         for (var i = 0; i < 2; i++)
         {
             folders.Add(Directory.CreateTempSubdirectory("aios-two-").FullName);
-            hosts.Add(await AiosServer.StartAsync(new ServeOptions { DataFolder = folders[i], ConnectionString = database.ConnectionString, Urls = "http://127.0.0.1:0", Shared = true, Quiet = true }, default));
+            hosts.Add(await AiosServer.StartAsync(new ServeOptions { DataFolder = folders[i], ConnectionString = database.ConnectionString, Urls = "http://127.0.0.1:0", Shared = true, Quiet = true, Setting = name => name == "KERNEL_SECRET" && folders.Count > 1 ? Path.Combine(folders[0], "kernel.secret") : null }, default));
         }
     }
 
