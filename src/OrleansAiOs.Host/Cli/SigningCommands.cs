@@ -66,7 +66,7 @@ internal static class Signing
     }
 
     // From the statement that is signed, and from nothing else that the host says.
-    private static IEnumerable<string> Shown(HoldDocument held, string digest)
+    public static IEnumerable<string> Shown(HoldDocument held, string digest)
     {
         var statement = held.Statement;
         yield return $"{Text("title")}";

@@ -16,7 +16,7 @@ internal static class DemoCommand
         var yes = new Option<bool>("--yes") { Description = "Ask nothing: decide by rules, which are printed." };
         var invoices = new Option<string?>("--invoices") { Description = "A folder of UBL documents instead of the samples (with subfolders; a purchase-orders.json in it is used).", HelpName = "DIR" };
         var data = new Option<string?>("--data") { Description = "The demo's own data folder. Default: 'demo' in the data folder.", HelpName = "DIR" };
-        return new Command("demo", "Run the invoice pipeline over sample documents and show what happens.").With(yes, invoices, data).Does(async call =>
+        return new Command("demo", "Run the invoice pipeline over sample documents and show what happens.").With(yes, invoices, data, Refunds.RefundsDemoCommand.Create()).Does(async call =>
         {
             // Without somebody at the terminal there is nobody to ask.
             var demo = new Demonstration(call.Terminal, new HostFolder(call.Get(data) ?? Path.Combine(HostFolder.DefaultPath, "demo")), call.Get(data) ?? Path.Combine(HostFolder.DefaultPath, "demo"),

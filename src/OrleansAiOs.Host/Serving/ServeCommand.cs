@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.Reflection;
 using OrleansAiOs.Packs.InvoiceToPay;
+using OrleansAiOs.Packs.Refunds;
 
 namespace OrleansAiOs.Host.Serving;
 
@@ -8,7 +9,7 @@ namespace OrleansAiOs.Host.Serving;
 internal static class ServeCommand
 {
     /// <summary>Packs that are part of this program.</summary>
-    public static IReadOnlyList<Assembly> BuiltIn { get; } = [typeof(InvoicePack).Assembly];
+    public static IReadOnlyList<Assembly> BuiltIn { get; } = [typeof(InvoicePack).Assembly, typeof(RefundsPack).Assembly];
 
     public static Command Create()
     {
