@@ -91,6 +91,11 @@ public sealed class TenancyTests(AbuseServer server)
         ["POST /api/v1/tool-servers/{name}/remove"] = (Finds.Nothing, _ => Why),
         ["GET /api/v1/secrets"] = (Finds.Own, _ => null),
         ["DELETE /api/v1/secrets/{name}"] = (Finds.Nothing, _ => null),
+        ["GET /api/v1/policies"] = (Finds.Own, _ => null),
+        ["GET /api/v1/policies/{name}"] = (Finds.Nothing, _ => null),
+        ["GET /api/v1/policies/{name}/versions/{number:int}"] = (Finds.Nothing, _ => null),
+        ["POST /api/v1/policies/{name}/activate"] = (Finds.Nothing, _ => new { number = 1 }),
+        ["POST /api/v1/policies/{name}/retire"] = (Finds.Nothing, _ => Why),
         ["GET /api/v1/signing-keys"] = (Finds.Own, _ => null),
         ["DELETE /api/v1/signing-keys/{name}"] = (Finds.Nothing, _ => null),
         ["GET /api/v1/delegations"] = (Finds.Own, _ => null),
@@ -101,6 +106,7 @@ public sealed class TenancyTests(AbuseServer server)
         ["GET /api/v1/kill-switches"] = (Finds.Own, _ => null),
         ["POST /api/v1/kill-switches"] = (Finds.Own, _ => new { target = "tool", id = "t", why = "because" }),
         ["POST /api/v1/kill-switches/release"] = (Finds.Own, _ => new { target = "tool", id = "t", why = "because" }),
+        ["POST /api/v1/policies/{name}/versions"] = (Finds.Own, _ => new { text = "@id(\"own\") permit (principal, action, resource);" }),
         ["POST /api/v1/signing-keys"] = (Finds.Refusal, _ => new { publicKey = "AAAA", proof = "AAAA" }),
         // These come last: from here on the neighbour has names of its own that are the same.
         ["POST /api/v1/runs"] = (Finds.Own, mine => new { workflow = "abuse-echo", input = 1, id = mine.Over }),
@@ -153,7 +159,7 @@ public sealed class TenancyTests(AbuseServer server)
         var path = template
             .Replace("/runs/{id}", $"/runs/{run}").Replace("/schedules/{id}", $"/schedules/{schedule}").Replace("/grants/{id}", $"/grants/{grant}").Replace("/tenants/{id}", "/tenants/default")
             .Replace("/signals/{name}", "/signals/go").Replace("/queries/{name}", "/queries/held").Replace("/updates/{name}", "/updates/double").Replace("{kind}/{name}", $"user/{key}").Replace("/keys/{name}", $"/keys/{key}")
-            .Replace("/tools/{id}", $"/tools/s-{tool}%2F{tool}").Replace("/tool-servers/{name}", $"/tool-servers/{tool}").Replace("/secrets/{name}", $"/secrets/{tool}")
+            .Replace("/tools/{id}", $"/tools/s-{tool}%2F{tool}").Replace("/tool-servers/{name}", $"/tool-servers/{tool}").Replace("/secrets/{name}", $"/secrets/{tool}").Replace("/policies/{name}", $"/policies/{tool}").Replace("{number:int}", "1").Replace("/signing-keys/{name}", $"/signing-keys/{key}")
             .Replace("{step:int}", "1").Replace("{documentName}", "v1");
         return path == "/api/v1/export" ? $"{path}?run={run}" : path;
     }
