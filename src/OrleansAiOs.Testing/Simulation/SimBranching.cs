@@ -30,8 +30,13 @@ internal sealed class SimBranching(SimWorld world, SimDisk disk, SimSender sende
     /// <summary>The run is parked because its code had no use for what a reset chose to reuse: it is reset again, and at last given up.</summary>
     public async Task MendAsync()
     {
-        if (mended++ < MendedMax) await ResetAsync();
-        else await sender.SendAsync(run, "give-up", CommandKind.Terminate, host => host.TerminateAsync(run, "it does not fit", "olga", "give-up"));
+        if (mended++ < MendedMax)
+        {
+            await ResetAsync();
+            return;
+        }
+        var key = $"give-up-{run.Id}-{mended}"; // a receipt of an end that a reset has left still answers
+        await sender.SendAsync(run, key, CommandKind.Terminate, host => host.TerminateAsync(run, "it does not fit", "olga", key));
     }
 
     // Nobody knows what lies beyond a cut before he is told; by the time he has chosen there may be more.
