@@ -42,7 +42,7 @@ public sealed class Keys(EventStreams streams, DbDataSource source, TimeProvider
             return null;
         }
         known[name] = (found.Holder, found.Expires, asked);
-        return found.Holder;
+        return found.Expires <= time.GetUtcNow() ? null : found.Holder;
     }
 
     /// <summary>Makes a key of a principal that is there.</summary>

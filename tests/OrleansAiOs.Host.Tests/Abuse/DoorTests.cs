@@ -13,7 +13,7 @@ public sealed class DoorTests(AbuseServer server)
 
     private List<(string Method, string Path)> Endpoints() => [.. server.Server.Services.GetRequiredService<EndpointDataSource>().Endpoints.OfType<RouteEndpoint>()
         .SelectMany(e => (e.Metadata.GetMetadata<HttpMethodMetadata>()?.HttpMethods ?? ["GET"]).Select(method => (method, Path: "/" + e.RoutePattern.RawText!.TrimStart('/')
-            .Replace("{id}", "some-run").Replace("{name}", "go").Replace("{kind}", "user").Replace("{step:int}", "1").Replace("{documentName}", "v1"))))];
+            .Replace("{id}", "some-run").Replace("{name}", "go").Replace("{kind}", "user").Replace("{step:int}", "1").Replace("{number:int}", "1").Replace("{documentName}", "v1"))))];
 
     [Fact]
     public async Task No_endpoint_answers_without_a_valid_key()

@@ -38,7 +38,7 @@ public sealed class RoleTests(AbuseServer server)
             foreach (var method in endpoint.Metadata.GetMetadata<HttpMethodMetadata>()?.HttpMethods ?? ["GET"])
             {
                 if (may && endpoint.RoutePattern.RawText == "/api/v1/events") continue; // it would be followed for ever
-                var path = "/" + endpoint.RoutePattern.RawText!.TrimStart('/').Replace("{id}", "no-such").Replace("{name}", "no-such").Replace("{kind}", "user").Replace("{step:int}", "1").Replace("{documentName}", "v1");
+                var path = "/" + endpoint.RoutePattern.RawText!.TrimStart('/').Replace("{id}", "no-such").Replace("{name}", "no-such").Replace("{kind}", "user").Replace("{step:int}", "1").Replace("{number:int}", "1").Replace("{documentName}", "v1");
                 var answer = await server.Send(new HttpMethod(method), path, method is "GET" or "DELETE" ? null : path.EndsWith("payloads", StringComparison.Ordinal)
                     ? new ByteArrayContent([1]) { Headers = { ContentType = new("application/octet-stream") } } : new StringContent("{\"no\":\"such\"}", Encoding.UTF8, "application/json"), key);
                 if (may) answer.Status.Should().NotBe(403, $"{role} and {method} {path} ({needed.Action}): {answer.Body}");

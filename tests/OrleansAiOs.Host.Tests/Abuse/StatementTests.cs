@@ -143,7 +143,7 @@ public sealed partial class StatementTests(AbuseServer server)
             await using var become = new NpgsqlCommand($"select set_config('role', 'aios_tenant', true), set_config('aios.tenant', '{asTenant}', true)", connection);
             await become.ExecuteNonQueryAsync();
         }
-        var given = types.Select((type, i) => arguments[i] != "" ? $"'{arguments[i]}'::{type}" : type switch
+        var given = types.Select((type, i) => arguments[i] != "" && (type != "uuid" || Guid.TryParse(arguments[i], out _)) ? $"'{arguments[i]}'::{type}" : type switch
         {
             _ when type.EndsWith("[]", StringComparison.Ordinal) => $"'{{}}'::{type}",
             "jsonb" => "'1'::jsonb",

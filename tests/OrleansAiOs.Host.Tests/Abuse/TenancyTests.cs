@@ -84,7 +84,7 @@ public sealed class TenancyTests(AbuseServer server)
         ["POST /api/v1/grants"] = (Finds.Nothing, mine => new { to = $"user/{mine.Key}", actions = new[] { "run.read" }, resource = "run/*" }),
         ["GET /api/v1/tools"] = (Finds.Own, _ => null),
         ["GET /api/v1/tools/{id}"] = (Finds.Nothing, _ => null),
-        ["POST /api/v1/tools/{id}/approve"] = (Finds.Nothing, _ => new { pin = "5f", effect = "keyed", why = "because" }),
+        ["POST /api/v1/tools/{id}/approve"] = (Finds.Nothing, _ => new { pin = "5f5f5f5f5f5f5f5f", effect = "keyed", why = "because" }),
         ["POST /api/v1/tools/{id}/quarantine"] = (Finds.Nothing, _ => Why),
         ["GET /api/v1/tool-servers"] = (Finds.Own, _ => null),
         ["POST /api/v1/tool-servers/{name}/look"] = (Finds.Nothing, _ => new { }),
@@ -147,6 +147,7 @@ public sealed class TenancyTests(AbuseServer server)
         (await server.Post("/api/v1/tools/http", HttpTool($"tool-{mark}"))).Status.Should().Be(200);
         (await server.Post("/api/v1/tool-servers", Server($"tool-{mark}"))).Status.Should().Be(200);
         (await server.Send(HttpMethod.Put, $"/api/v1/secrets/tool-{mark}", new StringContent(JsonSerializer.Serialize(Secret), Encoding.UTF8, "application/json"))).Status.Should().Be(204);
+        (await server.Post($"/api/v1/policies/tool-{mark}/versions", new { text = "@id(\"mine\") permit (principal, action, resource);" })).Status.Should().Be(201);
         var grant = (await server.Post("/api/v1/grants", new { to = $"user/key-{mark}", actions = new[] { "run.read" }, resource = "run/*" })).Json.GetProperty("id").GetString()!;
         return new Mine($"run-{mark}", $"approval-{mark}", $"over-{mark}", $"schedule-{mark}", grant, $"key-{mark}", businessKey, $"tool-{mark}");
     }

@@ -92,9 +92,10 @@ public sealed class KernelTenancyTests(KernelDatabase database) : IClassFixture<
         {
             return answer is null ? "null" : JsonSerializer.Serialize(answer, answer.GetType());
         }
-        catch (Exception e) when (e is NotSupportedException or JsonException or InvalidOperationException)
+        catch (Exception e)
         {
-            return answer!.ToString()!;
+            // A property that makes words of an example's stand-ins: something is there all the same.
+            return $"{answer!.GetType()} {e.GetType()}";
         }
     }
 }
