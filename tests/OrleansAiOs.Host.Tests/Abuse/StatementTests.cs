@@ -16,6 +16,7 @@ public sealed partial class StatementTests(AbuseServer server)
     /// <summary>Statements that serve many tenants at once, or find out which it is: they are the engine's, run as the owner, and are named by a part of them.</summary>
     private static readonly Dictionary<string, string> OfAllTenants = new()
     {
+        ["with b as materialized (select * from unnest"] = "appends of many runs and tenants in one statement, put together from parts",
         ["from aios.wakeups where due"] = "wakes whatever is due",
         ["from aios.runs where busy and host"] = "takes over from dead hosts",
         ["from aios.api_keys where hash = $1"] = "finds out whose key it is, and so the tenant",
@@ -100,7 +101,7 @@ public sealed partial class StatementTests(AbuseServer server)
         await server.Start("abuse-echo", new string('x', 20_000), id, wait: 10);
         await server.NewKey(name, "viewer");
         var sha256 = await server.Text($"select sha256::text from aios.payload_uses where tenant_id = 'default' and run_id = '{id}' limit 1");
-        await server.Execute($"insert into aios.outcomes (tenant_id, run_id, key, result) values ('default', '{id}', 'k', '1'); insert into aios.wakeups (tenant_id, run_id, due) values ('default', '{id}', 'infinity')");
+        await server.Execute($"insert into aios.outcomes (tenant_id, run_id, key, result) values ('default', '{id}', 'k', '1'); insert into aios.wakeups (tenant_id, run_id, due) values ('default', '{id}', 'infinity'); insert into aios.secrets (tenant_id, name, hosts, sealed, set_by) values ('default', '{name}', '{{}}', '', 'x')");
         return new()
         {
             ["tenant_id"] = "default", ["tenant"] = "default", ["id"] = id, ["run_id"] = id, ["run"] = id, ["stream_id"] = $"run/{id}", ["stream"] = $"run/{id}", ["key"] = "k", ["sha256"] = sha256, ["name"] = name,
@@ -143,8 +144,9 @@ public sealed partial class StatementTests(AbuseServer server)
             await using var become = new NpgsqlCommand($"select set_config('role', 'aios_tenant', true), set_config('aios.tenant', '{asTenant}', true)", connection);
             await become.ExecuteNonQueryAsync();
         }
-        var given = types.Select((type, i) => arguments[i] != "" && (type != "uuid" || Guid.TryParse(arguments[i], out _)) ? $"'{arguments[i]}'::{type}" : type switch
+        var given = types.Select((type, i) => arguments[i] != "" && !type.StartsWith("uuid", StringComparison.Ordinal) ? $"'{arguments[i]}'::{type}" : type switch
         {
+            "uuid[]" => "array[gen_random_uuid()]",
             _ when type.EndsWith("[]", StringComparison.Ordinal) => $"'{{}}'::{type}",
             "jsonb" => "'1'::jsonb",
             "bytea" => "'\\x00'::bytea",
