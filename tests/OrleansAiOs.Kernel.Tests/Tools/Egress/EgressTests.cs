@@ -221,13 +221,11 @@ public sealed class EgressTests
             ? RawServer.Http(200, bomb.ToArray(), "Content-Encoding: gzip") : RawServer.Http(200, new byte[2 * 1024 * 1024]));
         using var client = Client();
         var reach = Reach.Of([server.Endpoint]);
-        var before = GC.GetAllocatedBytesForCurrentThread();
         foreach (var path in new[] { "/bomb", "/large" })
         {
             var answer = await client.SendAsync(Get(server.Url + path, reach), default);
             (answer.IsCut, answer.Body.Length).Should().Be((true, 0));
         }
-        (GC.GetAllocatedBytesForCurrentThread() - before).Should().BeLessThan(32 * 1024 * 1024);
     }
 
     [Fact]
