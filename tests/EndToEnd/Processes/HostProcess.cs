@@ -19,6 +19,13 @@ internal sealed class HostProcess : IAsyncDisposable
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
     private static readonly string Program = Path.Combine(AppContext.BaseDirectory, "aios.dll");
 
+    private static readonly Lazy<string> Secret = new(() =>
+    {
+        var file = Path.Combine(AppContext.BaseDirectory, "kernel.secret");
+        File.WriteAllText(file, Convert.ToBase64String(new byte[32]));
+        return file;
+    });
+
     private readonly Process process;
     private readonly StringBuilder said = new();
     private readonly TaskCompletionSource<Uri> announced = new(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -31,6 +38,8 @@ internal sealed class HostProcess : IAsyncDisposable
             RedirectStandardError = true,
         };
         if (setup.Shared) start.ArgumentList.Add("--share");
+        // Hosts that come to one database, from whatever folder, share its secret.
+        start.Environment["AIOS_KERNEL_SECRET"] = Secret.Value;
         foreach (var (name, value) in setup.Environment) start.Environment[name] = value;
         process = new Process { StartInfo = start };
         process.OutputDataReceived += (_, line) => Hear(line.Data);
