@@ -98,15 +98,15 @@ public sealed partial record RefundRequest(string Order, string Customer, decima
         return [];
     }
 
-    [GeneratedRegex(@"\A[A-Za-z0-9-]{1,40}\z")]
+    [GeneratedRegex(@"\A[A-Za-z0-9-]{1,40}\z", RegexOptions.NonBacktracking)]
     private static partial Regex OrderForm();
 
-    [GeneratedRegex(@"\A[A-Z]{3}\z")]
+    [GeneratedRegex(@"\A[A-Z]{3}\z", RegexOptions.NonBacktracking)]
     private static partial Regex CurrencyForm();
 
-    [GeneratedRegex(@"\A[0-9]{1,6}(\.[0-9]{1,2})?\z")]
+    [GeneratedRegex(@"\A[0-9]{1,6}(\.[0-9]{1,2})?\z", RegexOptions.NonBacktracking)]
     private static partial Regex AmountForm();
 
-    [GeneratedRegex(@"\A[0-9a-f]{64}\z")]
+    [GeneratedRegex(@"\A[0-9a-f]{64}\z", RegexOptions.NonBacktracking)]
     private static partial Regex DigestForm();
 }
