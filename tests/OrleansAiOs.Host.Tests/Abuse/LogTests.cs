@@ -41,8 +41,14 @@ public sealed class LogTests(AbuseServer server)
                 DataFolder = own.Folder, ConnectionString = own.Database.ConnectionString, Urls = "http://127.0.0.1:0", Packs = [typeof(AbuseServer).Assembly],
             }, default);
             await host.Engine.StartRunAsync(new Workflows.StartRun("abuse-throws", Workflows.History.JsonText.From(Evil), "evil"), Evil);
-            while ((await host.Engine.Store.FindAsync(new("default", "evil"), default))!.Status is not Workflows.RunStatus.Parked)
+            while ((await host.Engine.Store.FindAsync(new("default", "evil"), default))!.Status is not Workflows.RunStatus.Parked || !Logged())
             {
+            }
+
+            // It is logged behind the append that a reader may see first. The lock is the synchronised writer's own.
+            bool Logged()
+            {
+                lock (output) return written.ToString().Contains("evil", StringComparison.Ordinal);
             }
         }
         finally
