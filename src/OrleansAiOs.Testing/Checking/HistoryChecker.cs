@@ -223,7 +223,7 @@ public sealed class HistoryChecker(CheckerOptions options)
         foreach (var (number, step) in grammar.Steps.Select(step => (step.Key, step.Value)).Concat(grammar.Dead))
         {
             // What the engine does to itself has no receiver outside.
-            if (step.Opened is not StepScheduled { Effect: not Effect.Pure } scheduled || step.IsCopied || scheduled.Activity.StartsWith("aios.", StringComparison.Ordinal)) continue;
+            if (step.Opened is not StepScheduled { Effect: not Effect.Pure } scheduled || step.IsCopied || scheduled.Activity.StartsWith(Activity.EnginesOwn, StringComparison.Ordinal)) continue;
             var sum = 0;
             for (var epoch = step.FirstEpoch; epoch <= step.Epoch; epoch++)
             {

@@ -15,6 +15,9 @@ namespace OrleansAiOs.Workflows;
 /// </code></example>
 public abstract class Activity
 {
+    /// <summary>Names of the engine's own activities begin so.</summary>
+    public const string EnginesOwn = "aios.";
+
     private protected Activity(string name, Effect effect, ActivityOptions? options)
     {
         ArgumentException.ThrowIfNullOrWhiteSpace(name);
@@ -62,14 +65,18 @@ public abstract class Activity
     internal virtual Task<Reconciled<JsonText>> ReconcileAsync(IServiceProvider services, JsonText input, ActivityContext context) =>
         throw new InvalidOperationException($"Activity '{Name}' has no reconcile hook.");
 
+    // The engine's own are looked at by nobody's policies: a tool that took such a name would not be either.
+    private static string Free(string name) => name is null || !name.StartsWith(EnginesOwn, StringComparison.Ordinal) ? name!
+        : throw new ArgumentException($"'{name}': names that begin with '{EnginesOwn}' are the engine's own. Choose another.", nameof(name));
+
     /// <summary>An activity that changes nothing outside.</summary>
     public static Activity<TIn, TOut> Pure<TIn, TOut>(string name, Func<TIn, ActivityContext, Task<TOut>> run, ActivityOptions? options = null) =>
-        new(name, Effect.Pure, (_, input, context, _) => run(input, context), options);
+        new(Free(name), Effect.Pure, (_, input, context, _) => run(input, context), options);
 
     /// <summary>An activity that changes nothing outside, with a service from dependency injection.</summary>
     public static Activity<TIn, TOut> Pure<TService, TIn, TOut>(string name, Func<TService, TIn, ActivityContext, Task<TOut>> run, ActivityOptions? options = null)
         where TService : notnull =>
-        new(name, Effect.Pure, (services, input, context, _) => run(services.GetRequiredService<TService>(), input, context), options, service: typeof(TService));
+        new(Free(name), Effect.Pure, (services, input, context, _) => run(services.GetRequiredService<TService>(), input, context), options, service: typeof(TService));
 
     /// <summary>
     /// An activity of which the code knows the name alone: its effect class and its limits are those that the host's <see cref="IActivityDirectory"/>
@@ -77,26 +84,26 @@ public abstract class Activity
     /// </summary>
     public static Activity<TIn, TOut> Named<TService, TIn, TOut>(string name, Func<TService, TIn, ActivityContext, Task<TOut>> run, ActivityOptions? options = null)
         where TService : notnull =>
-        new(name, Effect.AtMostOnce, (services, input, context, _) => run(services.GetRequiredService<TService>(), input, context), options, service: typeof(TService), isNamed: true);
+        new(Free(name), Effect.AtMostOnce, (services, input, context, _) => run(services.GetRequiredService<TService>(), input, context), options, service: typeof(TService), isNamed: true);
 
     /// <summary>An activity of which two runs are the same as one.</summary>
     public static Activity<TIn, TOut> Idempotent<TService, TIn, TOut>(string name, Func<TService, TIn, ActivityContext, Task<TOut>> run, ActivityOptions? options = null)
         where TService : notnull =>
-        new(name, Effect.Idempotent, (services, input, context, _) => run(services.GetRequiredService<TService>(), input, context), options, service: typeof(TService));
+        new(Free(name), Effect.Idempotent, (services, input, context, _) => run(services.GetRequiredService<TService>(), input, context), options, service: typeof(TService));
 
     /// <summary>An activity whose receiver deduplicates by the key it is handed.</summary>
     public static Activity<TIn, TOut> Keyed<TService, TIn, TOut>(string name, Func<TService, TIn, IdempotencyKey, ActivityContext, Task<TOut>> run,
         ActivityOptions? options = null) where TService : notnull =>
-        new(name, Effect.Keyed, (services, input, context, _) => run(services.GetRequiredService<TService>(), input, context.Key, context), options, service: typeof(TService));
+        new(Free(name), Effect.Keyed, (services, input, context, _) => run(services.GetRequiredService<TService>(), input, context.Key, context), options, service: typeof(TService));
 
     /// <summary>An activity that writes to the engine's database in the transaction that also records its outcome.</summary>
     public static Activity<TIn, TOut> Transactional<TService, TIn, TOut>(string name, Func<TService, TIn, DbTransaction, ActivityContext, Task<TOut>> run,
         ActivityOptions? options = null) where TService : notnull =>
-        new(name, Effect.Transactional, (services, input, context, transaction) => run(services.GetRequiredService<TService>(), input, transaction!, context), options, service: typeof(TService));
+        new(Free(name), Effect.Transactional, (services, input, context, transaction) => run(services.GetRequiredService<TService>(), input, transaction!, context), options, service: typeof(TService));
 
     /// <summary>An activity that writes to the engine's database, without a service.</summary>
     public static Activity<TIn, TOut> Transactional<TIn, TOut>(string name, Func<TIn, DbTransaction, ActivityContext, Task<TOut>> run, ActivityOptions? options = null) =>
-        new(name, Effect.Transactional, (_, input, context, transaction) => run(input, transaction!, context), options);
+        new(Free(name), Effect.Transactional, (_, input, context, transaction) => run(input, transaction!, context), options);
 
     /// <summary>
     /// An activity whose receiver does not recognise repeats. <paramref name="reconcile"/> is asked after an attempt whose outcome
@@ -105,7 +112,7 @@ public abstract class Activity
     public static Activity<TIn, TOut> AtMostOnce<TService, TIn, TOut>(string name, Func<TService, TIn, IdempotencyKey, ActivityContext, Task<TOut>> run,
         Func<TService, TIn, IdempotencyKey, ActivityContext, Task<Reconciled<TOut>>>? reconcile = null, ActivityOptions? options = null)
         where TService : notnull =>
-        new(name, Effect.AtMostOnce, (services, input, context, _) => run(services.GetRequiredService<TService>(), input, context.Key, context), options,
+        new(Free(name), Effect.AtMostOnce, (services, input, context, _) => run(services.GetRequiredService<TService>(), input, context.Key, context), options,
             reconcile is null ? null : (services, input, context) => reconcile(services.GetRequiredService<TService>(), input, context.Key, context), typeof(TService));
 }
 

@@ -57,7 +57,7 @@ public sealed class WorkflowRegistry
     internal WorkflowRegistry Add(Type type)
     {
         var added = TypeOf(type);
-        if (added.Name.StartsWith("aios.", StringComparison.Ordinal)) throw new InvalidOperationException($"'{added.Name}': names that begin with 'aios.' are the engine's own. Choose another.");
+        if (added.Name.StartsWith(Activity.EnginesOwn, StringComparison.Ordinal)) throw new InvalidOperationException($"'{added.Name}': names that begin with '{Activity.EnginesOwn}' are the engine's own. Choose another.");
         if (added.Version is "" or { Length: > 100 } || added.Version?.Any(char.IsControl) is true)
             throw new InvalidOperationException($"{type.Name}: a version has 1 to 100 characters, none of them a control character; leave it out for none.");
         // OrderBy keeps the order of registration where the order of versions says nothing.

@@ -49,6 +49,19 @@ public sealed class AuthoringTests
     private static WorkflowRegistry Registry => new WorkflowRegistry().Add<FiveSteps>().Add<FanOut>().Add<Waits>().Add<Approve>();
 
     [Fact]
+    public void An_activity_cannot_take_a_name_of_the_engines_own_which_no_policy_judges()
+    {
+        Func<Activity>[] taken =
+        [
+            () => Activity.Pure<int, int>("aios.pay", (x, _) => Task.FromResult(x)), () => Activity.Pure<string, int, int>("aios.pay", (_, x, _) => Task.FromResult(x)),
+            () => Activity.Named<string, int, int>("aios.pay", (_, x, _) => Task.FromResult(x)), () => Activity.Idempotent<string, int, int>("aios.pay", (_, x, _) => Task.FromResult(x)),
+            () => Activity.Keyed<string, int, int>("aios.pay", (_, x, _, _) => Task.FromResult(x)), () => Activity.Transactional<string, int, int>("aios.pay", (_, x, _, _) => Task.FromResult(x)),
+            () => Activity.Transactional<int, int>("aios.pay", (x, _, _) => Task.FromResult(x)), () => Activity.AtMostOnce<string, int, int>("aios.start-run", (_, x, _, _) => Task.FromResult(x)),
+        ];
+        foreach (var make in taken) make.Should().Throw<ArgumentException>().WithMessage("*engine's own*");
+    }
+
+    [Fact]
     public async Task Five_sequential_steps_cost_six_appends()
     {
         await using var test = await new WorkflowTestHost(Registry).StartAsync();

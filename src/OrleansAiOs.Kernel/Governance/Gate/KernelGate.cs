@@ -26,8 +26,6 @@ namespace OrleansAiOs.Kernel.Governance.Gate;
 /// </summary>
 public sealed class KernelGate : IEffectGate
 {
-    /// <summary>Activities of the engine itself begin so; nobody else's may.</summary>
-    private const string EnginesOwn = "aios.";
     private const string Calls = "calls";
     private static readonly TimeSpan SwitchPause = TimeSpan.FromMinutes(1);
     private static readonly TimeSpan Longest = TimeSpan.FromDays(366);
@@ -58,7 +56,7 @@ public sealed class KernelGate : IEffectGate
     {
         var tenant = intent.Run.Tenant;
         if (Stopped(intent) is { } stopped) return stopped;
-        if (intent.Activity.StartsWith(EnginesOwn, StringComparison.Ordinal)) return OfTheEngine(intent);
+        if (intent.Activity.StartsWith(Activity.EnginesOwn, StringComparison.Ordinal)) return OfTheEngine(intent);
         if (parts.Rights.Objection(tenant, intent.Chain, Rights.CallTool, $"tool/{intent.Activity}") is { } objection)
             // What was done is undone also for somebody who may do nothing any more: under a signature.
             return intent.IsUndo ? Signed(intent, charge, "", [], Autonomy.Approve, [ForTheAbsent], $"It undoes an earlier step, and {objection}") : Deny(intent, objection);
