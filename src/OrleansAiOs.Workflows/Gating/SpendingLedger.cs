@@ -10,6 +10,7 @@ internal sealed class SpendingLedger
     public const string Calls = "calls";
 
     private readonly Dictionary<string, (Dictionary<string, decimal> Units, HashSet<string> Targets)> tools = new(StringComparer.Ordinal);
+    private RunSpending? view;
 
     public SpendingLedger()
     {
@@ -20,7 +21,8 @@ internal sealed class SpendingLedger
         foreach (var (tool, of) in spent.Tools) tools[tool] = (of.Units.ToDictionary(StringComparer.Ordinal), [.. of.Targets]);
     }
 
-    public RunSpending View() => new(tools.ToDictionary(tool => tool.Key, tool => new ToolSpending(tool.Value.Units.ToDictionary(StringComparer.Ordinal), [.. tool.Value.Targets.Order(StringComparer.Ordinal)]), StringComparer.Ordinal));
+    /// <summary>As it stands; made once for all who ask before it changes.</summary>
+    public RunSpending View() => view ??= new(tools.ToDictionary(tool => tool.Key, tool => new ToolSpending(tool.Value.Units.ToDictionary(StringComparer.Ordinal), [.. tool.Value.Targets.Order(StringComparer.Ordinal)]), StringComparer.Ordinal));
 
     /// <param name="reserved">The charge of an attempt of the same effect that may have been made; its place is taken.</param>
     public void Reserve(string tool, Charge charge, Charge? reserved)
@@ -50,8 +52,10 @@ internal sealed class SpendingLedger
             if (calls || unit != Calls) units[unit] = units.GetValueOrDefault(unit) + sign * amount;
     }
 
+    // Only who changes something asks.
     private (Dictionary<string, decimal> Units, HashSet<string> Targets) Of(string tool)
     {
+        view = null;
         if (!tools.TryGetValue(tool, out var of)) tools.Add(tool, of = (new Dictionary<string, decimal>(StringComparer.Ordinal), new HashSet<string>(StringComparer.Ordinal)));
         return of;
     }
