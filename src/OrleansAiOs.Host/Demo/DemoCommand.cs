@@ -67,7 +67,7 @@ internal sealed class Demonstration(Terminal terminal, HostFolder host, string f
             Report(runs);
             terminal.Line("");
             await ReportBooksAsync(sandbox, cancellation);
-            await GoodbyeAsync(server, cancellation);
+            await DemoEnd.SayAsync(terminal, server, folder, documents[0].Run, decidesByRules, cancellation);
         }
         return ExitCode.Done;
     }
@@ -227,18 +227,5 @@ internal sealed class Demonstration(Terminal terminal, HostFolder host, string f
 
         static int Sum(List<JsonElement> rows, string member) => rows.Sum(row => row.GetProperty(member).GetInt32());
         static int Max(List<JsonElement> rows, string member) => rows.Count == 0 ? 0 : rows.Max(row => row.GetProperty(member).GetInt32());
-    }
-
-    private async Task GoodbyeAsync(AiosServer server, CancellationToken cancellation)
-    {
-        var show = $"./aios show {documents[0].Run}";
-        if (decidesByRules)
-        {
-            terminal.Line($"One run's history:  ./aios serve --data {folder} --quiet &  {show} --data {folder}");
-            return;
-        }
-        terminal.Line($"One run's history, in another terminal:  {show} --url {server.Address.AbsoluteUri.TrimEnd('/')} --data {folder}");
-        Console.Error.Write("The host goes on serving. Enter ends the demo. ");
-        await Task.Run(Console.ReadLine, cancellation);
     }
 }

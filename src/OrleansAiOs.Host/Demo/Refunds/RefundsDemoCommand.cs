@@ -70,7 +70,7 @@ internal sealed class RefundsDemonstration(Terminal terminal, string folder, boo
             var runs = await SettleAsync(cancellation);
             Report(runs);
             await ReportBooksAsync(sandbox, cancellation);
-            await GoodbyeAsync(server, cancellation);
+            await DemoEnd.SayAsync(terminal, server, folder, samples[0].Id, decidesByRules, cancellation);
         }
         return ExitCode.Done;
     }
@@ -241,18 +241,5 @@ internal sealed class RefundsDemonstration(Terminal terminal, string folder, boo
             [row.GetProperty("order").GetString(), row.GetProperty("refunds").GetRawText(), $"{row.GetProperty("refunded").GetString()} {row.GetProperty("currency").GetString()}", row.GetProperty("reversals").GetRawText(), row.GetProperty("reversed").GetString()]));
         var keys = refunds.GetProperty("keys").EnumerateArray().ToList();
         terminal.Line($"Under one key never more than {(keys.Count == 0 ? 0 : keys.Max(key => key.GetProperty("refunds").GetInt32()))} refund and {(keys.Count == 0 ? 0 : keys.Max(key => key.GetProperty("reversals").GetInt32()))} reversal.");
-    }
-
-    private async Task GoodbyeAsync(AiosServer server, CancellationToken cancellation)
-    {
-        var show = $"./aios show {samples[0].Id}";
-        if (decidesByRules)
-        {
-            terminal.Line($"One run's history:  ./aios serve --data {folder} --quiet &  {show} --data {folder}");
-            return;
-        }
-        terminal.Line($"One run's history, in another terminal:  {show} --url {server.Address.AbsoluteUri.TrimEnd('/')} --data {folder}");
-        Console.Error.Write("The host goes on serving. Enter ends the demo. ");
-        await Task.Run(Console.ReadLine, cancellation);
     }
 }
