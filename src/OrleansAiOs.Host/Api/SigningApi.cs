@@ -4,7 +4,6 @@ using OrleansAiOs.Kernel.Governance.Approvals;
 using OrleansAiOs.Kernel.Governance.Gate;
 using OrleansAiOs.Kernel.Identity;
 using OrleansAiOs.Kernel.Streams;
-using OrleansAiOs.Workflows;
 using OrleansAiOs.Workflows.Gating;
 using OrleansAiOs.Workflows.History;
 using OrleansAiOs.Workflows.Hosting;
@@ -100,9 +99,9 @@ internal static class SigningApi
         return new ChangedView(changed);
     }
 
-    private static async Task<HoldView> HoldAsync(string id, int step, WorkflowHost host, Caller caller, KernelGate gate)
+    private static async Task<HoldView> HoldAsync(string id, int step, WorkflowHost host, Caller caller, KernelGate gate, HttpContext context)
     {
-        var intent = await FindAsync(host, caller.Run(id), step);
+        var intent = await host.HeldAsync(caller.Run(id), step, context.RequestAborted) ?? throw new ProblemException(404, "Not found", $"Nothing is held for a signature at step {step} of run '{id}'.");
         var statement = gate.StatementOf(intent);
         return new HoldView(id, step, intent.Hold!.Title, ArgumentText.Lines(intent.Input), statement.ToElement(), ApprovalStatement.Digest(statement), intent.Hold.Who, intent.Hold.Expires, intent.Hold.EscalatesAt,
             [.. intent.Signatures.Select(signed => signed.By.Id)]);
@@ -116,15 +115,10 @@ internal static class SigningApi
         var (run, by) = (caller.Run(id), caller.Decider);
         var signature = new DecisionSignature(request.Digest, request.Key, request.Signature, request.At, request.For is null ? null : PrincipalId.Of(request.For));
         // Told to whoever sends it; what it is worth is asked again where it is used.
-        if (await TryFindAsync(host, run, step) is { } intent && gate.ObjectionTo(intent, new EffectSigned(step, request.Granted, by, signature, request.Comment)) is { } objection)
+        if (await host.HeldAsync(run, step, context.RequestAborted) is { } intent && gate.ObjectionTo(intent, new EffectSigned(step, request.Granted, by, signature, request.Comment)) is { } objection)
             throw new ProblemException(403, "Signature not taken", $"The signature of {by.Id} on '{intent.Hold!.Title}' counts for nothing: {objection}.");
         return new VersionView(await host.SignAsync(run, step, request.Granted, by, signature, request.Comment, key));
     }
-
-    private static async Task<EffectIntent> FindAsync(WorkflowHost host, RunKey run, int step) =>
-        await TryFindAsync(host, run, step) ?? throw new ProblemException(404, "Not found", $"Nothing is held for a signature at step {step} of run '{run.Id}'.");
-
-    private static Task<EffectIntent?> TryFindAsync(WorkflowHost host, RunKey run, int step) => host.HeldAsync(run, step);
 
     private static SigningKeyEntry Entry(RegisteredKey key) => new(key.Id, key.Principal, key.PublicKey, key.Person, key.Since, key.RevokedAt);
 }

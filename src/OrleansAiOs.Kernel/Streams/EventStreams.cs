@@ -97,18 +97,19 @@ public sealed class EventStreams(DbDataSource source, StreamSeal? seal = null)
     /// <param name="by">The principal who does it; null for the engine itself.</param>
     /// <param name="alongside">Writes what commits together with the events.</param>
     /// <param name="cancellation">Gives up before anything is sent.</param>
-    public async Task DecideAsync(string tenant, string stream, Func<IReadOnlyList<RecordedEvent>, IReadOnlyList<KernelEvent>> decide, string? by, Func<DbTransaction, Task>? alongside = null,
+    /// <returns>Whether anything was appended.</returns>
+    public async Task<bool> DecideAsync(string tenant, string stream, Func<IReadOnlyList<RecordedEvent>, IReadOnlyList<KernelEvent>> decide, string? by, Func<DbTransaction, Task>? alongside = null,
         CancellationToken cancellation = default)
     {
         while (true)
         {
             var history = await ReadAsync(tenant, stream, cancellation);
             var events = decide(history);
-            if (events.Count == 0) return;
+            if (events.Count == 0) return false;
             try
             {
                 await AppendAsync(tenant, stream, history.Count, events, by, cancellation, alongside);
-                return;
+                return true;
             }
             catch (StreamConflictException)
             {

@@ -41,29 +41,13 @@ public sealed class Delegations(EventStreams streams, TimeProvider time)
         var now = time.GetUtcNow();
         if (from == to) throw new ArgumentException($"{from} signs for itself anyway.", nameof(to));
         if (until <= now || until > now + Longest) throw new ArgumentException($"A right to sign is handed on for at most {Longest.TotalDays:0} days; until {until:u} is {(until <= now ? "over" : "longer")}.", nameof(until));
-        await AppendAsync(tenant, from, _ => new ApprovalDelegated(from, to, until, why), by, cancellation);
+        await streams.DecideAsync(tenant, StreamOf(from), _ => [new ApprovalDelegated(from, to, until, why)], by, cancellation: cancellation);
     }
 
     /// <returns>False if it was not handed on.</returns>
     public Task<bool> EndAsync(string tenant, string from, string to, string why, string by, CancellationToken cancellation = default) =>
-        AppendAsync(tenant, from, history => history.LastOrDefault(e => e.Event is ApprovalDelegated given && given.To == to || e.Event is ApprovalDelegationEnded ended && ended.To == to)?.Event is ApprovalDelegated
-            ? new ApprovalDelegationEnded(from, to, why) : null, by, cancellation);
+        streams.DecideAsync(tenant, StreamOf(from), history => history.LastOrDefault(e => e.Event is ApprovalDelegated given && given.To == to || e.Event is ApprovalDelegationEnded ended && ended.To == to)?.Event is ApprovalDelegated
+            ? [new ApprovalDelegationEnded(from, to, why)] : [], by, cancellation: cancellation);
 
-    private async Task<bool> AppendAsync(string tenant, string from, Func<IReadOnlyList<RecordedEvent>, KernelEvent?> decide, string by, CancellationToken cancellation)
-    {
-        while (true)
-        {
-            var history = await streams.ReadAsync(tenant, $"delegation/{from}", cancellation);
-            if (decide(history) is not { } e) return false;
-            try
-            {
-                await streams.AppendAsync(tenant, $"delegation/{from}", history.Count, [e], by, cancellation);
-                return true;
-            }
-            catch (StreamConflictException)
-            {
-                // Decided anew on what came between.
-            }
-        }
-    }
+    private static string StreamOf(string from) => $"delegation/{from}";
 }

@@ -91,21 +91,6 @@ public sealed class SigningKeys(EventStreams streams)
     }
 
     /// <returns>False if there is no such key, or it was revoked already.</returns>
-    public async Task<bool> RevokeAsync(string tenant, string key, string why, string by, CancellationToken cancellation = default)
-    {
-        while (true)
-        {
-            var history = await streams.ReadAsync(tenant, $"signing-key/{key}", cancellation);
-            if (history.Count == 0 || history[^1].Event is SigningKeyRevoked) return false;
-            try
-            {
-                await streams.AppendAsync(tenant, $"signing-key/{key}", history.Count, [new SigningKeyRevoked(key, why)], by, cancellation);
-                return true;
-            }
-            catch (StreamConflictException)
-            {
-                // Somebody else was at it: looked at again.
-            }
-        }
-    }
+    public Task<bool> RevokeAsync(string tenant, string key, string why, string by, CancellationToken cancellation = default) =>
+        streams.DecideAsync(tenant, $"signing-key/{key}", history => history is [.., { Event: SigningKeyRegistered }] ? [new SigningKeyRevoked(key, why)] : [], by, cancellation: cancellation);
 }

@@ -67,20 +67,7 @@ public sealed class KillSwitches(EventStreams streams)
         if (id.Length is 0 or > IdCharsMax) throw new ArgumentException($"What a kill switch stops has a name of 1 to {IdCharsMax} characters; this one has {id.Length}.", nameof(id));
         if (string.IsNullOrWhiteSpace(why) || why.Length > WhyCharsMax) throw new ArgumentException($"A kill switch needs a reason of 1 to {WhyCharsMax} characters: whoever finds work standing still reads it.", nameof(why));
         if (target is KillTarget.Tenant && id != tenant) throw new ArgumentException($"A tenant's switch is its own: '{id}' is not '{tenant}'.", nameof(id));
-        var stream = $"kill/{target.ToString().ToLowerInvariant()}/{id}";
-        while (true)
-        {
-            var history = await streams.ReadAsync(tenant, stream, cancellation);
-            if ((history is [.., { Event: KillSwitchThrown }]) == toThrown) return false;
-            try
-            {
-                await streams.AppendAsync(tenant, stream, history.Count, [toThrown ? new KillSwitchThrown(target, id, why) : new KillSwitchReleased(target, id, why)], by, cancellation);
-                return true;
-            }
-            catch (StreamConflictException)
-            {
-                // Somebody was at the same switch: what is left to do is decided on what they did.
-            }
-        }
+        return await streams.DecideAsync(tenant, $"kill/{target.ToString().ToLowerInvariant()}/{id}", history =>
+            history is [.., { Event: KillSwitchThrown }] == toThrown ? [] : [toThrown ? new KillSwitchThrown(target, id, why) : new KillSwitchReleased(target, id, why)], by, cancellation: cancellation);
     }
 }
