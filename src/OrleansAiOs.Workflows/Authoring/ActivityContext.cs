@@ -60,6 +60,9 @@ public sealed class ActivityContext
 
     internal JsonText? Details { get; init; }
 
+    private const decimal AmountMax = 1_000_000_000_000_000_000;
+    private const int DecimalsMax = 9;
+
     internal Action<string, decimal>? OnSpent { get; init; }
 
     /// <summary>Who acts, on whose behalf: first the one it is done for, last the one who does it. Empty on a host without a gate.</summary>
@@ -70,11 +73,13 @@ public sealed class ActivityContext
     /// place of what the gate had set aside in that unit.
     /// </summary>
     /// <param name="unit">A unit of the charge, such as "tokens" or "cost:USD"; 1 to 64 characters.</param>
-    /// <param name="amount">0 or more.</param>
+    /// <param name="amount">0 or more; at most 10^18, and rounded up to 9 decimal places, which is what can be counted without loss.</param>
     public void Spend(string unit, decimal amount)
     {
         if (unit.Length is 0 or > 64) throw new ArgumentException($"A unit has 1 to 64 characters; this one has {unit.Length}.", nameof(unit));
         ArgumentOutOfRangeException.ThrowIfNegative(amount);
-        OnSpent?.Invoke(unit, amount);
+        // A call that was made is not failed for what it says it came to.
+        var counted = Math.Min(amount, AmountMax);
+        OnSpent?.Invoke(unit, decimal.Round(counted, DecimalsMax, MidpointRounding.ToPositiveInfinity));
     }
 }

@@ -1,3 +1,4 @@
+using OrleansAiOs.Workflows.Branching;
 using OrleansAiOs.Workflows.History;
 
 namespace OrleansAiOs.Workflows.Gating;
@@ -44,4 +45,28 @@ public interface IEffectGate
 /// <param name="Signatures">Decisions given on the hold.</param>
 /// <param name="Spent">What the run has spent: before this attempt when it is judged, with it when it is checked again.</param>
 public sealed record EffectIntent(RunKey Run, string Workflow, int Step, int Epoch, int Attempt, string Activity, Effect Effect, JsonText Input, Charge? Charge, string? Title, IReadOnlyList<string> Chain, DateTimeOffset At,
-    bool IsUndo, bool IsInquiry, HoldTerms? Hold, IReadOnlyList<EffectSigned> Signatures, RunSpending Spent);
+    bool IsUndo, bool IsInquiry, HoldTerms? Hold, IReadOnlyList<EffectSigned> Signatures, RunSpending Spent)
+{
+    /// <summary>What an earlier attempt of the same effect, which may have had it, has set aside; it is in <see cref="Spent"/>, and what it moves counts once.</summary>
+    public Charge? Earlier { get; init; }
+
+    /// <summary>What leaves with it, when it is checked again; null when it is judged.</summary>
+    public Departure? Departure { get; init; }
+
+    /// <summary>How often the run was reset or forked before the effect was asked for.</summary>
+    public int Resets => Epoch / Branch.EpochsPerReset;
+}
+
+/// <summary>
+/// The attempts that one turn lets go, as one object for all of them. Each is checked by itself before it is sent, at any time and in any
+/// order, but <see cref="EffectIntent.Spent"/> of each holds the charges of all: so it can be told what those have in it that were not sent yet.
+/// </summary>
+/// <param name="Pending">What of <see cref="EffectIntent.Spent"/> stands for effects that are not over, those that leave now among them.</param>
+/// <param name="First">By step, the charges of attempts whose effect cannot have happened before they are sent.</param>
+public sealed record Departure(RunSpending Pending, IReadOnlyDictionary<int, (string Tool, Charge Charge)> First)
+{
+    /// <summary>One object, one departure: equal ones are not the same.</summary>
+    public bool Equals(Departure? other) => ReferenceEquals(this, other);
+
+    public override int GetHashCode() => System.Runtime.CompilerServices.RuntimeHelpers.GetHashCode(this);
+}

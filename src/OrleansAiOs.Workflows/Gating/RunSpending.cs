@@ -1,3 +1,7 @@
+using OrleansAiOs.Workflows.History;
+using OrleansAiOs.Workflows.Steps;
+using OrleansAiOs.Workflows.Turns;
+
 namespace OrleansAiOs.Workflows.Gating;
 
 /// <summary>What a run has spent so far, by tool: charges of attempts that were let through. Those of attempts that certainly had no effect are taken back, but for their calls.</summary>
@@ -5,6 +9,17 @@ namespace OrleansAiOs.Workflows.Gating;
 public sealed record RunSpending(IReadOnlyDictionary<string, ToolSpending> Tools)
 {
     public static readonly RunSpending None = new(new Dictionary<string, ToolSpending>());
+
+    /// <summary>What a run has spent by its history, with all that was set aside for attempts under way.</summary>
+    /// <returns>Null if there is no such run; else also whether it is over.</returns>
+    /// <exception cref="UnreadableHistoryException">This build cannot read the history.</exception>
+    public static async Task<(RunSpending Spent, bool IsClosed)?> ReadAsync(IRunStore store, RunKey run, CancellationToken cancellation)
+    {
+        var history = await store.LoadAsync(run, cancellation);
+        if (history.Count == 0) return null;
+        var state = RunState.Of(run, FoldedHistory.Events(history));
+        return (state.Spent ?? None, state.IsClosed);
+    }
 
     /// <summary>All tools together, in one unit.</summary>
     public decimal Total(string unit) => Tools.Values.Sum(tool => tool.Units.GetValueOrDefault(unit));

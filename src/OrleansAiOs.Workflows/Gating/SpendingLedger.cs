@@ -1,13 +1,17 @@
 namespace OrleansAiOs.Workflows.Gating;
 
 /// <summary>
-/// The fold of what a run spends. An attempt's charge counts from the append that lets it through: before it is sent. A further attempt of
-/// the same effect (the same key) costs its calls again and everything else once. What certainly had no effect is taken back, its calls not:
-/// they were made. What never left at all is taken back whole.
+/// The fold of what a run spends. An attempt's charge counts from the append that lets it through: before it is sent.
+///
+/// What an effect moves ("amount:…") counts once, however many attempts it takes; what an attempt uses up (calls, tokens, its cost, anything
+/// else) counts again for each: a retry is billed. What certainly had no effect moved nothing, but was made: a call that was cut short has
+/// used its tokens. Only a receiver's own no used nothing but the call, and what never left is taken back whole.
 /// </summary>
 internal sealed class SpendingLedger
 {
     public const string Calls = "calls";
+
+    private const string Amount = "amount:";
 
     private readonly Dictionary<string, (Dictionary<string, decimal> Units, HashSet<string> Targets)> tools = new(StringComparer.Ordinal);
     private RunSpending? view;
@@ -27,13 +31,23 @@ internal sealed class SpendingLedger
     /// <param name="reserved">The charge of an attempt of the same effect that may have been made; its place is taken.</param>
     public void Reserve(string tool, Charge charge, Charge? reserved)
     {
-        if (reserved is not null) Add(tool, reserved, -1, calls: false);
-        Add(tool, charge, 1, calls: true);
+        if (reserved is not null) Add(tool, reserved, -1, Moves);
+        Add(tool, charge, 1, _ => true);
         if (charge.Target is { } target) Of(tool).Targets.Add(target);
     }
 
-    /// <param name="left">The attempt was made, and had no effect; else it was never made.</param>
-    public void Release(string tool, Charge charge, bool left) => Add(tool, charge, -1, calls: !left);
+    public void Release(string tool, Charge charge, TakenBack why) => Add(tool, charge, -1, why switch
+    {
+        TakenBack.NeverLeft => _ => true,
+        TakenBack.Refused => unit => unit != Calls,
+        _ => Moves,
+    });
+
+    /// <summary>The attempt never left, and an earlier one may have had its effect: what it would have used up is free again.</summary>
+    public void ReleaseUse(string tool, Charge charge) => Add(tool, charge, -1, unit => !Moves(unit));
+
+    /// <summary>Whether a unit counts once for an effect, and not for each attempt.</summary>
+    public static bool Moves(string unit) => unit.StartsWith(Amount, StringComparison.Ordinal);
 
     /// <summary>The tool says what it really came to.</summary>
     public void Settle(string tool, Charge reserved, IReadOnlyDictionary<string, decimal> actual)
@@ -45,11 +59,11 @@ internal sealed class SpendingLedger
         }
     }
 
-    private void Add(string tool, Charge charge, int sign, bool calls)
+    private void Add(string tool, Charge charge, int sign, Func<string, bool> which)
     {
         var units = Of(tool).Units;
         foreach (var (unit, amount) in charge.Units)
-            if (calls || unit != Calls) units[unit] = units.GetValueOrDefault(unit) + sign * amount;
+            if (which(unit)) units[unit] = units.GetValueOrDefault(unit) + sign * amount;
     }
 
     // Only who changes something asks.
@@ -59,4 +73,17 @@ internal sealed class SpendingLedger
         if (!tools.TryGetValue(tool, out var of)) tools.Add(tool, of = (new Dictionary<string, decimal>(StringComparer.Ordinal), new HashSet<string>(StringComparer.Ordinal)));
         return of;
     }
+}
+
+/// <summary>Why a charge is taken back, and so how much of it.</summary>
+internal enum TakenBack
+{
+    /// <summary>The attempt was never made: all of it.</summary>
+    NeverLeft,
+
+    /// <summary>The receiver said no: all but the call.</summary>
+    Refused,
+
+    /// <summary>It is certain that it had no effect, not that nothing was used: what it would have moved.</summary>
+    NoEffect,
 }

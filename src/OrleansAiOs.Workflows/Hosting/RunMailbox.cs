@@ -323,12 +323,13 @@ internal sealed class RunMailbox(RunKey key, WorkflowHost host)
     private void Release(WorkflowRun active, Turn turn)
     {
         foreach (var step in turn.ToStop) host.Executor.StopAttempt(key, step, turn.Terminates);
+        var departure = host.Options.Gate is not null && turn.ToDispatch.Count > 0 ? active.Departure(turn.ToDispatch) : null;
         for (var i = 0; i < turn.ToDispatch.Count; i++)
         {
             if (turn.ToDispatch.IndexOf(turn.ToDispatch[i], i + 1) >= 0) continue;
             if (active.State.Find<ActivityStep>(turn.ToDispatch[i]) is { UnderWay: true } step && active.Execution?.Declaration(step.Number) is { } declared)
                 host.Executor.Dispatch(new Attempt(key, step, declared, turn.SentAt, turn.SentStamp, active.State.Started?.Priority ?? 0,
-                    host.Options.Gate is null ? null : active.IntentOf(step, step.Attempt, active.State.Now)));
+                    departure is null ? null : active.IntentOf(step, step.Attempt, active.State.Now) with { Departure = departure }));
         }
         foreach (var number in turn.ToReach)
             if (active.State.Find<ChildStep>(number) is { UnderWay: true } child) host.Kinship.Reach(key, active.State.Started!, active.State.Chain, child);

@@ -109,6 +109,9 @@ internal sealed class ActivityStep : OpenStep
     private List<EffectSigned> signatures = [];
     private Charge? reserved;
 
+    /// <summary>What is set aside for the attempt that is under way, or for one that may have had its effect; null if nothing is.</summary>
+    public Charge? Reserved => reserved;
+
     public override DateTimeOffset? Due => PauseEnds;
 
     public override bool UnderWay => Now is Phase.Attempting or Phase.Inquiring;
@@ -288,7 +291,7 @@ internal sealed class ActivityStep : OpenStep
                 break;
             case AttemptFailed failed:
                 MayHaveHappened |= !failed.Definite;
-                if (!MayHaveHappened) TakeBack(state, left: true);
+                if (!MayHaveHappened) TakeBack(state, failed.Failure.Kind is FailureKind.NotStartedInTime ? TakenBack.NeverLeft : TakenBack.Refused);
                 failures++;
                 LastFailure = failed.Failure;
                 Enter(Phase.Pausing, state, failed.RetryAt);
@@ -314,7 +317,7 @@ internal sealed class ActivityStep : OpenStep
                 break;
             case OutcomeNeverWill never:
                 MayHaveHappened = false;
-                TakeBack(state, left: true);
+                TakeBack(state, TakenBack.NoEffect);
                 Details = null; // of what never happened
                 Epoch++;
                 state.Keep(never.Key, never.Body);
@@ -342,7 +345,7 @@ internal sealed class ActivityStep : OpenStep
                 break;
             case StepFailed or StepCancelled:
                 // It fails only when nothing of it can have happened.
-                TakeBack(state, left: true);
+                TakeBack(state, TakenBack.NoEffect);
                 if (Now is Phase.Denied) state.Denied--;
                 state.Close(Number);
                 break;
@@ -365,18 +368,18 @@ internal sealed class ActivityStep : OpenStep
         switch (gate?.Answer)
         {
             case GateAnswer.Deny:
-                TakeBack(state, left: false);
+                TakeBack(state, TakenBack.NeverLeft);
                 state.Denied++;
                 LastFailure = new Failure("GateDenied", gate.Why ?? "The gate refused it.", FailureKind.Denied);
                 Enter(Phase.Denied, state, state.Now);
                 break;
             case GateAnswer.Hold:
-                TakeBack(state, left: false);
+                TakeBack(state, TakenBack.NeverLeft);
                 LastFailure ??= new Failure("GateHolds", gate.Why ?? "The gate holds it until it is signed.", FailureKind.Denied);
                 Enter(Phase.AwaitingSignature, state, gate.Hold!.EscalatesAt ?? gate.Hold.Expires);
                 break;
             case GateAnswer.Wait:
-                TakeBack(state, left: false);
+                TakeBack(state, TakenBack.NeverLeft);
                 LastFailure = new Failure("GateWaits", gate.Why ?? "The gate lets it wait.", FailureKind.Denied);
                 Enter(Phase.Pausing, state, gate.RetryAt ?? state.Now);
                 break;
@@ -391,12 +394,12 @@ internal sealed class ActivityStep : OpenStep
         }
     }
 
-    private void TakeBack(RunState state, bool left)
+    private void TakeBack(RunState state, TakenBack why)
     {
         if (reserved is null) return;
-        // Of an earlier attempt that may have had its effect, all stays but the call that was not made.
-        if (!MayHaveHappened) state.Spending.Release(Scheduled.Activity, reserved, left);
-        else if (!left) state.Spending.Release(Scheduled.Activity, reserved with { Units = reserved.Units.Where(unit => unit.Key == SpendingLedger.Calls).ToDictionary() }, left);
+        // Of an earlier attempt that may have had its effect, all stays but what the one that was not made would have used up.
+        if (!MayHaveHappened) state.Spending.Release(Scheduled.Activity, reserved, why);
+        else if (why is TakenBack.NeverLeft) state.Spending.ReleaseUse(Scheduled.Activity, reserved);
         if (!MayHaveHappened) reserved = null;
     }
 

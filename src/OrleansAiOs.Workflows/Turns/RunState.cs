@@ -78,6 +78,18 @@ internal sealed class RunState(RunKey run)
     /// <summary>What the run has spent; null if nothing was ever charged.</summary>
     public RunSpending? Spent => spending?.View();
 
+    /// <summary>What of <see cref="Spent"/> stands for effects that are not over.</summary>
+    public RunSpending Pending
+    {
+        get
+        {
+            var pending = new SpendingLedger();
+            foreach (var step in open.Values)
+                if (step is ActivityStep { Reserved: { } reserved } of) pending.Reserve(of.Scheduled.Activity, reserved, null);
+            return pending.View();
+        }
+    }
+
     public SpendingLedger Spending => spending ??= new();
 
     /// <summary>Steps that the gate refused and that have not failed yet.</summary>
@@ -211,7 +223,7 @@ internal sealed class RunState(RunKey run)
                 charged[e.Step] = (of.Tool, again);
                 break;
             case AttemptFailed { Definite: true } or StepFailed or OutcomeNeverWill when charged?.TryGetValue(e.Step, out var of) is true && of.Charge is { } charge:
-                Spending.Release(of.Tool, charge, left: true);
+                Spending.Release(of.Tool, charge, e is AttemptFailed failed ? failed.Failure.Kind is FailureKind.NotStartedInTime ? TakenBack.NeverLeft : TakenBack.Refused : TakenBack.NoEffect);
                 charged[e.Step] = (of.Tool, null);
                 break;
         }

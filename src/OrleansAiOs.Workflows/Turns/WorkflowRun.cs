@@ -416,8 +416,13 @@ internal sealed class WorkflowRun
     /// <summary>What an attempt of a step is about to do, for the gate.</summary>
     public EffectIntent IntentOf(ActivityStep step, int attempt, DateTimeOffset at) => IntentOf(step.Scheduled, step.Epoch, attempt, at) with
     {
-        IsInquiry = step.Now is ActivityStep.Phase.Inquiring, Hold = step.Hold, Signatures = step.Signatures,
+        IsInquiry = step.Now is ActivityStep.Phase.Inquiring, Hold = step.Hold, Signatures = step.Signatures, Earlier = step.Reserved,
     };
+
+    /// <summary>What leaves together at the end of a turn.</summary>
+    public Departure Departure(IEnumerable<int> steps) => new(State.Pending, steps.Distinct().Select(State.Find<ActivityStep>)
+        .Where(step => step is { Now: ActivityStep.Phase.Attempting, MayHaveHappened: false, Reserved: not null })
+        .ToDictionary(step => step!.Number, step => (step!.Scheduled.Activity, step.Reserved!)));
 
     private EffectIntent IntentOf(StepScheduled asked, int epoch, int attempt, DateTimeOffset at)
     {

@@ -1,0 +1,104 @@
+using OrleansAiOs.Workflows.Gating;
+using OrleansAiOs.Workflows.Hosting;
+
+namespace OrleansAiOs.Workflows.Tests.Engine;
+
+/// <summary>What a run spends: what it moves counts once, what its attempts use up counts each time, and nobody gets it back by hanging up.</summary>
+public abstract class SpendingConformance(IStoreFixture stores) : EngineConformance(stores)
+{
+    private readonly ScriptedGate gate = new()
+    {
+        Judges = intent => new GateRecord(GateAnswer.Allow, intent.Chain, Charge: new Charge(new Dictionary<string, decimal> { ["calls"] = 1, ["amount:EUR"] = 10, ["tokens"] = 100 }, "c-1")),
+    };
+
+    protected override WorkflowHostOptions Configure(WorkflowHostOptions options) => options with { Gate = gate };
+
+    [Workflow("one-paid")]
+    private sealed class OnePaid : Workflow<string, string>
+    {
+        protected override async Task<string> RunAsync(string tool)
+        {
+            try
+            {
+                return tool == "model" ? await Call(Tools.Pure, tool, new CallOptions { Retry = RetryPolicy.None }) : await Call(Tools.Keyed, tool);
+            }
+            catch (ActivityFailedException e)
+            {
+                return $"failed: {e.Failure.Message}";
+            }
+        }
+    }
+
+    [Workflow("two-at-once")]
+    private sealed class TwoAtOnce : Workflow<string, string>
+    {
+        protected override async Task<string> RunAsync(string input)
+        {
+            await Call(Tools.Pure, "before");
+            await Task.WhenAll(Call(Tools.Pure, "one"), Call(Tools.Pure, "two"));
+            return "done";
+        }
+    }
+
+    private (decimal Calls, decimal Moved, decimal Tokens) Spent => gate.EndedRuns.Single() is var spent ? (spent.Total("calls"), spent.Total("amount:EUR"), spent.Total("tokens")) : default;
+
+    [Fact]
+    public async Task A_retry_uses_up_tokens_again_and_moves_the_money_once()
+    {
+        Outside.Answer = (name, c) =>
+        {
+            if (c.Attempt == 1) throw new IOException("cut");
+            c.Spend("tokens", 42);
+            return Task.FromResult(name);
+        };
+        await PassTimeUntilEnd(await Start("one-paid", "x"));
+        Spent.Should().Be((2, 10, 142));
+        gate.Judged[1].Earlier!.Units["amount:EUR"].Should().Be(10, "it may have moved already");
+        gate.Rechecked[1].Departure!.First.Should().BeEmpty("its effect may have happened before");
+        gate.Rechecked[1].Departure!.Pending.Total("amount:EUR").Should().Be(10);
+    }
+
+    [Fact]
+    public async Task A_call_that_is_cut_short_has_used_its_tokens_and_moved_nothing()
+    {
+        Outside.Answer = (_, _) => throw new IOException("the stream was cut");
+        await PassTimeUntilEnd(await Start("one-paid", "model"));
+        Spent.Should().Be((1, 0, 100));
+    }
+
+    [Fact]
+    public async Task What_never_left_has_used_nothing()
+    {
+        var refused = false;
+        gate.Rechecks = (intent, _) => (refused = !refused) ? new GateRecord(GateAnswer.Wait, intent.Chain, Why: "not now", RetryAt: intent.At + TimeSpan.FromMinutes(1)) : null;
+        await PassTimeUntilEnd(await Start("one-paid", "x"));
+        Spent.Should().Be((1, 10, 100));
+    }
+
+    [Fact]
+    public async Task Who_leaves_in_one_turn_knows_of_the_others()
+    {
+        await PassTimeUntilEnd(await Start("two-at-once", "x"));
+        var (before, one, two) = (gate.Rechecked[0], gate.Rechecked[1], gate.Rechecked[2]);
+        before.Departure!.First.Keys.Should().Equal(1);
+        one.Departure.Should().BeSameAs(two.Departure);
+        one.Departure!.First.Keys.Should().Equal(2, 3);
+        one.Departure.Pending.Total("tokens").Should().Be(200, "the one before is over");
+        (one.Spent.Total("tokens"), two.Spent.Total("tokens")).Should().Be((300, 300));
+    }
+
+    [Fact]
+    public async Task What_a_run_has_spent_can_be_read_out_of_its_history()
+    {
+        var run = await Start("two-at-once", "x");
+        await PassTimeUntilEnd(run);
+        var read = await RunSpending.ReadAsync(Store, run, default);
+        read!.Value.IsClosed.Should().BeTrue();
+        read.Value.Spent.Should().BeEquivalentTo(gate.EndedRuns.Single());
+        (await RunSpending.ReadAsync(Store, new RunKey(run.Tenant, "nobody"), default)).Should().BeNull();
+    }
+}
+
+public sealed class SpendingInMemory(InMemory store) : SpendingConformance(store), IClassFixture<InMemory>;
+
+public sealed class SpendingOnPostgres(OnPostgres store) : SpendingConformance(store), IClassFixture<OnPostgres>;
