@@ -278,6 +278,8 @@ internal sealed class ActivityStep : OpenStep
             case AttemptStarted started:
                 // An attempt that was under way and is started anew may have had its effect.
                 if (Now is Phase.Attempting && started.Attempt != Attempt) MayHaveHappened = true;
+                // It was let through in its turn, and not before the send.
+                if (Now is Phase.Attempting && started.Attempt == Attempt && started.Gate is { Answer: not GateAnswer.Allow }) TakeBack(state, TakenBack.NeverLeft);
                 Attempt = started.Attempt;
                 Owner = state.Host!;
                 Pass(started.Gate, state);
@@ -368,18 +370,15 @@ internal sealed class ActivityStep : OpenStep
         switch (gate?.Answer)
         {
             case GateAnswer.Deny:
-                TakeBack(state, TakenBack.NeverLeft);
                 state.Denied++;
                 LastFailure = new Failure("GateDenied", gate.Why ?? "The gate refused it.", FailureKind.Denied);
                 Enter(Phase.Denied, state, state.Now);
                 break;
             case GateAnswer.Hold:
-                TakeBack(state, TakenBack.NeverLeft);
                 LastFailure ??= new Failure("GateHolds", gate.Why ?? "The gate holds it until it is signed.", FailureKind.Denied);
                 Enter(Phase.AwaitingSignature, state, gate.Hold!.EscalatesAt ?? gate.Hold.Expires);
                 break;
             case GateAnswer.Wait:
-                TakeBack(state, TakenBack.NeverLeft);
                 LastFailure = new Failure("GateWaits", gate.Why ?? "The gate lets it wait.", FailureKind.Denied);
                 Enter(Phase.Pausing, state, gate.RetryAt ?? state.Now);
                 break;

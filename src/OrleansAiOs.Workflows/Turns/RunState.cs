@@ -19,7 +19,7 @@ internal sealed class RunState(RunKey run)
     private Dictionary<string, string>? attributes;
     private SpendingLedger? spending;
     private List<string>? joined;
-    private Dictionary<int, (string Tool, Charge? Charge)>? charged;
+    private Dictionary<int, DeadCharge>? charged;
 
     public RunKey Run { get; } = run;
 
@@ -212,22 +212,33 @@ internal sealed class RunState(RunKey run)
     // What a dead branch has spent is spent.
     private void Charge(StepEvent e)
     {
+        if (e is StepScheduled { Gate: { } gate } scheduled)
+        {
+            if (gate is { Answer: GateAnswer.Allow, Charge: { } first }) Spending.Reserve(scheduled.Activity, first, null);
+            (charged ??= [])[e.Step] = new DeadCharge(scheduled.Activity, gate.Answer is GateAnswer.Allow ? gate.Charge : null, MayHaveHappened: false);
+        }
+        if (charged?.TryGetValue(e.Step, out var of) is not true) return;
         switch (e)
         {
-            case StepScheduled { Gate: { } gate } scheduled:
-                if (gate is { Answer: GateAnswer.Allow, Charge: { } first }) Spending.Reserve(scheduled.Activity, first, null);
-                (charged ??= [])[e.Step] = (scheduled.Activity, gate.Answer is GateAnswer.Allow ? gate.Charge : null);
-                break;
-            case AttemptStarted { Gate: { Answer: GateAnswer.Allow, Charge: { } again } } when charged?.TryGetValue(e.Step, out var of) is true:
+            case AttemptStarted { Gate: { Answer: GateAnswer.Allow, Charge: { } again } }:
                 Spending.Reserve(of.Tool, again, of.Charge);
-                charged[e.Step] = (of.Tool, again);
+                // One before it whose end nobody told may have had its effect.
+                charged[e.Step] = of with { Charge = again, MayHaveHappened = of.MayHaveHappened || of.Charge is not null };
                 break;
-            case AttemptFailed { Definite: true } or StepFailed or OutcomeNeverWill when charged?.TryGetValue(e.Step, out var of) is true && of.Charge is { } charge:
+            case AttemptFailed { Definite: false } or OutcomeUnknown:
+                charged[e.Step] = of with { MayHaveHappened = true };
+                break;
+            case StepCompleted { Spent: { } spent } when of.Charge is { } charge:
+                Spending.Settle(of.Tool, charge, spent);
+                break;
+            case OutcomeNeverWill or AttemptFailed or StepFailed when of.Charge is { } charge && (e is OutcomeNeverWill || !of.MayHaveHappened):
                 Spending.Release(of.Tool, charge, e is AttemptFailed failed ? failed.Failure.Kind is FailureKind.NotStartedInTime ? TakenBack.NeverLeft : TakenBack.Refused : TakenBack.NoEffect);
-                charged[e.Step] = (of.Tool, null);
+                charged[e.Step] = of with { Charge = null, MayHaveHappened = false };
                 break;
         }
     }
+
+    private sealed record DeadCharge(string Tool, Charge? Charge, bool MayHaveHappened);
 
     // What goes on from here is done for them too: nobody gains a right by resetting what another may do.
     private void Join(WorkflowEvent e)

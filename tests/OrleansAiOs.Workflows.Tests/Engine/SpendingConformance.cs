@@ -1,4 +1,6 @@
+using OrleansAiOs.Workflows.Branching;
 using OrleansAiOs.Workflows.Gating;
+using OrleansAiOs.Workflows.History;
 using OrleansAiOs.Workflows.Hosting;
 
 namespace OrleansAiOs.Workflows.Tests.Engine;
@@ -74,6 +76,39 @@ public abstract class SpendingConformance(IStoreFixture stores) : EngineConforma
         await PassTimeUntilEnd(await Start("one-paid", "x"));
         Spent.Should().Be((1, 10, 100));
     }
+
+    [Fact]
+    public async Task A_retry_that_has_to_wait_again_and_again_gives_nothing_back_of_what_was_made()
+    {
+        var charge = gate.Judges(Intent).Charge;
+        var judged = 0;
+        gate.Judges = intent => ++judged is 1 or > 4 ? new GateRecord(GateAnswer.Allow, intent.Chain, Charge: charge)
+            : new GateRecord(GateAnswer.Wait, intent.Chain, Why: "not now", RetryAt: intent.At + TimeSpan.FromMinutes(1));
+        Outside.Answer = (name, c) => c.Attempt == 1 ? throw new IOException("the answer was lost") : Task.FromResult(name);
+        await PassTimeUntilEnd(await Start("one-paid", "x"));
+        gate.Judged.Should().HaveCount(5);
+        Spent.Should().Be((2, 10, 200));
+    }
+
+    [Fact]
+    public async Task What_a_dead_branch_may_have_moved_stays_spent_though_its_last_attempt_was_refused()
+    {
+        Outside.Answer = (name, c) => c.Attempt switch
+        {
+            1 => throw new IOException("the answer was lost"),
+            2 => throw new RefusedException("no", retry: true),
+            _ => Task.FromResult(name),
+        };
+        var run = await Start("one-paid", "x");
+        await PassTimeUntilEnd(run);
+        Spent.Should().Be((3, 10, 300));
+        Outside.Answer = (name, _) => Task.FromResult(name);
+        await Host.ResetAsync(new ResetRun(run, 0, "again", new Dictionary<int, EffectAction> { [1] = EffectAction.Redo }), "ben");
+        await PassTimeUntilEnd(run);
+        Spent.Should().Be((4, 20, 400));
+    }
+
+    private static EffectIntent Intent => new(new RunKey("t", "r"), "w", 1, 0, 1, "x", Effect.Keyed, JsonText.From("x"), null, null, [], default, false, false, null, [], RunSpending.None);
 
     [Fact]
     public async Task Who_leaves_in_one_turn_knows_of_the_others()
