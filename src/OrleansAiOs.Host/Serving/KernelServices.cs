@@ -1,13 +1,16 @@
 using System.Data.Common;
 using OrleansAiOs.Kernel.Governance.Approvals;
+using OrleansAiOs.Kernel.Governance.Budgets;
 using OrleansAiOs.Kernel.Governance.Gate;
 using OrleansAiOs.Kernel.Governance.KillSwitches;
 using OrleansAiOs.Kernel.Governance.Policies;
+using OrleansAiOs.Kernel.Governance.RunLimits;
 using OrleansAiOs.Kernel.Identity;
 using OrleansAiOs.Kernel.Streams;
 using OrleansAiOs.Kernel.Tools.Calling;
 using OrleansAiOs.Kernel.Tools.Registry;
 using OrleansAiOs.Workflows;
+using OrleansAiOs.Workflows.History;
 
 namespace OrleansAiOs.Host.Serving;
 
@@ -35,11 +38,16 @@ internal static class KernelServices
         services.AddView(new KillSwitchView());
         services.AddView(new SigningKeyView());
         services.AddView(new DelegationView());
+        services.AddView(new BudgetView());
+        services.AddView(new RunLimitView());
+        services.AddSingleton<Budgets>().AddSingleton<RunLimits>();
+        services.AddSingleton(provider => new Escrow(provider.GetRequiredService<EventStreams>(), source, provider.GetRequiredService<IRunStore>(), provider.GetRequiredService<BudgetView>(), TimeProvider.System));
         services.AddSingleton<KillSwitches>().AddSingleton<SigningKeys>().AddSingleton<SignatureCheck>();
         services.AddSingleton(provider => new Delegations(provider.GetRequiredService<EventStreams>(), TimeProvider.System));
         services.AddSingleton(provider =>
         {
             var (catalogue, policies) = (provider.GetRequiredService<Catalogue>(), provider.GetRequiredService<PolicyView>());
+            var (escrow, limits) = (provider.GetRequiredService<Escrow>(), provider.GetRequiredService<RunLimits>());
             return new KernelGate(new KernelGateParts
             {
                 Fresh = catalogue.FreshAsync,
@@ -49,6 +57,10 @@ internal static class KernelServices
                 Signatures = provider.GetRequiredService<SignatureCheck>(),
                 Policies = policies.ActiveFor,
                 Tool = (tenant, activity) => FactsOf(provider.GetRequiredService<ToolView>(), tenant, activity),
+                Limits = limits.Objection,
+                Covers = escrow.CoverAsync,
+                Overdrafts = escrow.Signers,
+                Ended = escrow.Release,
                 Log = provider.GetRequiredService<ILogger<KernelGate>>(),
             });
         });

@@ -19,6 +19,12 @@ public sealed class EventStreams(DbDataSource source, StreamSeal? seal = null)
 {
     private const long Lock = 0x41_49_4F_53_0003; // 1 is the schema's, 2 the claim of a host
 
+    /// <summary>
+    /// Streams whose ids begin so are a ledger: there is much in them, and only its keeper reads it. <see cref="ReadAllAsync"/> passes them
+    /// over, and appends to them raise no <see cref="Appended"/>.
+    /// </summary>
+    public const string Ledger = "escrow/";
+
     /// <summary>Raised behind each append of this process.</summary>
     public event Action? Appended;
 
@@ -36,12 +42,19 @@ public sealed class EventStreams(DbDataSource source, StreamSeal? seal = null)
         return await ListAsync(command, forged => throw forged, cancellation);
     }
 
-    /// <summary>Everything in the kernel's streams, of all tenants, behind a place in the order of commits. Rows written by hand are passed over, with <see cref="Forged"/>.</summary>
+    /// <summary>The version of a stream; 0 if it is not there.</summary>
+    public async Task<long> VersionAsync(string tenant, string stream, CancellationToken cancellation = default)
+    {
+        await using var command = Command("select version from aios.mt_streams where tenant_id = $1 and id = $2", tenant, stream);
+        return await command.ExecuteScalarAsync(cancellation) is long version ? version : 0;
+    }
+
+    /// <summary>Everything in the kernel's streams but the ledgers, of all tenants, behind a place in the order of commits. Rows written by hand are passed over, with <see cref="Forged"/>.</summary>
     public async Task<IReadOnlyList<RecordedEvent>> ReadAllAsync(long after, CancellationToken cancellation = default)
     {
         await using var command = Command("""
             select seq_id, tenant_id, stream_id, version, timestamp, type, data::text from aios.mt_events
-            where seq_id > $1 and stream_id not like 'run/%' order by seq_id
+            where seq_id > $1 and stream_id not like 'run/%' and stream_id not like 'escrow/%' order by seq_id
             """, after);
         return await ListAsync(command, forged => Forged?.Invoke(forged), cancellation);
     }
@@ -86,7 +99,7 @@ public sealed class EventStreams(DbDataSource source, StreamSeal? seal = null)
             // The answer may be all that was lost: whether it committed is in the stream.
             if (!await IsThereAsync(tenant, stream, expected + 1, ids[0])) throw;
         }
-        Appended?.Invoke();
+        if (!stream.StartsWith(Ledger, StringComparison.Ordinal)) Appended?.Invoke();
         return expected + events.Count;
     }
 
@@ -98,12 +111,16 @@ public sealed class EventStreams(DbDataSource source, StreamSeal? seal = null)
     /// <param name="alongside">Writes what commits together with the events.</param>
     /// <param name="cancellation">Gives up before anything is sent.</param>
     /// <returns>Whether anything was appended.</returns>
+    /// <exception cref="TornStreamException">Events of the stream are missing: nothing can be decided on what is left.</exception>
     public async Task<bool> DecideAsync(string tenant, string stream, Func<IReadOnlyList<RecordedEvent>, IReadOnlyList<KernelEvent>> decide, string? by, Func<DbTransaction, Task>? alongside = null,
         CancellationToken cancellation = default)
     {
+        var lost = -1;
         while (true)
         {
             var history = await ReadAsync(tenant, stream, cancellation);
+            // Whoever was faster has left something to read.
+            if (history.Count == lost) throw await TornAsync(tenant, stream, lost, cancellation);
             var events = decide(history);
             if (events.Count == 0) return false;
             try
@@ -113,9 +130,13 @@ public sealed class EventStreams(DbDataSource source, StreamSeal? seal = null)
             }
             catch (StreamConflictException)
             {
+                lost = history.Count;
             }
         }
     }
+
+    internal async Task<TornStreamException> TornAsync(string tenant, string stream, long there, CancellationToken cancellation = default) =>
+        new(tenant, stream, there, await VersionAsync(tenant, stream, cancellation));
 
     private async Task<bool> WriteAsync(string tenant, string stream, long expected, Guid[] ids, (string Name, string Body)[] events, Func<DbTransaction, Task>? alongside)
     {
@@ -187,6 +208,10 @@ public sealed class EventStreams(DbDataSource source, StreamSeal? seal = null)
         parameters.Add(parameter);
     }
 }
+
+/// <summary>A stream's head says that there are more events than there are.</summary>
+public sealed class TornStreamException(string tenant, string stream, long there, long version) : Exception(
+    $"'{stream}' (tenant '{tenant}') is at version {version}, and {there} of its events are there: somebody has deleted the others by hand. Nothing is decided on what is left. Put the database back as it was: aios db restore.");
 
 /// <summary>Somebody else was faster: nothing was appended.</summary>
 public sealed class StreamConflictException(string stream, long expected) : Exception($"'{stream}' is no longer at version {expected}: somebody else has changed it meanwhile. Load it and decide anew.");

@@ -1,5 +1,6 @@
-using OrleansAiOs.Kernel.Governance.Gate;
+using OrleansAiOs.Kernel.Governance.Budgets;
 using OrleansAiOs.Kernel.Governance.KillSwitches;
+using OrleansAiOs.Kernel.Governance.RunLimits;
 using OrleansAiOs.Kernel.Identity;
 using OrleansAiOs.Workflows;
 using OrleansAiOs.Workflows.Gating;
@@ -106,7 +107,7 @@ public sealed class GateTests
     [Fact]
     public async Task A_limit_denies_or_asks()
     {
-        LimitHit? Hit(EffectIntent intent, Charge charge) => intent.Spent.Total("amount:EUR") + charge.Units.GetValueOrDefault("amount:EUR") > 100 ? new LimitHit("more than 100.00 EUR in one run", intent.Workflow == "pay-one" ? null : new HoldDemand(["controller"])) : null;
+        LimitHit? Hit(EffectIntent intent, Charge charge) => intent.Spent.Total("amount:EUR") + charge.Units.GetValueOrDefault("amount:EUR") > 100 ? new LimitHit("*", "amount:EUR", "more than 100.00 EUR in one run", intent.Workflow == "pay-one" ? null : new HoldDemand(["controller"])) : null;
         await using var world = new GateWorld(Permit, limits: Hit);
         (await world.ResultAsync(await world.StartAsync(100))).Should().Be("paid");
         (await world.ResultAsync(await world.StartAsync(101))).Should().Be("denied: more than 100.00 EUR in one run");
@@ -119,10 +120,59 @@ public sealed class GateTests
     [Fact]
     public async Task A_budget_that_does_not_cover_it_has_the_last_word()
     {
-        await using var world = new GateWorld(Permit, covers: (intent, now, _) => new(intent.Spent.Total("amount:EUR") > 20 ? now with { Answer = GateAnswer.Deny, Why = "the budget is spent" } : null));
+        await using var world = new GateWorld(Permit, covers: (intent, _, _) => intent.Spent.Total("amount:EUR") > 20 ? new BudgetRefusal("b", "amount:EUR", WhenSpent.Deny, "the budget is spent") : null);
         (await world.ResultAsync(await world.StartAsync(20))).Should().Be("paid");
         (await world.ResultAsync(await world.StartAsync(21))).Should().Be("denied: the budget is spent");
         world.Books.Paid.Should().ContainSingle();
+    }
+
+    [Fact]
+    public async Task A_spent_budget_is_overdrawn_only_by_who_may_sign_for_it()
+    {
+        var overdrafts = new List<Overdraft>();
+        BudgetRefusal? Covers(EffectIntent intent, Charge charge, Overdraft? overdraft)
+        {
+            if (overdraft is not null) overdrafts.Add(overdraft);
+            return overdraft is null ? new BudgetRefusal("month", "amount:EUR", WhenSpent.Approve, "the month is spent", Overdrafts: [("month", new HoldDemand(["director"]))]) : null;
+        }
+        await using var world = new GateWorld(Permit, covers: Covers) { Overdrafts = [new HoldDemand(["director"])] };
+        var run = await world.StartAsync(20);
+        var held = await world.HeldAsync(run);
+        (held.Why, held.Role).Should().Be(("the month is spent", "director"));
+
+        var intent = (await world.Host.Host.HeldAsync(run, held.Step!.Value))!;
+        string? Objection(string who) => world.Gate.ObjectionTo(intent, new EffectSigned(held.Step.Value, true, new Decider(who, [], "key"), world.Sign(who, held.Digest!)));
+        Objection("user/carl").Should().Contain("meets none of the demands");
+        Objection("user/erik").Should().BeNull();
+        await world.SignAsync(run, "user/carl");
+        world.Books.Paid.Should().BeEmpty("a controller is no director");
+        await world.SignAsync(run, "user/erik");
+        (await world.ResultAsync(run)).Should().Be("paid");
+        overdrafts.Should().ContainSingle().Which.Should().BeEquivalentTo(new Overdraft(["month"], ["user/erik"]));
+    }
+
+    [Fact]
+    public async Task A_policy_and_a_budget_are_each_signed_for_by_their_own()
+    {
+        await using var world = new GateWorld("@approval(\"controller\") permit (principal, action, resource);", covers: (_, _, overdraft) =>
+            overdraft is null ? new BudgetRefusal("month", "amount:EUR", WhenSpent.Approve, "the month is spent", Overdrafts: [("month", new HoldDemand(["director"]))]) : null) { Overdrafts = [new HoldDemand(["director"])] };
+        var run = await world.StartAsync(20);
+        await world.SignAsync(run, "user/carl");
+        (await world.HeldAsync(run)).Why.Should().Contain("signed by user/carl");
+        world.Books.Paid.Should().BeEmpty();
+        await world.SignAsync(run, "user/erik");
+        (await world.ResultAsync(run)).Should().Be("paid");
+    }
+
+    [Fact]
+    public async Task What_a_budget_has_set_aside_for_others_is_asked_again()
+    {
+        var asked = 0;
+        await using var world = new GateWorld(Permit, covers: (intent, _, _) => ++asked > 3 ? null : new BudgetRefusal("b", "amount:EUR", WhenSpent.Wait, "set aside", intent.At.AddMinutes(1)));
+        var run = await world.StartAsync(20);
+        (await world.ResultAsync(run)).Should().Be("paid");
+        asked.Should().Be(4);
+        (await world.EventsAsync<AttemptStarted>(run)).Where(attempt => attempt.Gate!.Answer is GateAnswer.Wait).Should().HaveCount(3).And.OnlyContain(attempt => attempt.Gate!.Why == "set aside");
     }
 
     [Fact]

@@ -3,9 +3,11 @@ using System.Text.RegularExpressions;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging.Abstractions;
 using OrleansAiOs.Kernel.Governance.Approvals;
+using OrleansAiOs.Kernel.Governance.Budgets;
 using OrleansAiOs.Kernel.Governance.Gate;
 using OrleansAiOs.Kernel.Governance.KillSwitches;
 using OrleansAiOs.Kernel.Governance.Policies;
+using OrleansAiOs.Kernel.Governance.RunLimits;
 using OrleansAiOs.Kernel.Identity;
 using OrleansAiOs.Kernel.Streams;
 using OrleansAiOs.Testing;
@@ -33,7 +35,7 @@ internal sealed class GateWorld : IAsyncDisposable
     private int number;
     private bool started;
 
-    public GateWorld(string policy, WorkflowRegistry? registry = null, Func<EffectIntent, Charge, LimitHit?>? limits = null, Func<EffectIntent, GateRecord, CancellationToken, ValueTask<GateRecord?>>? covers = null)
+    public GateWorld(string policy, WorkflowRegistry? registry = null, Func<EffectIntent, Charge, LimitHit?>? limits = null, Func<EffectIntent, Charge, Overdraft?, BudgetRefusal?>? covers = null)
     {
         Host = new WorkflowTestHost(registry ?? new WorkflowRegistry().Add<PayOne>().Add<PayAndUndo>(), services => services.AddSingleton(Books), options => options with { Gate = Gate });
         Gate = new KernelGate(new KernelGateParts
@@ -45,7 +47,8 @@ internal sealed class GateWorld : IAsyncDisposable
             Signatures = new SignatureCheck(signingKeys, Identity, delegations),
             Policies = _ => policies,
             Limits = limits ?? ((_, _) => null),
-            Covers = covers ?? ((_, _, _) => default),
+            Covers = (intent, charge, overdraft, _) => new(covers?.Invoke(intent, charge, overdraft)),
+            Overdrafts = (_, _) => Overdrafts,
             Log = NullLogger.Instance,
         });
         foreach (var (name, roles) in new[] { ("ana", "clerk"), ("ben", "clerk"), ("carl", "controller"), ("dora", "controller"), ("erik", "director"), ("olga", "owner") })
@@ -64,6 +67,9 @@ internal sealed class GateWorld : IAsyncDisposable
     public KernelGate Gate { get; }
 
     public Books Books { get; } = new();
+
+    /// <summary>Who may sign for what a budget does not cover.</summary>
+    public IReadOnlyList<HoldDemand> Overdrafts { get; init; } = [];
 
     /// <summary>What happens when the gate makes sure that it knows all.</summary>
     public Func<ValueTask> Fresh { get; set; } = () => default;

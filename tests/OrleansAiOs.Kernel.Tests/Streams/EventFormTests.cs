@@ -1,7 +1,9 @@
 using System.Text;
 using OrleansAiOs.Kernel.Governance.Approvals;
+using OrleansAiOs.Kernel.Governance.Budgets;
 using OrleansAiOs.Kernel.Governance.KillSwitches;
 using OrleansAiOs.Kernel.Governance.Policies;
+using OrleansAiOs.Kernel.Governance.RunLimits;
 using OrleansAiOs.Kernel.Identity;
 using OrleansAiOs.Kernel.Streams;
 using OrleansAiOs.Kernel.Tools.Registry;
@@ -33,6 +35,10 @@ public sealed class EventFormTests
         new PrincipalAdded("user/ana", ["controller", "operator"]), new PrincipalRolesChanged([]), new PrincipalDisabled("why"), new PrincipalEnabled("why"),
         new KeyIssued("ana", "00112233aabbccdd", At, "receipt"), new KeyIssued("ana", "00112233aabbccdd"), new KeyRevoked("ana", "00112233aabbccdd", "receipt"),
         new GrantGiven("g-1", "service/crm", ["act-for"], "user/ana", At, "why", "receipt"), new GrantGiven("g-2", "role/clerk", ["run.start", "run.*"], "workflow/refunds"), new GrantTaken("g-1", "why"), new KeysAdopted(2),
+        new BudgetSet("refunds", Units("amount:EUR", 1000.50m), BudgetPeriod.Month, "agent/refunds", "bank.pay", WhenSpent.Approve, ["controller"]), new BudgetSet("tenant", Units("calls", 1), BudgetPeriod.Total), new BudgetRemoved("refunds"),
+        new EscrowOpened("refunds", "2026-11", Units("amount:EUR", 12.30m)), new EscrowCarried([Holding with { At = DateTimeOffset.UnixEpoch }]),
+        new EscrowMoved([Holding], [Holding], [new EscrowReturn("r2", Units("amount:EUR", 5))]), new EscrowMoved([Holding with { SignedBy = ["carl"] }]), new EscrowClosed(),
+        new RunLimitSet("bank.pay", Units("amount:EUR", 500), 3, OnHit.Approve, ["controller"]), new RunLimitSet("*", Units("calls", 100)), new RunLimitRemoved("bank.pay"),
     ];
 
     private static ToolDefinition Definition => new()
@@ -46,6 +52,10 @@ public sealed class EventFormTests
         OutputSchema = JsonText.Parse("{}"),
         Http = new HttpCall("POST", "https://crm.example.com/{id}", new Dictionary<string, string> { ["Authorization"] = "Bearer secret://crm-key" }, "X-Key"),
     };
+
+    private static EscrowHolding Holding => new("r1", new Dictionary<string, Held> { ["amount:EUR"] = new(100.00m, 3, 7.5m) });
+
+    private static Dictionary<string, decimal> Units(string unit, decimal amount) => new() { [unit] = amount };
 
     [Fact]
     public void Every_event_is_stored_in_the_form_that_was_reviewed()

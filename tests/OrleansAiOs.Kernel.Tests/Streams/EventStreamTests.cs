@@ -33,6 +33,22 @@ public sealed class EventStreamTests(KernelDatabase database) : IClassFixture<Ke
         (await streams.ReadAsync("default", stream)).Should().ContainSingle();
     }
 
+    [Theory]
+    [InlineData(2, 1)]
+    [InlineData(1, 1)]
+    [InlineData(3, 0)]
+    public async Task A_stream_of_which_somebody_has_deleted_events_by_hand_is_decided_on_no_more_and_says_so(int first, int left)
+    {
+        var stream = $"kill/tool/torn-{first}";
+        await streams.AppendAsync("default", stream, 0, [Thrown("one"), Thrown("two")], null);
+        await using var delete = database.Source.CreateCommand("delete from aios.mt_events where stream_id = $1 and (version = $2 or $2 = 3)");
+        delete.Parameters.AddWithValue(stream);
+        delete.Parameters.AddWithValue(first);
+        await delete.ExecuteNonQueryAsync();
+        var decide = () => streams.DecideAsync("default", stream, _ => [Thrown("three")], "user/ana");
+        await decide.Should().ThrowAsync<TornStreamException>().WithMessage($"*{stream}*version 2*{left} of its events*aios db restore*");
+    }
+
     [Fact]
     public async Task Of_fifty_that_append_at_once_on_one_version_one_wins()
     {

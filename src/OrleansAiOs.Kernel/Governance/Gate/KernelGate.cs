@@ -1,6 +1,7 @@
 using System.Runtime.CompilerServices;
 using System.Security.Cryptography;
 using OrleansAiOs.Kernel.Governance.Approvals;
+using OrleansAiOs.Kernel.Governance.Budgets;
 using OrleansAiOs.Kernel.Governance.Policies;
 using OrleansAiOs.Kernel.Identity;
 using OrleansAiOs.Workflows;
@@ -45,9 +46,20 @@ public sealed class KernelGate : IEffectGate
         await parts.Fresh(cancellation);
         if (intent.IsInquiry) return Stopped(intent);
         // What the run may move was counted in the turn; here it would be counted twice.
-        var now = Decide(intent, recorded.Charge ?? Charged(intent), limits: false);
-        if (now.Answer is not GateAnswer.Allow) return now;
-        return await parts.Covers(intent, now, cancellation);
+        var charge = recorded.Charge ?? Charged(intent);
+        var now = Decide(intent, charge, limits: false);
+        if (now.Answer is not GateAnswer.Allow || now.Charge is null) return now.Answer is GateAnswer.Allow ? null : now;
+        if (await parts.Covers(intent, charge, null, cancellation) is not { } refusal) return null;
+        if (refusal.Then is WhenSpent.Approve)
+        {
+            var signed = Signed(intent, charge, now.Policy ?? "", now.Rules ?? [], Autonomy.Approve, [.. refusal.Overdrafts!.Select(overdraft => overdraft.Demand)], refusal.Why);
+            if (signed.Answer is not GateAnswer.Allow) return signed;
+            if (await parts.Covers(intent, charge, new Overdraft([.. refusal.Overdrafts!.Select(overdraft => overdraft.Budget)], signed.SignedBy!), cancellation) is not { } other) return null;
+            // A further one has run short in between: it is asked again, and says who has to sign.
+            refusal = other.Then is WhenSpent.Approve ? other with { Then = WhenSpent.Wait, RetryAt = intent.At } : other;
+        }
+        return refusal.Then is WhenSpent.Wait ? new GateRecord(GateAnswer.Wait, intent.Chain, now.Policy, now.Rules, now.Autonomy, Why: refusal.Why, RetryAt: refusal.RetryAt)
+            : now with { Answer = GateAnswer.Deny, Charge = null, Why = refusal.Why };
     }
 
     public void Ended(RunKey run, RunSpending spent) => parts.Ended(run, spent);
@@ -90,9 +102,13 @@ public sealed class KernelGate : IEffectGate
     /// <summary>Why a signature would count for nothing; null if it would count.</summary>
     public string? ObjectionTo(EffectIntent held, EffectSigned signed)
     {
-        var now = Decide(held, Charged(held), limits: true);
-        return now.Hold is { } hold && hold.Digest == held.Hold!.Digest ? parts.Signatures.Objection(held, signed, hold.Demands, hold.Expires, hold.Digest)
-            : "what is held is no longer what it was: look at it again";
+        var (charge, terms) = (Charged(held), held.Hold!);
+        var now = Decide(held, charge, limits: true);
+        var demands = parts.Overdrafts(held, charge);
+        if (now.Hold is { } hold && hold.Digest == terms.Digest) demands = [.. hold.Demands, .. demands];
+        // The policies let it go: it is held for a budget.
+        else if (now.Answer is not GateAnswer.Allow || ApprovalStatement.Digest(ApprovalStatement.Of(held, VersionOf(held), now.Policy ?? "", terms)) != terms.Digest) demands = [];
+        return demands.Count == 0 ? "what is held is no longer what it was: look at it again" : parts.Signatures.Objection(held, signed, demands, terms.Expires, terms.Digest);
     }
 
     private string VersionOf(EffectIntent intent) => parts.Tool(intent.Run.Tenant, intent.Activity)?.Version ?? "code";

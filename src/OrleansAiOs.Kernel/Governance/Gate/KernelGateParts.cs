@@ -1,7 +1,9 @@
 using Microsoft.Extensions.Logging;
 using OrleansAiOs.Kernel.Governance.Approvals;
+using OrleansAiOs.Kernel.Governance.Budgets;
 using OrleansAiOs.Kernel.Governance.KillSwitches;
 using OrleansAiOs.Kernel.Governance.Policies;
+using OrleansAiOs.Kernel.Governance.RunLimits;
 using OrleansAiOs.Kernel.Identity;
 using OrleansAiOs.Kernel.Streams;
 using OrleansAiOs.Workflows;
@@ -34,12 +36,11 @@ public sealed record KernelGateParts
     /// <summary>What a run may move at most: what it would hit.</summary>
     public Func<EffectIntent, Charge, LimitHit?> Limits { get; init; } = static (_, _) => null;
 
-    /// <summary>Sets the charge aside in the budgets; null if they cover it, else the answer.</summary>
-    public Func<EffectIntent, GateRecord, CancellationToken, ValueTask<GateRecord?>> Covers { get; init; } = static (_, _, _) => default;
+    /// <summary>Sets the charge aside in the budgets, and beyond them as far as was signed for; null if they cover it.</summary>
+    public Func<EffectIntent, Charge, Overdraft?, CancellationToken, ValueTask<BudgetRefusal?>> Covers { get; init; } = static (_, _, _, _) => default;
+
+    /// <summary>Who may sign for what a spent budget does not cover.</summary>
+    public Func<EffectIntent, Charge, IReadOnlyList<HoldDemand>> Overdrafts { get; init; } = static (_, _) => [];
 
     public Action<RunKey, RunSpending> Ended { get; init; } = static (_, _) => { };
 }
-
-/// <summary>A limit that an attempt would go beyond.</summary>
-/// <param name="Demand">Who may let it, all the same; null if nobody.</param>
-public sealed record LimitHit(string Why, HoldDemand? Demand);
