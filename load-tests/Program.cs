@@ -16,11 +16,12 @@ foreach (var name in args.Where(arg => arg != "--http").DefaultIfEmpty("w1"))
         case "w4": await Recovery.MeasureAsync(); break;
         case "w5": await Cases.WaitingAsync(engine); break;
         case "gate": await GateCase.MeasureAsync(); break;
+        case "audit": await AuditCase.MeasureAsync(engine); break;
         case "refunds": await RefundsCase.MeasureAsync(); break;
         case "debug": await DebugCase.MeasureAsync(); break;
         case "chaos": await Chaos.RunAsync(); break;
         default:
-            Console.Error.WriteLine($"There is no case '{name}'. Known: w1 w2 w3 w4 w5 chaos gate debug refunds.");
+            Console.Error.WriteLine($"There is no case '{name}'. Known: w1 w2 w3 w4 w5 chaos gate debug audit refunds.");
             return 2;
     }
 }

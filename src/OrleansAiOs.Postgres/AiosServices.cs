@@ -50,7 +50,7 @@ public sealed class AiosEngine : IHostedService, IAsyncDisposable
         // Before anything is changed: who may not serve must not have migrated the database under another.
         await using (var probe = NpgsqlDataSource.Create(connectionString)) await Embedded.PostgresSettings.CheckAsync(probe, cancellationToken);
         claim = await HostClaim.TakeAsync(connectionString, shared, cancellationToken);
-        store = await PostgresStore.OpenAsync(connectionString, logs.CreateLogger<PostgresStore>(), cancellationToken);
+        store = await PostgresStore.OpenAsync(connectionString, logs.CreateLogger<PostgresStore>(), cancellation: cancellationToken);
         host = new WorkflowHost(store, registry, services, logs.CreateLogger<WorkflowHost>(), new WorkflowHostOptions
         {
             Time = services.GetService<TimeProvider>() ?? TimeProvider.System,

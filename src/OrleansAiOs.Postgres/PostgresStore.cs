@@ -10,6 +10,7 @@ using OrleansAiOs.Postgres.Appending;
 using OrleansAiOs.Postgres.Reading;
 using OrleansAiOs.Postgres.Schema;
 using OrleansAiOs.Workflows;
+using OrleansAiOs.Workflows.Audit;
 using OrleansAiOs.Workflows.History;
 using OrleansAiOs.Workflows.Payloads;
 using OrleansAiOs.Workflows.Retention;
@@ -31,23 +32,31 @@ public sealed class PostgresStore : IRunStore, IAsyncDisposable
     private readonly AppendPump[] appendPumps;
     private readonly ReadPump[] readPumps;
     private readonly ILogger log;
+    private readonly AuditKey auditKey;
 
-    private PostgresStore(DataSources sources, bool restricted, ILogger log)
+    private PostgresStore(DataSources sources, bool restricted, ILogger log, AuditKey auditKey)
     {
-        (this.sources, this.log) = (sources, log);
+        (this.sources, this.log, this.auditKey) = (sources, log, auditKey);
         tenants = new TenantStatements(sources.Queries, restricted);
         payloads = new PostgresPayloads(sources.Queries, tenants);
-        appendPumps = [.. Enumerable.Range(0, Pumps).Select(_ => new AppendPump(appends.Reader, sources.Appends, log))];
+        appendPumps = [.. Enumerable.Range(0, Pumps).Select(_ => new AppendPump(appends.Reader, sources.Appends, () => Appended?.Invoke(), log))];
         readPumps = [.. Enumerable.Range(0, Pumps).Select(_ => new ReadPump(reads.Reader, sources.Reads))];
     }
 
     public IPayloadStore Payloads => payloads;
 
+    /// <summary>Raised behind each transaction that appended something.</summary>
+    public event Action? Appended;
+
     /// <summary>For queries that decide nothing and for the owners of other tables.</summary>
     public NpgsqlDataSource Queries => sources.Queries;
 
     /// <summary>Connects, brings the schema up to date, and starts the pumps.</summary>
-    public static async Task<PostgresStore> OpenAsync(string connectionString, ILogger log, CancellationToken cancellation = default)
+    /// <param name="connectionString">The database.</param>
+    /// <param name="log">Where trouble with appends is written.</param>
+    /// <param name="auditKey">What purges are signed with. Without one they are signed with a key of this process alone, which no checkpoint knows.</param>
+    /// <param name="cancellation">Gives up.</param>
+    public static async Task<PostgresStore> OpenAsync(string connectionString, ILogger log, AuditKey? auditKey = null, CancellationToken cancellation = default)
     {
         var sources = new DataSources(connectionString, Pumps, Pumps);
         try
@@ -56,7 +65,7 @@ public sealed class PostgresStore : IRunStore, IAsyncDisposable
             await TenantRole.DemandOwnerAsync(sources.Queries, cancellation);
             var objection = await TenantRole.EnsureAsync(sources.Queries, cancellation);
             if (objection is not null) log.NoTenantRole(objection);
-            return new PostgresStore(sources, restricted: objection is null, log);
+            return new PostgresStore(sources, restricted: objection is null, log, auditKey ?? AuditKey.Make());
         }
         catch
         {
@@ -78,7 +87,7 @@ public sealed class PostgresStore : IRunStore, IAsyncDisposable
             log.FlushUnsure(e, 1);
             return AppendResult.Unknown;
         }
-        var pending = new PendingAppend(append, bodies);
+        var pending = new PendingAppend(append, bodies); // a body that is no JSON ends here, and would at the database
         if (!appends.Writer.TryWrite(pending)) return AppendResult.Unknown;
         return await pending.Result;
     }
@@ -114,8 +123,9 @@ public sealed class PostgresStore : IRunStore, IAsyncDisposable
         foreach (var own in runs.GroupBy(run => run.Tenant))
         {
             List<RunKey> asked = [.. own];
-            gone.AddRange(await RunPurge.PurgeAsync(sources.Queries, tenants, own.Key, [.. asked.Except(await KeptForKinAsync(asked, cancellation))], cancellation));
+            gone.AddRange(await RunPurge.PurgeAsync(sources.Queries, tenants, own.Key, [.. asked.Except(await KeptForKinAsync(asked, cancellation))], why, auditKey, cancellation));
         }
+        if (gone.Count > 0) Appended?.Invoke();
         return gone;
     }
 

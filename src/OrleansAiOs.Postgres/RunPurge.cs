@@ -1,5 +1,8 @@
+using System.Security.Cryptography;
+using System.Text;
 using Npgsql;
 using OrleansAiOs.Workflows;
+using OrleansAiOs.Workflows.Audit;
 
 namespace OrleansAiOs.Postgres;
 
@@ -13,7 +16,7 @@ namespace OrleansAiOs.Postgres;
 /// </summary>
 internal static class RunPurge
 {
-    public static async Task<List<RunKey>> PurgeAsync(NpgsqlDataSource source, TenantStatements tenants, string tenant, IReadOnlyList<RunKey> runs, CancellationToken cancellation)
+    public static async Task<List<RunKey>> PurgeAsync(NpgsqlDataSource source, TenantStatements tenants, string tenant, IReadOnlyList<RunKey> runs, string why, AuditKey key, CancellationToken cancellation)
     {
         await using var connection = await source.OpenConnectionAsync(cancellation);
         await using var transaction = await connection.BeginTransactionAsync(cancellation);
@@ -30,6 +33,7 @@ internal static class RunPurge
             while (await reader.ReadAsync(cancellation)) gone.Add(new RunKey(reader.GetString(0), reader.GetString(1)));
         }
         if (gone.Count == 0) return gone;
+        await BuryAsync(connection, gone, why, key, cancellation);
 
         foreach (var sql in new[]
         {
@@ -46,6 +50,42 @@ internal static class RunPurge
         await PurgePayloadsAsync(connection, gone, cancellation);
         await transaction.CommitAsync(cancellation);
         return gone;
+    }
+
+    /// <summary>Leaves a signed tombstone of each stream, and tells the audit trail of it, in the transaction that deletes.</summary>
+    private static async Task BuryAsync(NpgsqlConnection connection, List<RunKey> gone, string why, AuditKey key, CancellationToken cancellation)
+    {
+        var events = new Dictionary<RunKey, List<(long Seq, byte[] Leaf)>>();
+        DateTimeOffset now = default;
+        await using (var command = new NpgsqlCommand("""
+            select e.tenant_id, e.stream_id, e.version, e.id, e.type, e.timestamp, e.data, e.bdata, e.seq_id, clock_timestamp() from unnest($1::varchar[], $2::varchar[]) t(tenant, id)
+            join aios.mt_events e on e.tenant_id = t.tenant and e.stream_id = 'run/' || t.id order by e.tenant_id, e.stream_id, e.version
+            """, connection))
+        {
+            Bind(command, gone);
+            await using var reader = await command.ExecuteReaderAsync(cancellation);
+            while (await reader.ReadAsync(cancellation))
+            {
+                var (tenant, stream, leaf) = (reader.GetString(0), reader.GetString(1), new byte[AuditLeaf.Bytes]);
+                now = reader.GetFieldValue<DateTimeOffset>(9);
+                AuditLeaf.Write(tenant, stream, reader.GetInt64(2), reader.GetGuid(3), reader.GetString(4), reader.GetFieldValue<DateTimeOffset>(5), reader.GetFieldValue<byte[]>(6),
+                    reader.IsDBNull(7) ? [] : reader.GetFieldValue<byte[]>(7), leaf);
+                var run = new RunKey(tenant, stream["run/".Length..]);
+                if (!events.TryGetValue(run, out var own)) events[run] = own = [];
+                own.Add((reader.GetInt64(8), leaf));
+            }
+        }
+        foreach (var (run, own) in events)
+        {
+            var (line, places) = Tombstone.Write(run.Tenant, run.Stream, own, why, now, key);
+            var hash = SHA256.HashData(Encoding.UTF8.GetBytes(line));
+            await using var stone = new NpgsqlCommand("""
+                with stone as (insert into aios.audit_tombstones (hash, tenant_id, stream_id, first_seq, last_seq, line, places) values ($1, $2, $3, $4, $5, $6, $7))
+                insert into aios.audit_batches (kind, root, detail) values ($8, $1, '')
+                """, connection);
+            foreach (var value in new object[] { hash, run.Tenant, run.Stream, own.Min(e => e.Seq), own.Max(e => e.Seq), line, places, (short)AuditKind.Purge }) stone.Parameters.AddWithValue(value);
+            await stone.ExecuteNonQueryAsync(cancellation);
+        }
     }
 
     private static async Task PurgePayloadsAsync(NpgsqlConnection connection, List<RunKey> gone, CancellationToken cancellation)

@@ -57,7 +57,7 @@ public sealed class InMemoryStore(TimeProvider time) : IRunStore
         }
     }
 
-    public ValueTask<IReadOnlyCollection<RunKey>> PurgeAsync(IReadOnlyList<RunKey> runs, CancellationToken cancellation)
+    public ValueTask<IReadOnlyCollection<RunKey>> PurgeAsync(IReadOnlyList<RunKey> runs, string why, CancellationToken cancellation)
     {
         lock (sync)
         {

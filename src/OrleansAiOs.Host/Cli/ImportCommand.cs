@@ -33,7 +33,7 @@ internal static class ImportCommand
 
     private static async Task ImportAsync(Invocation call, FileStream content, string connectionString)
     {
-        await using var store = await PostgresStore.OpenAsync(connectionString, NullLogger.Instance, call.Cancellation);
+        await using var store = await PostgresStore.OpenAsync(connectionString, NullLogger.Instance, cancellation: call.Cancellation);
         try
         {
             var identity = new IdentityView();

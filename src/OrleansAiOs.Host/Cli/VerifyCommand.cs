@@ -35,7 +35,7 @@ internal static class VerifyCommand
 
     private static async Task<long> VerifyAsync(Invocation call, string connectionString, WorkflowRegistry registry)
     {
-        await using var store = await PostgresStore.OpenAsync(connectionString, NullLogger.Instance, call.Cancellation);
+        await using var store = await PostgresStore.OpenAsync(connectionString, NullLogger.Instance, cancellation: call.Cancellation);
         // A workflow this build does not hold cannot be replayed, which says nothing against its history.
         var (known, others) = (new HistoryChecker(new CheckerOptions { Registry = registry }), new HistoryChecker(new CheckerOptions()));
         long runs = 0, events = 0, replayed = 0, found = 0;

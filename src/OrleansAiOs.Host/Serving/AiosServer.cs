@@ -85,7 +85,7 @@ internal sealed class AiosServer : IAsyncDisposable
         WebApplication? web = null;
         try
         {
-            store = await PostgresStore.OpenAsync(connection, log.CreateLogger<PostgresStore>(), cancellation);
+            store = await PostgresStore.OpenAsync(connection, log.CreateLogger<PostgresStore>(), cancellation: cancellation);
             var code = new CodeTools();
             foreach (var assembly in packs) code.AddFrom(assembly);
             services.AddKernel(store.Queries, await KernelSecret.LoadAsync(folder, options.Setting("KERNEL_SECRET"), () => new EventStreams(store.Queries).AnyAsync(cancellation)));

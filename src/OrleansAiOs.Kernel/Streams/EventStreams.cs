@@ -1,4 +1,6 @@
 using System.Data.Common;
+using System.Text;
+using OrleansAiOs.Workflows.Audit;
 
 namespace OrleansAiOs.Kernel.Streams;
 
@@ -155,9 +157,28 @@ public sealed class EventStreams(DbDataSource source, StreamSeal? seal = null)
             from unnest($4::uuid[], $5::varchar[], $6::text[]) with ordinality e(id, name, body, o)
             where exists (select 1 from head) or exists (select 1 from moved)
             order by e.o
+            returning seq_id, version, timestamp
             """, tenant, stream, expected, ids, events.Select(e => e.Name).ToArray(), events.Select(e => e.Body).ToArray());
-        var written = await batch.ExecuteNonQueryAsync();
-        if (written != ids.Length) return false;
+        var places = new List<(long Seq, long Version, DateTimeOffset At)>();
+        await using (var reader = await batch.ExecuteReaderAsync())
+        {
+            await reader.NextResultAsync();
+            while (await reader.ReadAsync()) places.Add((reader.GetInt64(0), reader.GetInt64(1), await reader.GetFieldValueAsync<DateTimeOffset>(2)));
+        }
+        if (places.Count != ids.Length) return false;
+        // What the audit trail is told of them commits with them, as for runs.
+        var leaves = new byte[places.Count * AuditLeaf.Bytes];
+        foreach (var (_, version, at) in places)
+        {
+            var i = (int)(version - expected - 1);
+            AuditLeaf.Write(tenant, stream, version, ids[i], events[i].Name, at, Encoding.UTF8.GetBytes(events[i].Body), [], leaves.AsSpan(i * AuditLeaf.Bytes, AuditLeaf.Bytes));
+        }
+        var audit = AuditBatch.Of([new AuditedAppend(tenant, stream, expected == 0, leaves)]);
+        await using var said = connection.CreateBatch();
+        said.Transaction = transaction;
+        Add(said, "insert into aios.audit_batches (kind, root, detail, first, low) values ($1, $2, $3, $4, $5)", (short)AuditKind.Appended, audit.Root, audit.Detail,
+            places.Min(place => place.Seq), places.Select(place => (int)(place.Seq & int.MaxValue)).ToArray());
+        await said.ExecuteNonQueryAsync();
         if (alongside is not null) await alongside(transaction);
         await transaction.CommitAsync();
         return true;

@@ -19,6 +19,7 @@ internal sealed class AppendPump : IAsyncDisposable
 
     private readonly ChannelReader<PendingAppend> queue;
     private readonly NpgsqlDataSource source;
+    private readonly Action appended;
     private readonly ILogger log;
     private readonly AppendStatement?[] statements = new AppendStatement?[4];
     private readonly List<PendingAppend> batch = new(AppendsMax);
@@ -28,9 +29,9 @@ internal sealed class AppendPump : IAsyncDisposable
     private PendingAppend? putAside;
     private bool replicationUnsure;
 
-    public AppendPump(ChannelReader<PendingAppend> queue, NpgsqlDataSource source, ILogger log)
+    public AppendPump(ChannelReader<PendingAppend> queue, NpgsqlDataSource source, Action appended, ILogger log)
     {
-        (this.queue, this.source, this.log) = (queue, source, log);
+        (this.queue, this.source, this.appended, this.log) = (queue, source, appended, log);
         pumping = Task.Run(PumpAsync);
     }
 
@@ -92,6 +93,7 @@ internal sealed class AppendPump : IAsyncDisposable
         replicationUnsure = false;
         List<int>? losers = null;
         await statement.ExecuteAsync(appends, loser => (losers ??= []).Add(loser));
+        appended();
         for (var i = 0; i < appends.Count; i++)
             appends[i].Answer(replicationUnsure ? AppendResult.Unknown : losers?.Contains(i) is true ? AppendResult.Conflict : AppendResult.Appended);
     }

@@ -1,5 +1,6 @@
 using Npgsql;
 using NpgsqlTypes;
+using OrleansAiOs.Workflows.Audit;
 using OrleansAiOs.Workflows.History;
 
 namespace OrleansAiOs.Postgres.Appending;
@@ -16,6 +17,7 @@ namespace OrleansAiOs.Postgres.Appending;
 /// lose  whoever is in neither: the answer
 /// ev    events of the others. nextval is reached only here: a loser burns no number of the sequence that Marten's daemon follows
 /// rw, wu, wd   summary rows and wake-ups of the others
+/// au    what the flush says of its events to the audit trail: one row
 /// </code>
 /// "not in (select … from lose)" is a hashed lookup whatever the planner believes about the size of an array.
 /// A crash before the commit leaves nothing of any of it; after it, all of it.
@@ -43,7 +45,7 @@ internal sealed class AppendStatement
             ev as (insert into aios.mt_events (seq_id, id, stream_id, version, data, type, timestamp, tenant_id, is_archived)
                 select nextval('aios.mt_events_sequence'), e.eid, $2[e.so], e.v, e.d, e.t, e.at, $1[e.so], false
                 from unnest($5::int[], $6::uuid[], $7::bigint[], $8::varchar[], $9::jsonb[], $10::timestamptz[]) e(so, eid, v, t, d, at)
-                where e.so not in (select o from lose))
+                where e.so not in (select o from lose) returning seq_id)
             """;
         if (rows)
         {
@@ -73,10 +75,17 @@ internal sealed class AppendStatement
                 """;
             types.AddRange([NpgsqlDbType.Integer, NpgsqlDbType.TimestampTz]);
         }
-        sql += " select o from lose";
+        var a = types.Count;
+        // Numbers go as their last 31 bits beside the first: half the bytes. The leaves of who lost can be had from nowhere else.
+        sql += $"""
+            , au as (insert into aios.audit_batches (kind, root, detail, first, low, lost, leaves)
+                select {(int)AuditKind.Appended}, ${a + 1}, ${a + 2}, min(seq_id), array_agg((seq_id & 2147483647)::int), (select array_agg(o::int) from lose), case when exists (select from lose) then ${a + 3} end
+                from ev having count(*) > 0)
+            select o from lose
+            """;
 
         command = new NpgsqlCommand(sql, connection);
-        parameters = [.. types.Select(type => new NpgsqlParameter { NpgsqlDbType = NpgsqlDbType.Array | type })];
+        parameters = [.. types.Select(type => new NpgsqlParameter { NpgsqlDbType = NpgsqlDbType.Array | type }), .. Enumerable.Range(0, 3).Select(_ => new NpgsqlParameter { NpgsqlDbType = NpgsqlDbType.Bytea })];
         command.Parameters.AddRange(parameters);
     }
 
@@ -116,6 +125,8 @@ internal sealed class AppendStatement
         var next = 10;
         if (rows) next = BindRows(batch, next);
         if (wakeUps) BindWakeUps(batch, next);
+        var (root, detail, leaves) = AuditBatch.Of(batch.ConvertAll(append => append.Audited));
+        Set(parameters.Length - 3, root, detail, leaves);
     }
 
     private int BindRows(List<PendingAppend> batch, int at)
@@ -164,10 +175,25 @@ internal sealed class PendingAppend(RunAppend append, byte[]?[]? replacedBodies)
 
     public Task<AppendResult> Result => result.Task;
 
+    /// <summary>The leaves of its events, made while it waits for the pump.</summary>
+    public AuditedAppend Audited { get; } = Leaves(append, replacedBodies);
+
     /// <summary>The body as it goes into the event table: a large one is there as a reference to a payload.</summary>
     public byte[] BodyOf(int e) => replacedBodies?[e] ?? append.Events[e].Body;
 
     public void Answer(AppendResult answer) => result.TrySetResult(answer);
 
     public void Fail(Exception exception) => result.TrySetException(exception);
+
+    private static AuditedAppend Leaves(RunAppend append, byte[]?[]? replacedBodies)
+    {
+        var stream = append.Run.Stream;
+        var leaves = new byte[append.Events.Count * AuditLeaf.Bytes];
+        for (var i = 0; i < append.Events.Count; i++)
+        {
+            var e = append.Events[i];
+            AuditLeaf.Write(append.Run.Tenant, stream, append.Expected + i + 1, e.Id, e.Type, e.At, replacedBodies?[i] ?? e.Body, [], leaves.AsSpan(i * AuditLeaf.Bytes, AuditLeaf.Bytes));
+        }
+        return new AuditedAppend(append.Run.Tenant, stream, append.Expected == 0, leaves);
+    }
 }

@@ -18,7 +18,7 @@ internal sealed class CrashStore(CrashPoints points, IRunStore inner) : IRunStor
 
     public ValueTask<IReadOnlyList<RunRow>> ListAsync(RunQuery query, CancellationToken cancellation) => Do("list", () => inner.ListAsync(query, cancellation));
 
-    public ValueTask<IReadOnlyCollection<RunKey>> PurgeAsync(IReadOnlyList<RunKey> runs, CancellationToken cancellation) => Do("purge", () => inner.PurgeAsync(runs, cancellation));
+    public ValueTask<IReadOnlyCollection<RunKey>> PurgeAsync(IReadOnlyList<RunKey> runs, string why, CancellationToken cancellation) => Do("purge", () => inner.PurgeAsync(runs, why, cancellation));
 
     public ValueTask<RunRow?> FindAsync(RunKey run, CancellationToken cancellation) => Do($"find {run}", () => inner.FindAsync(run, cancellation));
 

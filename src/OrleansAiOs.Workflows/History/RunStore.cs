@@ -23,8 +23,11 @@ public interface IRunStore
     ValueTask<IReadOnlyList<RunRow>> ListAsync(RunQuery query, CancellationToken cancellation);
 
     /// <summary>Deletes those of the runs that are over, with all that is kept of them, in one transaction. Open ones stay.</summary>
+    /// <param name="runs">Which.</param>
+    /// <param name="why">The rule or the command they are deleted by; kept.</param>
+    /// <param name="cancellation">Gives up.</param>
     /// <returns>The runs that are gone by it.</returns>
-    ValueTask<IReadOnlyCollection<RunKey>> PurgeAsync(IReadOnlyList<RunKey> runs, CancellationToken cancellation) => throw new NotSupportedException("This store deletes nothing.");
+    ValueTask<IReadOnlyCollection<RunKey>> PurgeAsync(IReadOnlyList<RunKey> runs, string why, CancellationToken cancellation) => throw new NotSupportedException("This store deletes nothing.");
 
     ValueTask<RunRow?> FindAsync(RunKey run, CancellationToken cancellation);
 

@@ -9,6 +9,9 @@ namespace OrleansAiOs.Workflows.Retention;
 /// <param name="Keep">From their end; null: for ever.</param>
 public sealed record RetentionRule(string? Workflow, RunStatus? Status, TimeSpan? Keep)
 {
+    /// <summary>As a setting has it.</summary>
+    public override string ToString() => $"{Workflow ?? "*"}{(Status is { } status ? $":{status.ToString().ToLowerInvariant()}" : "")}={(Keep is { } keep ? SpanText.Write(keep) : "for-ever")}";
+
     internal bool Fits(RunRow row) => (Workflow is null || Workflow == row.Workflow) && (Status is null || Status == row.Status);
 
     /// <summary>Reads rules as a setting has them: <c>invoice-to-pay:failed=365d; *:completed=90d; *=for-ever</c>.</summary>

@@ -51,8 +51,11 @@ internal sealed class RetentionWorkflow : Workflow<string, string>
         {
             var rows = await host.Store.ListAsync(new RunQuery(context.Tenant, ClosedBefore: now - shortest, Sort: RunSort.OldestFirst, After: after, Limit: Page), context.Cancellation);
             if (rows.Count == 0) break;
-            var over = rows.Where(row => rules.FirstOrDefault(rule => rule.Fits(row))?.Keep is { } keep && row.ClosedAt < now - keep).Select(row => row.Run).ToList();
-            if (over.Count > 0) purged += (await host.Store.PurgeAsync(over, context.Cancellation)).Count;
+            foreach (var over in rows.GroupBy(row => rules.FirstOrDefault(rule => rule.Fits(row))).Where(over => over.Key?.Keep is not null))
+            {
+                List<RunKey> runs = [.. over.Where(row => row.ClosedAt < now - over.Key!.Keep!.Value).Select(row => row.Run)];
+                if (runs.Count > 0) purged += (await host.Store.PurgeAsync(runs, $"retention {over.Key}", context.Cancellation)).Count;
+            }
             after = new RunCursor(rows[^1].StartedAt, rows[^1].Run.Id);
             context.Heartbeat();
         }

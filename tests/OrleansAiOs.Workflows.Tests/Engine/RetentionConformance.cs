@@ -58,8 +58,8 @@ public abstract class RetentionConformance(IStoreFixture stores) : EngineConform
     {
         var (done, open) = (await Start("ends", "well", "done"), await Start("stays", "x", "open"));
         await End(done);
-        (await Store.PurgeAsync([open, done, Key("nobody")], default)).Should().Equal(done);
-        (await Store.PurgeAsync([open, done], default)).Should().BeEmpty();
+        (await Store.PurgeAsync([open, done, Key("nobody")], "by a test", default)).Should().Equal(done);
+        (await Store.PurgeAsync([open, done], "by a test", default)).Should().BeEmpty();
         await Signal(open, "go", "on");
         (await Result<string>(open)).Should().Be("on");
         await Refused(() => Signal(done, "go", "on"), Refusal.NotFound);
@@ -96,11 +96,11 @@ public abstract class RetentionConformance(IStoreFixture stores) : EngineConform
         var parent = await Start("parent", new string('z', chars), "parent");
         var child = new RunKey(parent.Tenant, $"{parent.Id}-child");
         await Until(parent, row => row.Waits.Any(wait => wait.Kind == "signal"));
-        (await Store.PurgeAsync([child, parent], default)).Should().BeEmpty();
+        (await Store.PurgeAsync([child, parent], "by a test", default)).Should().BeEmpty();
         await Signal(parent, "go", "on");
         await End(parent);
         foreach (var run in new[] { parent, child }) await Until(run, row => !row.Busy);
-        (await Store.PurgeAsync([child, parent], default)).Should().BeEquivalentTo([child, parent]);
+        (await Store.PurgeAsync([child, parent], "by a test", default)).Should().BeEquivalentTo([child, parent]);
     }
 
     [Fact]
@@ -110,9 +110,9 @@ public abstract class RetentionConformance(IStoreFixture stores) : EngineConform
         var (one, two) = (await Start("ends", large, "one"), await Start("ends", large, "two"));
         await End(one);
         await End(two);
-        (await Store.PurgeAsync([one], default)).Should().HaveCount(1);
+        (await Store.PurgeAsync([one], "by a test", default)).Should().HaveCount(1);
         (await Result<string>(two)).Should().Be(large);
-        (await Store.PurgeAsync([two], default)).Should().HaveCount(1);
+        (await Store.PurgeAsync([two], "by a test", default)).Should().HaveCount(1);
         var again = await Start("ends", large, "one");
         (await Result<string>(again)).Should().Be(large, "it is stored anew");
     }
@@ -141,7 +141,7 @@ public sealed class RetentionOnPostgres(OnPostgres store) : RetentionConformance
         await End(run);
         foreach (var table in new[] { "payload_uses", "payloads", "payload_parts" }) (await database.Count(table)).Should().BePositive();
         var others = (await Store.ListAsync(new RunQuery(RunKey.DefaultTenant), default)).Count(row => row.Run != run);
-        (await Store.PurgeAsync([run], default)).Should().HaveCount(1);
+        (await Store.PurgeAsync([run], "by a test", default)).Should().HaveCount(1);
         foreach (var table in new[] { "payload_uses", "payloads", "payload_parts", "outcomes" }) (await database.Count(table)).Should().Be(0, table);
         (await database.Count("runs")).Should().Be(others);
         (await database.Count("mt_streams")).Should().Be(others);

@@ -1,0 +1,141 @@
+using System.Data;
+using System.Data.Common;
+using OrleansAiOs.Workflows.Audit;
+
+namespace OrleansAiOs.Kernel.Audit;
+
+/// <summary>Batches into blocks, and blocks under a signature.</summary>
+public sealed partial class Auditor
+{
+    private const int BatchesMax = 1000;
+    private const int EventsMax = 65_536;
+    private const int ForeignMax = 20_000;
+
+    private sealed record Standing(Guid Id, long Blocks, long Events, long Began, byte[] Peaks, string Covered);
+
+    private static async Task<Standing> StandingAsync(DbConnection connection, CancellationToken cancellation) =>
+        (await Sql.ListAsync(connection, "select id, blocks, events, began, peaks, covered::text from aios.audit_log",
+            row => new Standing(row.GetGuid(0), row.GetInt64(1), row.GetInt64(2), row.GetInt64(3), row.GetFieldValue<byte[]>(4), row.GetString(5)), cancellation)) is [var standing] ? standing
+            : throw new AuditStoppedException("aios.audit_log has lost its row. Somebody has changed the trail: run `aios audit verify`.");
+
+    /// <summary>One block of what waits. All in one snapshot: what is seen of the events and what is seen of the batches is of one moment, so an event without a batch has none.</summary>
+    /// <returns>Whether something was left. What comes meanwhile is the next checkpoint's: under load a fold that waited for the end would never end.</returns>
+    private async Task<bool> FoldAsync(DbConnection connection, CancellationToken cancellation)
+    {
+        await using var transaction = await connection.BeginTransactionAsync(IsolationLevel.RepeatableRead, cancellation);
+        var standing = await StandingAsync(connection, cancellation);
+        var rows = await Sql.ListAsync(connection, $"""
+            delete from aios.audit_batches where id in (
+                select id from (select id, sum(coalesce(cardinality(low), 0)) over (order by id) events, row_number() over (order by id) n
+                    from (select id, low from aios.audit_batches order by id limit {BatchesMax}) waiting) counted
+                where events <= {EventsMax} or n = 1)
+            returning id, kind, root, detail, first, low, lost, leaves
+            """, row => (Id: row.GetInt64(0), Batch: Waiting.Read(row, 1)), cancellation);
+        rows.Sort((a, b) => a.Id.CompareTo(b.Id));
+        var batches = rows.ConvertAll(row => row.Batch.Folded());
+        var covered = SeqRanges.Parse(standing.Covered);
+        var seqs = rows.SelectMany(row => row.Batch.Seqs).ToArray();
+        Array.Sort(seqs);
+        covered.Add(seqs);
+        // Only when no batch is left: an event whose batch still waits is not foreign.
+        var left = (await Sql.ListAsync(connection, "select exists (select from aios.audit_batches)", row => row.GetBoolean(0), cancellation))[0];
+        if (!left)
+        {
+            var foreign = await ForeignAsync(connection, covered, cancellation);
+            left = foreign.Count == ForeignMax;
+            foreach (var kind in foreign.GroupBy(e => e.Seq <= standing.Began ? AuditKind.Before : AuditKind.Foreign))
+            {
+                var events = kind.ToList();
+                var batch = AuditBatch.Of(events.ConvertAll(e => new AuditedAppend(e.Tenant, e.Stream, e.Version == 1, e.Leaf())));
+                var numbers = events.Select(e => e.Seq).ToArray();
+                batches.Add(new BlockBatch(kind.Key, batch.Root, BatchContent.Write(numbers, [], null, batch.Detail)));
+                covered.Add(numbers);
+                seqs = [.. seqs, .. numbers];
+                if (kind.Key is AuditKind.Foreign) AuditorLog.Foreign(log, events.Count, $"event {events[0].Version} of {events[0].Stream}");
+            }
+        }
+        if (batches.Count == 0) return false;
+        var block = new AuditBlock(standing.Blocks, seqs.Length, AuditLeaf.Micros(time.GetUtcNow()), batches);
+        var tree = MerkleLog.Resume(standing.Blocks, standing.Peaks);
+        var head = block.Head();
+        tree.Add(AuditBlock.HashOf(head));
+        await Sql.ExecuteAsync(connection, "insert into aios.audit_blocks (number, head, body, first_seq, last_seq) values ($1, $2, $3, $4, $5)", cancellation,
+            block.Number, head, block.Body(), seqs.Length == 0 ? 0L : seqs.Min(), seqs.Length == 0 ? 0L : seqs.Max());
+        await Sql.ExecuteAsync(connection, "update aios.audit_log set blocks = $1, events = events + $2, peaks = $3, covered = $4::int8multirange", cancellation,
+            tree.Size, (long)seqs.Length, tree.Peaks, covered.ToString());
+        await transaction.CommitAsync(cancellation);
+        return left;
+    }
+
+    // Numbers the trail does not know: rolled back, under way, or written by somebody who does not tell (Marten, a person).
+    private static async Task<List<AuditedEvent>> ForeignAsync(DbConnection connection, SeqRanges covered, CancellationToken cancellation)
+    {
+        var found = new List<AuditedEvent>();
+        await foreach (var e in AuditedEvents.WithinAsync(connection, covered.Gaps(), ForeignMax, cancellation)) found.Add(e);
+        return found;
+    }
+
+    /// <summary>Whether the database is where the outlets say it was; if it is not, whether a person has said so.</summary>
+    private async Task<RestoredFrom?> CompareAsync(DbConnection connection, string? acceptRestore, CancellationToken cancellation)
+    {
+        foreach (var outlet in outlets)
+        {
+            var (number, sha256) = (0L, "");
+            try
+            {
+                (number, sha256) = await outlet.LastAsync(cancellation);
+            }
+            catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+            {
+                // A place that cannot be read says nothing; delivering to it will say why.
+                continue;
+            }
+            if (number == 0) continue;
+            var here = (await Sql.ListAsync(connection, "select line from aios.audit_checkpoints where number = $1", row => row.GetString(0), cancellation, number)) is [var line] ? line : null;
+            if (here is not null && Checkpoint.HashOf(here) == sha256) continue;
+            if (acceptRestore is null)
+                throw new AuditStoppedException($"{outlet.Name} has checkpoint {number}, and the database {(here is null ? "does not have it" : "has another of that number")}: it was put back to an earlier state, or rewritten. "
+                    + "If a backup was restored on purpose, say so with `aios audit checkpoint --accept-restore WHY`; else run `aios audit verify`.");
+            var last = (await Sql.ListAsync(connection, "select line from aios.audit_checkpoints order by number desc limit 1", row => row.GetString(0), cancellation)) is [var own] ? Checkpoint.Read(own) : null;
+            outside = (number, sha256);
+            return new RestoredFrom(last?.Blocks ?? 0, acceptRestore);
+        }
+        return null;
+    }
+
+    private (long Number, string Sha256) outside;
+
+    private async Task<long> SignAsync(DbConnection connection, RestoredFrom? restored, CancellationToken cancellation)
+    {
+        await using var transaction = await connection.BeginTransactionAsync(IsolationLevel.RepeatableRead, cancellation);
+        var standing = await StandingAsync(connection, cancellation);
+        var line = (await Sql.ListAsync(connection, "select line from aios.audit_checkpoints order by number desc limit 1", row => row.GetString(0), cancellation)) is [var found] ? found : null;
+        var last = line is null ? null : Checkpoint.Read(line) ?? throw new AuditStoppedException("The last checkpoint in the database is not in the form in which it was signed. Run `aios audit verify`.");
+        if (restored is null && standing.Blocks == (last?.Blocks ?? 0)) return last?.Number ?? 0;
+        var added = await Sql.ListAsync(connection, "select head from aios.audit_blocks where number >= $1 order by number", row => AuditBlock.HashOf(row.GetFieldValue<byte[]>(0)), cancellation, last?.Blocks ?? 0);
+        var tree = MerkleLog.Resume(standing.Blocks, standing.Peaks);
+        if (added.Count != standing.Blocks - (last?.Blocks ?? 0)) throw new AuditStoppedException($"Blocks of the trail are missing: {standing.Blocks} were made, and behind the {last?.Blocks ?? 0} that are signed for there are {added.Count}. Run `aios audit verify`.");
+        var (number, before) = restored is null ? ((last?.Number ?? 0) + 1, line is null ? "" : Checkpoint.HashOf(line)) : (outside.Number + 1, outside.Sha256);
+        var next = new Checkpoint(number, standing.Id, time.GetUtcNow(), standing.Blocks, standing.Events, standing.Began, [.. added.Select(Convert.ToHexStringLower)], Convert.ToHexStringLower(tree.Root()),
+            before, restored, key.Public, []);
+        await Sql.ExecuteAsync(connection, "insert into aios.audit_checkpoints (number, line) values ($1, $2)", cancellation, number, next.Sign(key));
+        await transaction.CommitAsync(cancellation);
+        return number;
+    }
+}
+
+/// <summary>A batch as its transaction wrote it.</summary>
+internal sealed record Waiting(AuditKind Kind, byte[] Root, byte[] Detail, long[] Seqs, int[] Lost, byte[]? Leaves)
+{
+    public const string Columns = "kind, root, detail, first, low, lost, leaves";
+
+    public static Waiting Read(DbDataReader row, int at)
+    {
+        var first = row.IsDBNull(at + 3) ? 0 : row.GetInt64(at + 3);
+        var low = row.IsDBNull(at + 4) ? [] : row.GetFieldValue<int[]>(at + 4);
+        return new Waiting((AuditKind)row.GetInt16(at), row.GetFieldValue<byte[]>(at + 1), row.GetFieldValue<byte[]>(at + 2), [.. low.Select(number => first + ((number - first) & int.MaxValue))],
+            row.IsDBNull(at + 5) ? [] : row.GetFieldValue<int[]>(at + 5), row.IsDBNull(at + 6) ? null : row.GetFieldValue<byte[]>(at + 6));
+    }
+
+    public BlockBatch Folded() => new(Kind, Root, Kind is AuditKind.Purge ? [] : BatchContent.Write(Seqs, Lost, Leaves, Detail));
+}

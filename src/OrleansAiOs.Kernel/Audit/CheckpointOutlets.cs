@@ -1,0 +1,98 @@
+using System.Globalization;
+using System.Text;
+
+namespace OrleansAiOs.Kernel.Audit;
+
+/// <summary>A place outside the database to which checkpoints go.</summary>
+public interface ICheckpointOutlet
+{
+    /// <summary>What a person knows it by.</summary>
+    string Name { get; }
+
+    /// <summary>The number and the hash of the last line that it has; 0 and "" if none.</summary>
+    Task<(long Number, string Sha256)> LastAsync(CancellationToken cancellation);
+
+    /// <summary>Adds a line behind the last.</summary>
+    Task AddAsync(long number, string line, CancellationToken cancellation);
+}
+
+/// <summary>Lines behind each other in a file, each on the disk before it counts. On a medium that only ever grows it is worth most.</summary>
+public sealed class CheckpointFile(string path) : ICheckpointOutlet
+{
+    private (long Length, long Number, string Sha256) known;
+
+    public string Name => $"file:{path}";
+
+    public async Task<(long Number, string Sha256)> LastAsync(CancellationToken cancellation)
+    {
+        var file = new FileInfo(path);
+        if (!file.Exists) return (0, "");
+        if (known.Length != file.Length)
+        {
+            var (number, sha256) = await ReadLastAsync(cancellation);
+            known = (file.Length, number, sha256);
+        }
+        return (known.Number, known.Sha256);
+    }
+
+    private async Task<(long Number, string Sha256)> ReadLastAsync(CancellationToken cancellation)
+    {
+        string? last = null;
+        // What a crash left of a line is no checkpoint: the whole of it comes again.
+        await foreach (var line in File.ReadLinesAsync(path, cancellation))
+            if (line.StartsWith("{\"line\":\"checkpoint\"", StringComparison.Ordinal) && line.EndsWith('}')) last = line;
+        return last is not null && Checkpoint.Read(last) is { } checkpoint ? (checkpoint.Number, Checkpoint.HashOf(last))
+            : last is null ? (0, "") : throw new InvalidDataException($"{path}: its last line is no checkpoint. Somebody has changed the file: keep it, find out who, and point AIOS_AUDIT_CHECKPOINTS to a new one.");
+    }
+
+    public async Task AddAsync(long number, string line, CancellationToken cancellation)
+    {
+        Directory.CreateDirectory(Path.GetDirectoryName(Path.GetFullPath(path))!);
+        await using var file = new FileStream(path, new FileStreamOptions { Mode = FileMode.OpenOrCreate, Access = FileAccess.ReadWrite, Share = FileShare.ReadWrite, BufferSize = 0 });
+        var torn = false;
+        if (file.Length > 0)
+        {
+            file.Seek(-1, SeekOrigin.End);
+            torn = file.ReadByte() != '\n';
+        }
+        file.Seek(0, SeekOrigin.End);
+        await file.WriteAsync(Encoding.UTF8.GetBytes($"{(torn ? "\n" : "")}{line}\n"), cancellation);
+        file.Flush(flushToDisk: true);
+    }
+}
+
+/// <summary>Each line posted as JSON. How far it came stands in a file of the host's, so that after a crash none is left out.</summary>
+public sealed class CheckpointUrl : ICheckpointOutlet, IDisposable
+{
+    private readonly Uri url;
+    private readonly string position;
+    private readonly HttpClient http;
+
+    /// <param name="url">https, or http on this machine.</param>
+    /// <param name="position">The file that says how far it came.</param>
+    /// <exception cref="ArgumentException">The address is of another kind.</exception>
+    public CheckpointUrl(Uri url, string position)
+    {
+        if (url.Scheme != "https" && !(url.Scheme == "http" && url.IsLoopback)) throw new ArgumentException($"Checkpoints go to https, or to http on this machine; '{url}' is neither.", nameof(url));
+        (this.url, this.position) = (url, position);
+        http = new HttpClient(new SocketsHttpHandler { AllowAutoRedirect = false }) { Timeout = TimeSpan.FromSeconds(15) };
+    }
+
+    public string Name => url.GetLeftPart(UriPartial.Path);
+
+    public async Task<(long Number, string Sha256)> LastAsync(CancellationToken cancellation) =>
+        File.Exists(position) && (await File.ReadAllTextAsync(position, cancellation)).Split(' ', StringSplitOptions.TrimEntries) is [var number, var sha256]
+            && long.TryParse(number, NumberStyles.None, CultureInfo.InvariantCulture, out var read) ? (read, sha256) : (0, "");
+
+    public async Task AddAsync(long number, string line, CancellationToken cancellation)
+    {
+        using var content = new StringContent(line, Encoding.UTF8, "application/json");
+        using var answer = await http.PostAsync(url, content, cancellation);
+        answer.EnsureSuccessStatusCode();
+        Directory.CreateDirectory(Path.GetDirectoryName(Path.GetFullPath(position))!);
+        await File.WriteAllTextAsync(position + ".new", string.Create(CultureInfo.InvariantCulture, $"{number} {Checkpoint.HashOf(line)}"), cancellation);
+        File.Move(position + ".new", position, overwrite: true);
+    }
+
+    public void Dispose() => http.Dispose();
+}

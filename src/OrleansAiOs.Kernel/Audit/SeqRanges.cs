@@ -1,0 +1,93 @@
+using System.Globalization;
+using System.Text;
+
+namespace OrleansAiOs.Kernel.Audit;
+
+/// <summary>
+/// Which numbers of the sequence the trail knows: few ranges, since hosts leave out a number only where a transaction was rolled back.
+/// Written as PostgreSQL writes an int8multirange: {[1,5),[7,9)}.
+/// </summary>
+internal sealed class SeqRanges
+{
+    private List<(long From, long To)> ranges = []; // To is the first that is not in it; in order, never touching
+
+    public IReadOnlyList<(long From, long To)> All => ranges;
+
+    /// <summary>The first number behind all of them.</summary>
+    public long End => ranges.Count == 0 ? 0 : ranges[^1].To;
+
+    /// <summary>Adds numbers in growing order.</summary>
+    /// <returns>Those that were known already.</returns>
+    public List<long> Add(IEnumerable<long> sorted)
+    {
+        var twice = new List<long>();
+        var news = new List<(long From, long To)>();
+        foreach (var seq in sorted)
+        {
+            if (news.Count > 0 && news[^1].To > seq) twice.Add(seq);
+            else if (news.Count > 0 && news[^1].To == seq) news[^1] = (news[^1].From, seq + 1);
+            else news.Add((seq, seq + 1));
+        }
+        if (news.Count == 0) return twice;
+        // What is new lies mostly behind what is known: only the end is made anew.
+        var keep = ranges.Count;
+        while (keep > 0 && ranges[keep - 1].To >= news[0].From) keep--;
+        var old = ranges.GetRange(keep, ranges.Count - keep);
+        ranges.RemoveRange(keep, ranges.Count - keep);
+        foreach (var (from, to) in old.Concat(news).OrderBy(range => range.From))
+        {
+            if (ranges.Count == 0 || ranges[^1].To < from) ranges.Add((from, to));
+            else
+            {
+                for (var seq = from; seq < Math.Min(to, ranges[^1].To); seq++) twice.Add(seq);
+                ranges[^1] = (ranges[^1].From, Math.Max(ranges[^1].To, to));
+            }
+        }
+        return twice;
+    }
+
+    /// <summary>What lies between, from 1 on, and all behind.</summary>
+    public IEnumerable<(long From, long To)> Gaps()
+    {
+        var next = 1L;
+        foreach (var (from, to) in ranges)
+        {
+            if (from > next) yield return (next, from);
+            next = to;
+        }
+        yield return (next, long.MaxValue);
+    }
+
+    public bool Contains(long seq)
+    {
+        var (low, high) = (0, ranges.Count - 1);
+        while (low <= high)
+        {
+            var middle = (low + high) / 2;
+            if (ranges[middle].To <= seq) low = middle + 1;
+            else if (ranges[middle].From > seq) high = middle - 1;
+            else return true;
+        }
+        return false;
+    }
+
+    public override string ToString()
+    {
+        var text = new StringBuilder("{");
+        foreach (var (from, to) in ranges) text.Append(text.Length > 1 ? "," : "").Append(CultureInfo.InvariantCulture, $"[{from},{to})");
+        return text.Append('}').ToString();
+    }
+
+    /// <exception cref="FormatException">This is no such text.</exception>
+    public static SeqRanges Parse(string text)
+    {
+        var read = new SeqRanges();
+        foreach (var part in text.Trim('{', '}').Split(")", StringSplitOptions.RemoveEmptyEntries))
+        {
+            var ends = part.TrimStart(',', '[').Split(',');
+            if (ends.Length != 2) throw new FormatException($"'{part}' is no range of numbers.");
+            read.ranges.Add((long.Parse(ends[0], CultureInfo.InvariantCulture), long.Parse(ends[1], CultureInfo.InvariantCulture)));
+        }
+        return read;
+    }
+}

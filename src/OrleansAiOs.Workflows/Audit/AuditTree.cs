@@ -1,0 +1,73 @@
+using System.Security.Cryptography;
+
+namespace OrleansAiOs.Workflows.Audit;
+
+/// <summary>
+/// One hash over many: a tree in which a node is SHA-256 over 01 and up to sixteen hashes below it, left to right, level by level, until
+/// one is left. Sixteen and not two: made at every flush, it costs a fifteenth of the hashing, and a proof is some hundred bytes longer.
+/// How many leaves there are is said beside every root, so that a node cannot be passed off as a leaf.
+/// </summary>
+internal static class AuditTree
+{
+    private const int Arity = 16;
+    private const int Size = SHA256.HashSizeInBytes;
+
+    /// <summary>The root over hashes that stand one behind the other. They are overwritten.</summary>
+    public static byte[] Root(Span<byte> hashes)
+    {
+        if (hashes.IsEmpty || hashes.Length % Size != 0) throw new ArgumentException("There is no tree over nothing.", nameof(hashes));
+        for (var count = hashes.Length / Size; count > 1;)
+        {
+            var above = 0;
+            for (var first = 0; first < count; first += Arity, above++)
+                Node(hashes.Slice(first * Size, Math.Min(Arity, count - first) * Size), hashes.Slice(above * Size, Size));
+            count = above;
+        }
+        return hashes[..Size].ToArray();
+    }
+
+    /// <summary>For each level from below: the hashes of the group a leaf is in, the one itself left out.</summary>
+    public static List<byte[]> Prove(ReadOnlySpan<byte> leaves, int index)
+    {
+        var hashes = leaves.ToArray().AsSpan();
+        var proof = new List<byte[]>();
+        for (var count = hashes.Length / Size; count > 1;)
+        {
+            var group = index / Arity * Arity;
+            var siblings = new List<byte>();
+            for (var i = group; i < Math.Min(group + Arity, count); i++)
+                if (i != index) siblings.AddRange(hashes.Slice(i * Size, Size));
+            proof.Add([.. siblings]);
+            var above = 0;
+            for (var first = 0; first < count; first += Arity, above++)
+                Node(hashes.Slice(first * Size, Math.Min(Arity, count - first) * Size), hashes.Slice(above * Size, Size));
+            (count, index) = (above, index / Arity);
+        }
+        return proof;
+    }
+
+    /// <summary>The root that a leaf and its proof lead to; null if the proof has not the form that a tree of so many leaves demands.</summary>
+    public static byte[]? Follow(byte[] leaf, int index, int count, IReadOnlyList<byte[]> proof)
+    {
+        if (index < 0 || index >= count) return null;
+        var hash = leaf;
+        var level = 0;
+        for (; count > 1; count = (count + Arity - 1) / Arity, index /= Arity, level++)
+        {
+            var (place, wide) = (index % Arity, Math.Min(Arity, count - index / Arity * Arity));
+            if (level >= proof.Count || proof[level].Length != (wide - 1) * Size) return null;
+            var above = new byte[Size];
+            Node([.. proof[level].AsSpan(0, place * Size), .. hash, .. proof[level].AsSpan(place * Size)], above);
+            hash = above;
+        }
+        return level == proof.Count ? hash : null;
+    }
+
+    private static void Node(ReadOnlySpan<byte> below, Span<byte> into)
+    {
+        Span<byte> input = stackalloc byte[1 + Arity * Size];
+        input[0] = 1;
+        below.CopyTo(input[1..]);
+        SHA256.HashData(input[..(1 + below.Length)], into);
+    }
+}
