@@ -33,7 +33,7 @@ internal static class RunPurge
             while (await reader.ReadAsync(cancellation)) gone.Add(new RunKey(reader.GetString(0), reader.GetString(1)));
         }
         if (gone.Count == 0) return gone;
-        await BuryAsync(connection, gone, why, key, cancellation);
+        var stones = await StonesAsync(connection, gone, why, key, cancellation);
 
         foreach (var sql in new[]
         {
@@ -48,12 +48,13 @@ internal static class RunPurge
             await command.ExecuteNonQueryAsync(cancellation);
         }
         await PurgePayloadsAsync(connection, gone, cancellation);
+        await BuryAsync(transaction, tenants, stones, cancellation);
         await transaction.CommitAsync(cancellation);
         return gone;
     }
 
-    /// <summary>Leaves a signed tombstone of each stream, and tells the audit trail of it, in the transaction that deletes.</summary>
-    private static async Task BuryAsync(NpgsqlConnection connection, List<RunKey> gone, string why, AuditKey key, CancellationToken cancellation)
+    /// <summary>A signed tombstone for each stream, made while its events are still there.</summary>
+    private static async Task<List<Stone>> StonesAsync(NpgsqlConnection connection, List<RunKey> gone, string why, AuditKey key, CancellationToken cancellation)
     {
         var events = new Dictionary<RunKey, List<(long Seq, byte[] Leaf)>>();
         DateTimeOffset now = default;
@@ -75,18 +76,32 @@ internal static class RunPurge
                 own.Add((reader.GetInt64(8), leaf));
             }
         }
-        foreach (var (run, own) in events)
+        return [.. events.Select(stream =>
         {
-            var (line, places) = Tombstone.Write(run.Tenant, run.Stream, own, why, now, key);
-            var hash = SHA256.HashData(Encoding.UTF8.GetBytes(line));
-            await using var stone = new NpgsqlCommand("""
-                with stone as (insert into aios.audit_tombstones (hash, tenant_id, stream_id, first_seq, last_seq, line, places) values ($1, $2, $3, $4, $5, $6, $7))
-                insert into aios.audit_batches (kind, root, detail) values ($8, $1, '')
-                """, connection);
-            foreach (var value in new object[] { hash, run.Tenant, run.Stream, own.Min(e => e.Seq), own.Max(e => e.Seq), line, places, (short)AuditKind.Purge }) stone.Parameters.AddWithValue(value);
-            await stone.ExecuteNonQueryAsync(cancellation);
-        }
+            var (line, places) = Tombstone.Write(stream.Key.Tenant, stream.Key.Stream, stream.Value, why, now, key);
+            return new Stone(stream.Key, stream.Value.Min(e => e.Seq), stream.Value.Max(e => e.Seq), line, places);
+        })];
     }
+
+    /// <summary>Leaves the tombstones and tells the audit trail of them, in the transaction that deletes. The trail is no tenant's, so the rest of the transaction is not either.</summary>
+    private static async Task BuryAsync(NpgsqlTransaction transaction, TenantStatements tenants, List<Stone> stones, CancellationToken cancellation)
+    {
+        await tenants.LeaveAsync(transaction, cancellation);
+        await using var bury = new NpgsqlCommand("""
+            with stones as (insert into aios.audit_tombstones (hash, tenant_id, stream_id, first_seq, last_seq, line, places)
+                select * from unnest($1::bytea[], $2::varchar[], $3::varchar[], $4::bigint[], $5::bigint[], $6::text[], $7::bytea[]))
+            insert into aios.audit_batches (kind, root, detail) select $8, hash, '' from unnest($1::bytea[]) hash
+            """, transaction.Connection, transaction);
+        foreach (var value in new object[]
+        {
+            stones.ConvertAll(stone => SHA256.HashData(Encoding.UTF8.GetBytes(stone.Line))).ToArray(), stones.ConvertAll(stone => stone.Run.Tenant).ToArray(), stones.ConvertAll(stone => stone.Run.Stream).ToArray(),
+            stones.ConvertAll(stone => stone.First).ToArray(), stones.ConvertAll(stone => stone.Last).ToArray(), stones.ConvertAll(stone => stone.Line).ToArray(), stones.ConvertAll(stone => stone.Places).ToArray(),
+            (short)AuditKind.Purge,
+        }) bury.Parameters.AddWithValue(value);
+        await bury.ExecuteNonQueryAsync(cancellation);
+    }
+
+    private readonly record struct Stone(RunKey Run, long First, long Last, string Line, byte[] Places);
 
     private static async Task PurgePayloadsAsync(NpgsqlConnection connection, List<RunKey> gone, CancellationToken cancellation)
     {

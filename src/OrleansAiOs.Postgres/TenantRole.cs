@@ -107,6 +107,14 @@ internal sealed class TenantStatements(NpgsqlDataSource source, bool restricted)
         await using var become = new NpgsqlCommand(Become, transaction.Connection, transaction) { Parameters = { new NpgsqlParameter<string> { TypedValue = tenant } } };
         await become.ExecuteNonQueryAsync(cancellation);
     }
+
+    /// <summary>Makes the rest of a transaction nobody's: for what is written beside a tenant's rows and belongs to none.</summary>
+    public async Task LeaveAsync(NpgsqlTransaction transaction, CancellationToken cancellation)
+    {
+        if (!restricted) return;
+        await using var leave = new NpgsqlCommand("select set_config('role', 'none', true), set_config('aios.tenant', '', true)", transaction.Connection, transaction);
+        await leave.ExecuteNonQueryAsync(cancellation);
+    }
 }
 
 internal static partial class TenantRoleLog

@@ -63,7 +63,7 @@ internal static class BulkApi
         var refused = new List<BulkRefusal>();
         if (request.Action == "purge")
         {
-            var gone = runs.Count == 0 ? [] : (await host.Store.PurgeAsync(runs, $"purged by {Caller.Of(context).Id}", context.RequestAborted)).ToHashSet();
+            var gone = runs.Count == 0 ? [] : (await host.Store.PurgeAsync(runs, $"purged by {caller.By}", context.RequestAborted)).ToHashSet();
             refused.AddRange(runs.Where(run => !gone.Contains(run)).Select(run => new BulkRefusal(run.Id, "It is kept while its parent or a child of it is open, or was gone already.")));
         }
         else

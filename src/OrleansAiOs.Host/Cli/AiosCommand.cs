@@ -92,6 +92,7 @@ internal static class AiosCommand
             DbCommand.Create(),
             DebugCommand.Create(client),
             VerifyCommand.Create(),
+            AuditCommand.Create(client),
             SimCommand.Create(),
             DoctorCommand.Create(client),
         };

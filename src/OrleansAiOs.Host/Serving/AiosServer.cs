@@ -5,6 +5,7 @@ using OpenTelemetry;
 using OpenTelemetry.Metrics;
 using OpenTelemetry.Trace;
 using OrleansAiOs.Host.Api;
+using OrleansAiOs.Kernel.Audit;
 using OrleansAiOs.Kernel.Governance.Gate;
 using OrleansAiOs.Kernel.Identity;
 using OrleansAiOs.Kernel.Streams;
@@ -14,6 +15,7 @@ using OrleansAiOs.Kernel.Tools.Registry;
 using OrleansAiOs.Postgres;
 using OrleansAiOs.Postgres.Embedded;
 using OrleansAiOs.Workflows;
+using OrleansAiOs.Workflows.Audit;
 using OrleansAiOs.Workflows.History;
 using OrleansAiOs.Workflows.Hosting;
 using OrleansAiOs.Workflows.Payloads;
@@ -28,11 +30,13 @@ internal sealed class AiosServer : IAsyncDisposable
     private readonly PostgresStore store;
     private readonly HostClaim claim;
     private readonly WebApplication web;
+    private readonly Auditor auditor;
+    private readonly AuditKey auditKey;
     private readonly TracerProvider? traces;
     private readonly MeterProvider? metrics;
 
-    private AiosServer(EmbeddedServer? embedded, PostgresStore store, HostClaim claim, WebApplication web, WorkflowHost engine, TracerProvider? traces, MeterProvider? metrics) =>
-        (this.embedded, this.store, this.claim, this.web, Engine, this.traces, this.metrics) = (embedded, store, claim, web, engine, traces, metrics);
+    private AiosServer(EmbeddedServer? embedded, PostgresStore store, HostClaim claim, WebApplication web, WorkflowHost engine, Auditor auditor, AuditKey auditKey, TracerProvider? traces, MeterProvider? metrics) =>
+        (this.embedded, this.store, this.claim, this.web, Engine, this.auditor, this.auditKey, this.traces, this.metrics) = (embedded, store, claim, web, engine, auditor, auditKey, traces, metrics);
 
     public WorkflowHost Engine { get; }
 
@@ -83,14 +87,20 @@ internal sealed class AiosServer : IAsyncDisposable
         var claim = await HostClaim.TakeAsync(connection, options.Shared, cancellation);
         PostgresStore? store = null;
         WebApplication? web = null;
+        AuditKey? auditKey = null;
+        Auditor? auditor = null;
         try
         {
-            store = await PostgresStore.OpenAsync(connection, log.CreateLogger<PostgresStore>(), cancellation: cancellation);
+            auditKey = AuditKey.LoadOrMake(folder.AuditKey);
+            store = await PostgresStore.OpenAsync(connection, log.CreateLogger<PostgresStore>(), auditKey, cancellation);
+            auditor = new Auditor(store.Queries, auditKey, CheckpointOutlets.Parse(options.Setting("AUDIT_CHECKPOINTS"), folder.Audit), new AuditorOptions(AuditorOptions.DefaultEvery, options.Shared),
+                TimeProvider.System, log.CreateLogger<Auditor>());
+            store.Appended += auditor.Touch;
             var code = new CodeTools();
             foreach (var assembly in packs) code.AddFrom(assembly);
             services.AddKernel(store.Queries, await KernelSecret.LoadAsync(folder, options.Setting("KERNEL_SECRET"), () => new EventStreams(store.Queries).AnyAsync(cancellation)));
             services.AddTools(store.Queries, folder.SecretsKey, code);
-            services.AddSingleton<Identification>();
+            services.AddSingleton<Identification>().AddSingleton(auditor);
             services.AddSingleton<IPayloadStore>(store.Payloads).AddSingleton<IRunStore>(store).AddSingleton(registry).AddSingleton(options.Time);
             services.AddSingleton(new DoorOptions(options.HostNames));
             services.AddSingleton(provider => new WorkflowHost(store, registry, provider, provider.GetRequiredService<ILogger<WorkflowHost>>(), new WorkflowHostOptions
@@ -128,13 +138,15 @@ internal sealed class AiosServer : IAsyncDisposable
                 options.Shared, cancellation);
             MapRoutes(web, log.CreateLogger("OrleansAiOs.Api"));
             var engine = web.Services.GetRequiredService<WorkflowHost>();
-            var server = new AiosServer(embedded, store, claim, web, engine, traces, metrics);
+            web.Services.GetRequiredService<EventStreams>().Appended += auditor.Touch;
+            var server = new AiosServer(embedded, store, claim, web, engine, auditor, auditKey, traces, metrics);
             engine.Fenced += () => server.Abandon("Another host declared this one dead and took over its runs.");
             claim.Lost += () => server.Abandon("Another host serves this database now.");
             await code.DeclareAsync(web.Services.GetRequiredService<ToolRegistry>(), cancellation);
             await engine.StartAsync(cancellation);
             await web.Services.GetRequiredService<Catalogue>().FreshAsync(cancellation);
             foreach (var tenant in web.Services.GetRequiredService<IdentityView>().AllTenants.Where(tenant => tenant.Id != Tenants.Platform)) await engine.KeepRetentionAsync(tenant.Id);
+            auditor.Start();
             await web.StartAsync(cancellation);
             folder.WriteEndpoint(web.Urls.First());
             return server;
@@ -144,7 +156,9 @@ internal sealed class AiosServer : IAsyncDisposable
             // Stops the engine too: what it had begun ends while its outcome can still be recorded.
             if (web is not null) await web.DisposeAsync();
             await claim.DisposeAsync();
+            if (auditor is not null) await auditor.DisposeAsync();
             if (store is not null) await store.DisposeAsync();
+            auditKey?.Dispose();
             throw;
         }
     }
@@ -170,6 +184,7 @@ internal sealed class AiosServer : IAsyncDisposable
         var api = web.MapGroup("/api/v1");
         RunsApi.Map(api);
         ExportApi.Map(api);
+        AuditApi.Map(api);
         BulkApi.Map(api);
         SchedulesApi.Map(api);
         ExplainApi.Map(api);
@@ -211,6 +226,9 @@ internal sealed class AiosServer : IAsyncDisposable
         await web.DisposeAsync();
         traces?.Dispose();
         metrics?.Dispose();
+        // Behind the last append, before the connections go: what it left is signed for.
+        await auditor.DisposeAsync();
+        auditKey.Dispose();
         await claim.DisposeAsync();
         await store.DisposeAsync();
         if (embedded is not null) await embedded.DisposeAsync();

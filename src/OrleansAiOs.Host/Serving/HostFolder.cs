@@ -25,6 +25,14 @@ internal sealed class HostFolder(string path)
     /// <summary>The key that tools' secrets are sealed under.</summary>
     public string SecretsKey => Path.Combine(path, "secrets.key");
 
+    /// <summary>The key the audit trail is signed with.</summary>
+    public string AuditKey => Path.Combine(path, "audit.key");
+
+    /// <summary>Where checkpoints go if nothing else is said: beside the database, not in it.</summary>
+    public string Audit => Path.Combine(path, "audit");
+
+    public string Checkpoints => Path.Combine(Audit, "checkpoints.ndjson");
+
     public string OwnerKeyPath => OwnerKeyFile;
 
     public string? OwnerKey => Read(OwnerKeyFile);

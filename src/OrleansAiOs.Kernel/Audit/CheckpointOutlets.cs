@@ -16,6 +16,31 @@ public interface ICheckpointOutlet
     Task AddAsync(long number, string line, CancellationToken cancellation);
 }
 
+public static class CheckpointOutlets
+{
+    /// <summary>Reads the setting AIOS_AUDIT_CHECKPOINTS: one or several of <c>file:/path</c> and <c>https://…</c>, with '|' between.</summary>
+    /// <param name="setting">The setting; null or empty: the file checkpoints.ndjson in the folder.</param>
+    /// <param name="folder">The host's folder for the trail, where it notes how far each URL has come.</param>
+    /// <exception cref="FormatException">It names the part and the cure.</exception>
+    public static IReadOnlyList<ICheckpointOutlet> Parse(string? setting, string folder)
+    {
+        if (string.IsNullOrWhiteSpace(setting)) return [new CheckpointFile(Path.Combine(folder, "checkpoints.ndjson"))];
+        return [.. setting.Split('|', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries).Select(ICheckpointOutlet (part) =>
+        {
+            if (part.StartsWith("file:", StringComparison.Ordinal) && Path.IsPathFullyQualified(part["file:".Length..])) return new CheckpointFile(part["file:".Length..]);
+            if (!Uri.TryCreate(part, UriKind.Absolute, out var url) || url.Scheme == "file") throw new FormatException($"AUDIT_CHECKPOINTS: '{part}' is neither file: with a whole path nor an address. Write, say, file:/mnt/worm/aios.ndjson|https://witness.example/aios.");
+            try
+            {
+                return new CheckpointUrl(url, Path.Combine(folder, $"sent-{Checkpoint.HashOf(url.ToString())[..16]}"));
+            }
+            catch (ArgumentException e)
+            {
+                throw new FormatException($"AUDIT_CHECKPOINTS: {e.Message}");
+            }
+        })];
+    }
+}
+
 /// <summary>Lines behind each other in a file, each on the disk before it counts. On a medium that only ever grows it is worth most.</summary>
 public sealed class CheckpointFile(string path) : ICheckpointOutlet
 {

@@ -49,7 +49,7 @@ public sealed class AuditKey : IDisposable
             if (key.KeySize != 256) throw new CryptographicException("it is not of P-256");
             return new AuditKey(key);
         }
-        catch (Exception e) when (e is ArgumentException or CryptographicException)
+        catch (Exception e) when (e is ArgumentException or CryptographicException or PlatformNotSupportedException)
         {
             key.Dispose();
             throw new FormatException($"{file} holds no audit key ({e.Message}). Put the file back from a backup, or move it away: the host then makes a new key, and whoever pinned the old one has to be told.");
@@ -67,8 +67,9 @@ public sealed class AuditKey : IDisposable
             key.ImportSubjectPublicKeyInfo(Convert.FromBase64String(publicKey), out _);
             return key.KeySize == 256 && key.VerifyData(text, signature, HashAlgorithmName.SHA256);
         }
-        catch (Exception e) when (e is FormatException or CryptographicException)
+        catch (Exception e) when (e is FormatException or CryptographicException or PlatformNotSupportedException)
         {
+            // The last: a curve that nobody knows.
             return false;
         }
     }

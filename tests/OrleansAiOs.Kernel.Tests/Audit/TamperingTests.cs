@@ -20,7 +20,9 @@ public sealed class TamperingTests
         await Task.WhenAll(Enumerable.Range(0, 2).Select(worker => Task.Run(async () =>
         {
             var random = new Random(100 + worker);
-            await using var connection = await world.Source.OpenConnectionAsync();
+            // Planned once each: verifying so little is mostly planning.
+            await using var connection = new NpgsqlConnection(new NpgsqlConnectionStringBuilder(world.ConnectionString) { MaxAutoPrepare = 100, AutoPrepareMinUsages = 2 }.ConnectionString);
+            await connection.OpenAsync();
             await using (var free = new NpgsqlCommand("set session_replication_role = replica", connection)) await free.ExecuteNonQueryAsync();
             var tampering = new Tampering(connection, random);
             await tampering.LoadAsync();
