@@ -116,7 +116,7 @@ public sealed class PostgresStore : IRunStore, IAsyncDisposable
             : await tenants.ReadAsync(query.Tenant, command, reader => RunQueries.ReadAsync(reader, cancellation), cancellation);
     }
 
-    public async ValueTask<IReadOnlyCollection<RunKey>> PurgeAsync(IReadOnlyList<RunKey> runs, CancellationToken cancellation)
+    public async ValueTask<IReadOnlyCollection<RunKey>> PurgeAsync(IReadOnlyList<RunKey> runs, string why, CancellationToken cancellation)
     {
         var gone = new List<RunKey>();
         // What deletes is bound to one tenant at a time.

@@ -20,8 +20,8 @@ public static class BuiltInRole
     /// <summary>Sees everything, the audit and who holds which right among it. Changes nothing.</summary>
     public const string Auditor = "auditor";
 
-    /// <summary>Another tenant's existence is the platform's business, not a tenant's.</summary>
-    private const string TenantActions = "tenant.";
+    /// <summary>The platform's business, not a tenant's: that there are other tenants, and the one trail over all of them. No grant gives these.</summary>
+    private static readonly string[] PlatformActions = ["tenant.", "audit."];
 
     private static readonly string[] Everybody = ["api.read"];
 
@@ -46,11 +46,14 @@ public static class BuiltInRole
     /// <summary>Whether a role by itself lets its holder do something in a tenant.</summary>
     internal static bool Allows(string tenant, string role, string action)
     {
-        if (action.StartsWith(TenantActions, StringComparison.Ordinal) && (role != Owner || tenant != Tenants.Platform)) return false;
+        if (IsPlatforms(action) && (tenant != Tenants.Platform || role != Owner && (role != Auditor || !action.StartsWith("audit.", StringComparison.Ordinal)))) return false;
         foreach (var pattern in Actions.GetValueOrDefault(role) ?? OfOwnName)
             if (Grant.Names(pattern, action)) return true;
         return false;
     }
+
+    /// <summary>Whether an action is the platform's, which only a role in its tenant allows.</summary>
+    internal static bool IsPlatforms(string action) => Array.Exists(PlatformActions, kind => action.StartsWith(kind, StringComparison.Ordinal));
 
     /// <summary>What anybody may do who is somebody.</summary>
     internal static bool AllowsAnybody(string action) => Everybody.Contains(action);

@@ -110,7 +110,7 @@ public sealed class Rights(IdentityView view, TimeProvider time)
             for (var i = 0; i < grants.Count; i++)
             {
                 if (!(resource is null ? grants[i].CoversSome(action, now) : grants[i].Covers(action, resource, now))) continue;
-                if (action.StartsWith("tenant.", StringComparison.Ordinal)) continue; // the platform's; no grant gives it
+                if (BuiltInRole.IsPlatforms(action)) continue; // the platform's; no grant gives it
                 if (resource is not null) view.Used(principal.Tenant, grants[i], now);
                 return grants[i];
             }

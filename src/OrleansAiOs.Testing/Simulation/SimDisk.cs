@@ -37,7 +37,7 @@ internal sealed class SimDisk(SimWorld world, TimeProvider time)
     public IReadOnlyCollection<RunKey> Purge(IReadOnlyList<RunKey> runs)
     {
         var before = Store.Snapshot().Select(stored => new RunFacts(stored.Run, stored.History, stored.Row, stored.WakeUp)).ToDictionary(facts => facts.Run);
-        var gone = Store.PurgeAsync(runs, CancellationToken.None).Result;
+        var gone = Store.PurgeAsync(runs, "the simulation", CancellationToken.None).Result;
         WronglyGone.AddRange(PurgeChecker.Check([.. before.Values], gone, SimHousekeeper.Rules, time.GetUtcNow()));
         foreach (var run in gone)
         {

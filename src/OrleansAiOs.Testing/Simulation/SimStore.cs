@@ -76,7 +76,7 @@ internal sealed class SimStore(SimWorld world, SimDisk disk, SimScheduler proces
         return ValueTask.CompletedTask;
     }
 
-    public async ValueTask<IReadOnlyCollection<RunKey>> PurgeAsync(IReadOnlyList<RunKey> runs, CancellationToken cancellation)
+    public async ValueTask<IReadOnlyCollection<RunKey>> PurgeAsync(IReadOnlyList<RunKey> runs, string why, CancellationToken cancellation)
     {
         var gone = await Ask(() => new ValueTask<IReadOnlyCollection<RunKey>>(disk.Purge(runs)));
         world.MayStrike(process);

@@ -57,7 +57,8 @@ internal sealed record AuditBatch(byte[] Root, byte[] Detail, byte[] Leaves)
             at += Text(detail.AsSpan(at), append.Tenant);
             at += Text(detail.AsSpan(at), append.Stream);
         }
-        return new AuditBatch(AuditTree.Root(leaves.AsSpan().ToArray()), detail.AsSpan(0, at).ToArray(), leaves);
+        // Rows and wake-ups change without events, too; then there is nothing to say, and the statement says nothing.
+        return new AuditBatch(events == 0 ? [] : AuditTree.Root(leaves.AsSpan().ToArray()), detail.AsSpan(0, at).ToArray(), leaves);
     }
 
     /// <exception cref="FormatException">These are not the bytes of a detail.</exception>

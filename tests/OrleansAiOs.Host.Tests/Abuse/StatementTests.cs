@@ -23,6 +23,8 @@ public sealed partial class StatementTests(AbuseServer server)
         ["from aios.api_keys where principal is null"] = "gives keys from before there were principals one, once",
         ["where seq_id > $1 and stream_id not like 'run/%'"] = "feeds the catalogue, which keeps tenants apart by its keys",
         ["where e.stream_id like 'run/%'"] = "aios verify reads everything",
+        ["where not exists (select from aios.payloads p where"] = "aios audit verify reads everything",
+        ["aios.audit_"] = "the trail is one over all tenants",
         ["aios.hosts"] = "hosts are no tenant's",
         ["aios.schema_steps"] = "the schema is no tenant's",
         ["to_regclass"] = "asks about the schema",

@@ -24,7 +24,8 @@ public sealed class BadDataTests(PostgresStoreFixture fixture) : IClassFixture<P
         var bad = Append("bad", body);
         neighbours.AddRange(Enumerable.Range(40, 40).Select(i => Append($"n{i}", "{\"n\":1}")));
 
-        await bad.Invoking(b => b).Should().ThrowAsync<PostgresException>();
+        // By the database, or before it by the audit trail, which has to know what the database would make of it.
+        (await bad.Invoking(b => b).Should().ThrowAsync<Exception>()).Which.Should().Match(e => e is PostgresException || e is FormatException);
         (await Task.WhenAll(neighbours)).Should().AllBeEquivalentTo(AppendResult.Appended);
         (await fixture.Store.ReadAsync(new RunKey(tenant, "bad"), 1, default)).Should().BeEmpty();
         (await Append("bad", "{}")).Should().Be(AppendResult.Appended, "nothing of it was left behind");

@@ -88,8 +88,8 @@ public sealed class RowSecurityTests : IClassFixture<PostgresFixture>, IAsyncLif
         var forging = () => tenants.ScalarAsync("writes-b", insert, default);
         (await forging.Should().ThrowAsync<PostgresException>()).Which.SqlState.Should().Be(PostgresErrorCodes.InsufficientPrivilege);
         (await store.FindAsync(new RunKey("writes-a", "a"), default))!.Workflow.Should().Be("w");
-        (await store.PurgeAsync([new RunKey("writes-b", "a")], default)).Should().BeEmpty();
-        (await store.PurgeAsync([new RunKey("writes-a", "a"), new RunKey("writes-b", "a")], default)).Should().Equal(new RunKey("writes-a", "a"));
+        (await store.PurgeAsync([new RunKey("writes-b", "a")], "by a test", default)).Should().BeEmpty();
+        (await store.PurgeAsync([new RunKey("writes-a", "a"), new RunKey("writes-b", "a")], "by a test", default)).Should().Equal(new RunKey("writes-a", "a"));
     }
 
     [Fact]

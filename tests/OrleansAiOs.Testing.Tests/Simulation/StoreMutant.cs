@@ -15,7 +15,7 @@ internal abstract class StoreMutant(IRunStore inner) : IRunStore
 
     public virtual ValueTask<IReadOnlyList<StoredEvent>> LoadAsync(RunKey run, CancellationToken cancellation) => inner.LoadAsync(run, cancellation);
 
-    public virtual ValueTask<IReadOnlyCollection<RunKey>> PurgeAsync(IReadOnlyList<RunKey> runs, CancellationToken cancellation) => inner.PurgeAsync(runs, cancellation);
+    public virtual ValueTask<IReadOnlyCollection<RunKey>> PurgeAsync(IReadOnlyList<RunKey> runs, string why, CancellationToken cancellation) => inner.PurgeAsync(runs, why, cancellation);
 
     public virtual ValueTask<IReadOnlyList<RunRow>> ListAsync(RunQuery query, CancellationToken cancellation) => inner.ListAsync(query, cancellation);
 

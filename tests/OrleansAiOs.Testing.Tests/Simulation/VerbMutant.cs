@@ -72,12 +72,12 @@ internal sealed class DeletesTheOpen(IRunStore inner, bool alsoOfKin) : StoreMut
         ? await Inner.ListAsync(query, cancellation)
         : [.. (await Inner.ListAsync(query with { ClosedBefore = null }, cancellation)).Select(row => row.ClosedAt is null && row.Workflow != "aios.retention" ? row with { ClosedAt = row.StartedAt } : row)];
 
-    public override async ValueTask<IReadOnlyCollection<RunKey>> PurgeAsync(IReadOnlyList<RunKey> runs, CancellationToken cancellation)
+    public override async ValueTask<IReadOnlyCollection<RunKey>> PurgeAsync(IReadOnlyList<RunKey> runs, string why, CancellationToken cancellation)
     {
         var mended = new List<RunRow>();
         foreach (var row in alsoOfKin ? await Inner.ListAsync(new RunQuery(RunKey.DefaultTenant, Workflow: "sim-vigil"), cancellation) : [.. (await RowsOf(runs, cancellation))])
             if (row.ClosedAt is null && await SayAsync(row with { ClosedAt = row.StartedAt, Busy = false })) mended.Add(row);
-        var gone = await Inner.PurgeAsync(runs, cancellation);
+        var gone = await Inner.PurgeAsync(runs, why, cancellation);
         foreach (var row in mended.Where(row => !gone.Contains(row.Run))) await SayAsync(row);
         return gone;
     }

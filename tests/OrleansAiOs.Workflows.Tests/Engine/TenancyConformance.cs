@@ -133,11 +133,11 @@ public abstract class TenancyConformance(IStoreFixture stores) : EngineConforman
         await Refused(() => Host.ForkAsync(new ForkRun(twin, 1, "stolen", null, null, new Dictionary<int, JsonText>(), new Dictionary<int, EffectAction>(), null), "b"), Refusal.NotFound);
         (await Host.ExplainAsync(twin)).Main.Code.Should().Be("no-such-run");
         (await Host.MigrateAsync(new MigrateRuns("tenants-wait", "1", Tenant: Neighbour, DryRun: true), "b").ContinueWith(task => task.IsFaulted ? 0 : task.Result.Runs.Count)).Should().Be(0);
-        (await Store.PurgeAsync([twin], default)).Should().BeEmpty();
+        (await Store.PurgeAsync([twin], "by a test", default)).Should().BeEmpty();
         await Host.TerminateAsync(run, "to be purged", "paula");
         await End(run);
         await Until(run, row => !row.Busy);
-        (await Store.PurgeAsync([twin], default)).Should().BeEmpty();
+        (await Store.PurgeAsync([twin], "by a test", default)).Should().BeEmpty();
         (await Store.FindAsync(run, default)).Should().NotBeNull("a purge of a neighbour leaves it");
     }
 
