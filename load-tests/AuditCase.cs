@@ -3,7 +3,9 @@ using System.Text;
 using Microsoft.Extensions.Logging.Abstractions;
 using Npgsql;
 using OrleansAiOs.Kernel.Audit;
+using OrleansAiOs.Workflows;
 using OrleansAiOs.Workflows.Audit;
+using OrleansAiOs.Workflows.History;
 
 namespace OrleansAiOs.LoadTests;
 
@@ -53,7 +55,7 @@ internal static class AuditCase
     private static double Flushes(int count)
     {
         var (id, at) = (Guid.NewGuid(), DateTimeOffset.UtcNow);
-        var appends = Enumerable.Range(0, Appends).Select(i => (Stream: $"run/a{i + 10_000}", Bodies: new[]
+        var appends = Enumerable.Range(0, Appends).Select(i => (Stream: $"a{i + 10_000}", Bodies: new[]
         {
             Encoding.UTF8.GetBytes($$"""{"step":{{i % 5 + 1}},"attempt":1,"result":{{i % 5 + 1}}}"""),
             Encoding.UTF8.GetBytes($$"""{"step":{{i % 5 + 2}},"activity":"bench.no-op","effect":"Pure","input":{"run":"a{{i + 10_000}}","number":{{i % 5 + 2}} } }"""),
@@ -61,15 +63,8 @@ internal static class AuditCase
         var before = Process.GetCurrentProcess().TotalProcessorTime;
         for (var n = 0; n < count; n++)
         {
-            var audited = new List<AuditedAppend>(Appends);
-            foreach (var (stream, bodies) in appends)
-            {
-                var leaves = new byte[EventsPerAppend * AuditLeaf.Bytes];
-                for (var i = 0; i < EventsPerAppend; i++)
-                    AuditLeaf.Write("default", stream, n + i, id, i == 0 ? "step-completed" : "step-scheduled", at, bodies[i], [], leaves.AsSpan(i * AuditLeaf.Bytes, AuditLeaf.Bytes));
-                audited.Add(new AuditedAppend("default", stream, n % 6 == 0, leaves));
-            }
-            AuditBatch.Of(audited);
+            AuditBatch.Of(appends.Select(append => new RunAppend(new RunKey("default", append.Stream), n % 6, [.. append.Bodies.Select((body, i) => new NewEvent(id, i == 0 ? "step-completed" : "step-scheduled", body, at))], null, null))
+                .Select(append => (append, AuditLeaf.FormsOf(append, null))).ToList());
         }
         return (Process.GetCurrentProcess().TotalProcessorTime - before).TotalMicroseconds / count / Appends / EventsPerAppend;
     }

@@ -46,7 +46,7 @@ public sealed partial class Auditor
             foreach (var kind in foreign.GroupBy(e => e.Seq <= standing.Began ? AuditKind.Before : AuditKind.Foreign))
             {
                 var events = kind.ToList();
-                var batch = AuditBatch.Of(events.ConvertAll(e => new AuditedAppend(e.Tenant, e.Stream, e.Version == 1, e.Leaf())));
+                var batch = AuditBatch.Of(events.ConvertAll(e => new AuditedAppend(e.Tenant, e.Stream, e.Version == 1, 1)), [.. events.SelectMany(e => e.Leaf())]);
                 var numbers = events.Select(e => e.Seq).ToArray();
                 batches.Add(new BlockBatch(kind.Key, batch.Root, BatchContent.Write(numbers, [], null, batch.Detail)));
                 covered.Add(numbers);

@@ -173,7 +173,7 @@ public sealed class EventStreams(DbDataSource source, StreamSeal? seal = null)
             var i = (int)(version - expected - 1);
             AuditLeaf.Write(tenant, stream, version, ids[i], events[i].Name, at, Encoding.UTF8.GetBytes(events[i].Body), [], leaves.AsSpan(i * AuditLeaf.Bytes, AuditLeaf.Bytes));
         }
-        var audit = AuditBatch.Of([new AuditedAppend(tenant, stream, expected == 0, leaves)]);
+        var audit = AuditBatch.Of([new AuditedAppend(tenant, stream, expected == 0, places.Count)], leaves);
         await using var said = connection.CreateBatch();
         said.Transaction = transaction;
         Add(said, "insert into aios.audit_batches (kind, root, detail, first, low) values ($1, $2, $3, $4, $5)", (short)AuditKind.Appended, audit.Root, audit.Detail,

@@ -125,7 +125,7 @@ internal sealed class AppendStatement
         var next = 10;
         if (rows) next = BindRows(batch, next);
         if (wakeUps) BindWakeUps(batch, next);
-        var (root, detail, leaves) = AuditBatch.Of(batch.ConvertAll(append => append.Audited));
+        var (root, detail, leaves) = AuditBatch.Of(batch.ConvertAll(append => (append.Append, append.Forms)));
         Set(parameters.Length - 3, root, detail, leaves);
     }
 
@@ -175,8 +175,8 @@ internal sealed class PendingAppend(RunAppend append, byte[]?[]? replacedBodies)
 
     public Task<AppendResult> Result => result.Task;
 
-    /// <summary>The leaves of its events, made while it waits for the pump.</summary>
-    public AuditedAppend Audited { get; } = Leaves(append, replacedBodies);
+    /// <summary>What the leaves of its events are hashed from, made while it waits for the pump, which hashes those of all appends at once.</summary>
+    public PaddedMessage[] Forms { get; } = AuditLeaf.FormsOf(append, replacedBodies);
 
     /// <summary>The body as it goes into the event table: a large one is there as a reference to a payload.</summary>
     public byte[] BodyOf(int e) => replacedBodies?[e] ?? append.Events[e].Body;
@@ -184,16 +184,4 @@ internal sealed class PendingAppend(RunAppend append, byte[]?[]? replacedBodies)
     public void Answer(AppendResult answer) => result.TrySetResult(answer);
 
     public void Fail(Exception exception) => result.TrySetException(exception);
-
-    private static AuditedAppend Leaves(RunAppend append, byte[]?[]? replacedBodies)
-    {
-        var stream = append.Run.Stream;
-        var leaves = new byte[append.Events.Count * AuditLeaf.Bytes];
-        for (var i = 0; i < append.Events.Count; i++)
-        {
-            var e = append.Events[i];
-            AuditLeaf.Write(append.Run.Tenant, stream, append.Expected + i + 1, e.Id, e.Type, e.At, replacedBodies?[i] ?? e.Body, [], leaves.AsSpan(i * AuditLeaf.Bytes, AuditLeaf.Bytes));
-        }
-        return new AuditedAppend(append.Run.Tenant, stream, append.Expected == 0, leaves);
-    }
 }

@@ -1,5 +1,6 @@
 using System.Buffers.Binary;
 using System.Text;
+using OrleansAiOs.Workflows.History;
 
 namespace OrleansAiOs.Workflows.Audit;
 
@@ -33,32 +34,38 @@ internal sealed record AuditBatch(byte[] Root, byte[] Detail, byte[] Leaves)
 {
     public const int PrefixBytes = 4;
 
-    public static AuditBatch Of(IReadOnlyList<AuditedAppend> appends)
+    /// <summary>Of a flush: appends, and what their leaves are hashed from.</summary>
+    public static AuditBatch Of(IReadOnlyList<(RunAppend Append, PaddedMessage[] Forms)> flush)
     {
-        int events = 0, names = 0;
+        PaddedMessage[] forms = [.. flush.SelectMany(append => append.Forms)];
+        var leaves = new byte[forms.Length * AuditLeaf.Bytes];
+        Sha256Lanes.Hash(forms, leaves);
+        return Of([.. flush.Select(append => new AuditedAppend(append.Append.Run.Tenant, append.Append.Run.Stream, append.Append.Expected == 0, append.Forms.Length))], leaves);
+    }
+
+    /// <param name="appends">What is appended.</param>
+    /// <param name="leaves">Of all their events, in order.</param>
+    public static AuditBatch Of(IReadOnlyList<AuditedAppend> appends, byte[] leaves)
+    {
+        // Rows and wake-ups change without events, too; then there is nothing to say, and the statement says nothing.
+        if (leaves.Length == 0) return new AuditBatch([], [], leaves);
+        var names = 0;
         foreach (var append in appends)
-        {
-            events += append.Leaves.Length / AuditLeaf.Bytes;
             if (append.Begins) names += 3 * (append.Tenant.Length + append.Stream.Length) + 10;
-        }
-        var leaves = new byte[events * AuditLeaf.Bytes];
-        var detail = new byte[appends.Count * 9 + events * PrefixBytes + names];
+        var detail = new byte[appends.Count * 9 + leaves.Length / AuditLeaf.Bytes * PrefixBytes + names];
         var (at, leaf) = (0, 0);
         foreach (var append in appends)
         {
-            var own = append.Leaves.AsSpan();
-            own.CopyTo(leaves.AsSpan(leaf));
-            leaf += own.Length;
-            at += Varint.Write(detail.AsSpan(at), (ulong)(2 * (own.Length / AuditLeaf.Bytes) + (append.Begins ? 1 : 0)));
+            if (append.Events == 0) continue;
+            at += Varint.Write(detail.AsSpan(at), (ulong)(2 * append.Events + (append.Begins ? 1 : 0)));
             BinaryPrimitives.WriteUInt32BigEndian(detail.AsSpan(at), AuditLeaf.Tag(append.Tenant, append.Stream));
             at += sizeof(uint);
-            for (var i = 0; i < own.Length; i += AuditLeaf.Bytes, at += PrefixBytes) own.Slice(i, PrefixBytes).CopyTo(detail.AsSpan(at));
+            for (var i = 0; i < append.Events; i++, leaf += AuditLeaf.Bytes, at += PrefixBytes) leaves.AsSpan(leaf, PrefixBytes).CopyTo(detail.AsSpan(at));
             if (!append.Begins) continue;
             at += Text(detail.AsSpan(at), append.Tenant);
             at += Text(detail.AsSpan(at), append.Stream);
         }
-        // Rows and wake-ups change without events, too; then there is nothing to say, and the statement says nothing.
-        return new AuditBatch(events == 0 ? [] : AuditTree.Root(leaves.AsSpan().ToArray()), detail.AsSpan(0, at).ToArray(), leaves);
+        return new AuditBatch(AuditTree.Root(leaves.AsSpan().ToArray()), detail.AsSpan(0, at).ToArray(), leaves);
     }
 
     /// <exception cref="FormatException">These are not the bytes of a detail.</exception>
@@ -96,8 +103,8 @@ internal sealed record AuditBatch(byte[] Root, byte[] Detail, byte[] Leaves)
     }
 }
 
-/// <summary>An append as the trail sees it: the leaves of its events, in order.</summary>
-internal readonly record struct AuditedAppend(string Tenant, string Stream, bool Begins, byte[] Leaves);
+/// <summary>An append as the trail sees it.</summary>
+internal readonly record struct AuditedAppend(string Tenant, string Stream, bool Begins, int Events);
 
 /// <summary>What a batch says of one append, to name it by. Tenant and stream where it began a stream.</summary>
 internal readonly record struct AuditedDetail(int Events, uint Tag, byte[] Prefixes, string? Tenant, string? Stream);

@@ -49,6 +49,15 @@ internal sealed class AuditBuffer
 
     public void Take(int count) => Length += count;
 
+    /// <summary>Pads what was written since a place to whole blocks, as SHA-256 wants it.</summary>
+    public void Pad(int start)
+    {
+        var (length, padded) = (Length - start, Sha256Lanes.Padded(Length - start));
+        Room(padded - length);
+        Sha256Lanes.Pad(bytes.AsSpan(start, padded), length);
+        Length = start + padded;
+    }
+
     /// <summary>SHA-256 of what is written.</summary>
     public void Hash(Span<byte> into)
     {

@@ -1,6 +1,7 @@
 using System.Buffers.Binary;
 using System.Security.Cryptography;
 using System.Text;
+using OrleansAiOs.Workflows.History;
 
 namespace OrleansAiOs.Workflows.Audit;
 
@@ -22,6 +23,13 @@ internal static class AuditLeaf
     public static void Write(string tenant, string stream, long version, Guid id, string type, DateTimeOffset at, ReadOnlySpan<byte> body, ReadOnlySpan<byte> binary, Span<byte> leaf)
     {
         var buffer = AuditBuffer.Emptied();
+        WriteForm(buffer, tenant, stream, version, id, type, at, body, binary);
+        buffer.Hash(leaf);
+    }
+
+    /// <summary>Writes what is hashed behind what the buffer holds.</summary>
+    public static void WriteForm(AuditBuffer buffer, string tenant, string stream, long version, Guid id, string type, DateTimeOffset at, ReadOnlySpan<byte> body, ReadOnlySpan<byte> binary)
+    {
         buffer.Add(0);
         Text(buffer, tenant);
         Text(buffer, stream);
@@ -33,12 +41,28 @@ internal static class AuditLeaf
         BinaryPrimitives.WriteInt64BigEndian(buffer.Room(8), Micros(at));
         buffer.Take(8);
         AuditForm.Write(body, buffer);
-        if (!binary.IsEmpty)
+        if (binary.IsEmpty) return;
+        buffer.Add(0);
+        buffer.Add(binary);
+    }
+
+    /// <summary>What the leaves of an append are hashed from: made by whoever appends, so that the flush hashes those of many at once.</summary>
+    /// <param name="replaced">Bodies that are stored in place of the events' own; null where there are none.</param>
+    /// <exception cref="FormatException">A body is no JSON, or none that a database takes.</exception>
+    public static PaddedMessage[] FormsOf(RunAppend append, byte[]?[]? replaced)
+    {
+        var (buffer, stream, events) = (AuditBuffer.Emptied(), append.Run.Stream, append.Events);
+        var forms = new PaddedMessage[events.Count];
+        for (var i = 0; i < forms.Length; i++)
         {
-            buffer.Add(0);
-            buffer.Add(binary);
+            var (e, start) = (events[i], buffer.Length);
+            WriteForm(buffer, append.Run.Tenant, stream, append.Expected + i + 1, e.Id, e.Type, e.At, replaced?[i] ?? e.Body, []);
+            forms[i] = new PaddedMessage([], start, buffer.Length - start);
+            buffer.Pad(start);
         }
-        buffer.Hash(leaf);
+        var bytes = buffer.Written.ToArray();
+        for (var i = 0; i < forms.Length; i++) forms[i] = forms[i] with { Bytes = bytes };
+        return forms;
     }
 
     /// <summary>As the database keeps it: cut off, not rounded.</summary>

@@ -213,7 +213,7 @@ internal sealed class Tampering(NpgsqlConnection connection, Random random)
         foreach (var table in new[] { "audit_blocks", "audit_checkpoints", "audit_tombstones", "audit_batches" }) await RunAsync($"delete from aios.{table}");
         var events = new List<AuditedEvent>();
         await foreach (var e in AuditedEvents.WithinAsync(connection, [(1, long.MaxValue)], long.MaxValue, default)) events.Add(e);
-        var batch = AuditBatch.Of(events.ConvertAll(e => new AuditedAppend(e.Tenant, e.Stream, e.Version == 1, e.Leaf())));
+        var batch = AuditBatch.Of(events.ConvertAll(e => new AuditedAppend(e.Tenant, e.Stream, e.Version == 1, 1)), [.. events.SelectMany(e => e.Leaf())]);
         var block = new AuditBlock(0, events.Count, 0, [new BlockBatch(AuditKind.Appended, batch.Root, BatchContent.Write([.. events.Select(e => e.Seq)], [], null, batch.Detail))]);
         var log = new MerkleLog();
         log.Add(AuditBlock.HashOf(block.Head()));
