@@ -24,6 +24,9 @@ public sealed record RunSpending(IReadOnlyDictionary<string, ToolSpending> Tools
     /// <summary>All tools together, in one unit.</summary>
     public decimal Total(string unit) => Tools.Values.Sum(tool => tool.Units.GetValueOrDefault(unit));
 
+    /// <summary>Of all tools together, how much more of a unit they came to than was set aside for them.</summary>
+    public decimal Beyond(string unit) => Tools.Values.Sum(tool => tool.Beyond?.GetValueOrDefault(unit) ?? 0);
+
     /// <summary>All tools together.</summary>
     public IReadOnlyDictionary<string, decimal> Totals() =>
         Tools.Values.SelectMany(tool => tool.Units).GroupBy(unit => unit.Key, StringComparer.Ordinal).ToDictionary(unit => unit.Key, unit => unit.Sum(u => u.Value), StringComparer.Ordinal);
@@ -31,4 +34,5 @@ public sealed record RunSpending(IReadOnlyDictionary<string, ToolSpending> Tools
 
 /// <param name="Units">How much of each unit.</param>
 /// <param name="Targets">Whom it reached, or tried to.</param>
-public sealed record ToolSpending(IReadOnlyDictionary<string, decimal> Units, IReadOnlyCollection<string> Targets);
+/// <param name="Beyond">How much of that is what the tool came to beyond what was set aside for it; null for nothing.</param>
+public sealed record ToolSpending(IReadOnlyDictionary<string, decimal> Units, IReadOnlyCollection<string> Targets, IReadOnlyDictionary<string, decimal>? Beyond = null);

@@ -13,7 +13,7 @@ internal sealed class SpendingLedger
 
     private const string Amount = "amount:";
 
-    private readonly Dictionary<string, (Dictionary<string, decimal> Units, HashSet<string> Targets)> tools = new(StringComparer.Ordinal);
+    private readonly Dictionary<string, OfTool> tools = new(StringComparer.Ordinal);
     private RunSpending? view;
 
     public SpendingLedger()
@@ -22,11 +22,11 @@ internal sealed class SpendingLedger
 
     public SpendingLedger(RunSpending spent)
     {
-        foreach (var (tool, of) in spent.Tools) tools[tool] = (of.Units.ToDictionary(StringComparer.Ordinal), [.. of.Targets]);
+        foreach (var (tool, of) in spent.Tools) tools[tool] = new OfTool(of.Units, of.Targets, of.Beyond ?? new Dictionary<string, decimal>());
     }
 
     /// <summary>As it stands; made once for all who ask before it changes.</summary>
-    public RunSpending View() => view ??= new(tools.ToDictionary(tool => tool.Key, tool => new ToolSpending(tool.Value.Units.ToDictionary(StringComparer.Ordinal), [.. tool.Value.Targets.Order(StringComparer.Ordinal)]), StringComparer.Ordinal));
+    public RunSpending View() => view ??= new(tools.ToDictionary(tool => tool.Key, tool => tool.Value.View(), StringComparer.Ordinal));
 
     /// <param name="reserved">The charge of an attempt of the same effect that may have been made; its place is taken.</param>
     public void Reserve(string tool, Charge charge, Charge? reserved)
@@ -54,8 +54,10 @@ internal sealed class SpendingLedger
     {
         foreach (var (unit, amount) in actual)
         {
-            var units = Of(tool).Units;
-            units[unit] = units.GetValueOrDefault(unit) - reserved.Units.GetValueOrDefault(unit) + amount;
+            var of = Of(tool);
+            var more = amount - reserved.Units.GetValueOrDefault(unit);
+            of.Units[unit] = of.Units.GetValueOrDefault(unit) + more;
+            if (more > 0) of.Beyond[unit] = of.Beyond.GetValueOrDefault(unit) + more;
         }
     }
 
@@ -67,11 +69,22 @@ internal sealed class SpendingLedger
     }
 
     // Only who changes something asks.
-    private (Dictionary<string, decimal> Units, HashSet<string> Targets) Of(string tool)
+    private OfTool Of(string tool)
     {
         view = null;
-        if (!tools.TryGetValue(tool, out var of)) tools.Add(tool, of = (new Dictionary<string, decimal>(StringComparer.Ordinal), new HashSet<string>(StringComparer.Ordinal)));
+        if (!tools.TryGetValue(tool, out var of)) tools.Add(tool, of = new OfTool(new Dictionary<string, decimal>(), [], new Dictionary<string, decimal>()));
         return of;
+    }
+
+    private sealed class OfTool(IReadOnlyDictionary<string, decimal> units, IEnumerable<string> targets, IReadOnlyDictionary<string, decimal> beyond)
+    {
+        public Dictionary<string, decimal> Units { get; } = units.ToDictionary(StringComparer.Ordinal);
+
+        public HashSet<string> Targets { get; } = new(targets, StringComparer.Ordinal);
+
+        public Dictionary<string, decimal> Beyond { get; } = beyond.ToDictionary(StringComparer.Ordinal);
+
+        public ToolSpending View() => new(Units.ToDictionary(StringComparer.Ordinal), [.. Targets.Order(StringComparer.Ordinal)], Beyond.Count == 0 ? null : Beyond.ToDictionary(StringComparer.Ordinal));
     }
 }
 

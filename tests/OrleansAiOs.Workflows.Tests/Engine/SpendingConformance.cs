@@ -61,6 +61,21 @@ public abstract class SpendingConformance(IStoreFixture stores) : EngineConforma
     }
 
     [Fact]
+    public async Task What_a_tool_comes_to_beyond_what_was_set_aside_is_known_as_such()
+    {
+        Outside.Answer = (name, c) =>
+        {
+            c.Spend("tokens", 130);
+            c.Spend("amount:EUR", 4);
+            return Task.FromResult(name);
+        };
+        await PassTimeUntilEnd(await Start("one-paid", "x"));
+        Spent.Should().Be((1, 4, 130));
+        var spent = gate.EndedRuns.Single();
+        (spent.Beyond("tokens"), spent.Beyond("amount:EUR")).Should().Be((30, 0));
+    }
+
+    [Fact]
     public async Task A_call_that_is_cut_short_has_used_its_tokens_and_moved_nothing()
     {
         Outside.Answer = (_, _) => throw new IOException("the stream was cut");

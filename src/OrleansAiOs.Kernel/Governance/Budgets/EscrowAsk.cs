@@ -20,6 +20,16 @@ internal sealed record EscrowAsk(Budget Budget, EffectIntent Intent, Charge Char
 
     public static decimal In(Budget budget, RunSpending spending, string unit) =>
         budget.Tool is { } tool ? spending.Tools.TryGetValue(tool, out var of) ? of.Units.GetValueOrDefault(unit) : 0 : spending.Total(unit);
+
+    /// <summary>
+    /// What a run has spent of what it holds. Its history also counts attempts that a dead host may or may not have sent; but none was sent
+    /// that what it held did not cover. More than that can only be what tools came to beyond what they had set aside.
+    /// </summary>
+    public static decimal Behind(Budget budget, RunSpending spending, string unit, Held held)
+    {
+        var beyond = budget.Tool is { } tool ? spending.Tools.GetValueOrDefault(tool)?.Beyond?.GetValueOrDefault(unit) ?? 0 : spending.Beyond(unit);
+        return Math.Clamp(In(budget, spending, unit) - held.Since, 0, held.Granted + beyond);
+    }
 }
 
 /// <summary>

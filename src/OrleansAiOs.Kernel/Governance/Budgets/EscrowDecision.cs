@@ -33,7 +33,7 @@ internal sealed class EscrowDecision(EscrowState on, Budget? budget)
     public void Return(string run, RunSpending spent)
     {
         if (!over.Add(run) || !on.Runs.TryGetValue(run, out var holding)) return;
-        var came = holding.Units.ToDictionary(unit => unit.Key, unit => budget is null ? unit.Value.Granted : Math.Max(0, EscrowAsk.In(budget, spent, unit.Key) - unit.Value.Since), StringComparer.Ordinal);
+        var came = holding.Units.ToDictionary(unit => unit.Key, unit => budget is null ? unit.Value.Granted : EscrowAsk.Behind(budget, spent, unit.Key, unit.Value), StringComparer.Ordinal);
         foreach (var (unit, held) in holding.Units) freed[unit] = freed.GetValueOrDefault(unit) + held.Granted - came[unit];
         returns.Add(new EscrowReturn(run, came));
     }

@@ -60,7 +60,7 @@ internal sealed class EscrowRuns(DbDataSource source, IRunStore store, EscrowPac
                 if (units.Any(unit => unit.Value != holding.Units[unit.Key])) trims.Add(new EscrowHolding(run, units));
             }
 
-            decimal Behind(KeyValuePair<string, Held> unit) => Math.Max(0, EscrowAsk.In(budget, spent, unit.Key) - unit.Value.Since);
+            decimal Behind(KeyValuePair<string, Held> unit) => EscrowAsk.Behind(budget, spent, unit.Key, unit.Value);
         }
         return trims.Count + returns.Count == 0 ? null : new EscrowMoved(null, trims.Count == 0 ? null : trims, returns.Count == 0 ? null : returns);
     }
