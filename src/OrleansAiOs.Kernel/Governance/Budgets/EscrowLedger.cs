@@ -102,8 +102,7 @@ internal sealed class EscrowLedger(EventStreams streams, EscrowRuns runs, Budget
                 if (decision.IsShort && !swept && MaySweep(on, batch))
                 {
                     decision.TakeBack();
-                    swept = true;
-                    await SweepAsync();
+                    swept = await SweepAsync();
                     continue;
                 }
                 if (decision.Event is null) break;
@@ -231,14 +230,16 @@ internal sealed class EscrowLedger(EventStreams streams, EscrowRuns runs, Budget
         (sweptAt is not { } at || time.GetElapsedTime(at) >= pace.BetweenSweeps + SweepShare * sweepTook) && on.Runs.Keys.Any(run => !batch.Exists(message => message.Ask?.Intent.Run.Id == run));
 
     /// <summary>Settles runs whose end nobody told, and takes back what others have not asked for in a long time and not spent.</summary>
-    private async Task SweepAsync()
+    /// <returns>False if somebody else was faster: there may be more to take back.</returns>
+    private async Task<bool> SweepAsync()
     {
         sweptAt = time.GetTimestamp();
         var on = state = await LoadAsync(default); // with the store's own times
-        if (on.Version == 0 || view.Find(tenant, budget) is not { } now) return;
+        if (on.Version == 0 || view.Find(tenant, budget) is not { } now) return true;
         var moved = await runs.LeftOverAsync(tenant, now, on);
-        if (moved is not null) await AppendAsync(on, [moved]);
+        var done = moved is null || await AppendAsync(on, [moved]);
         sweepTook = time.GetElapsedTime(sweptAt.Value);
+        return done;
     }
 
     private Passage PassageOf(EscrowAsk ask) => ask.Intent.Departure is { } departure ? passages.GetValue(departure, _ => new Passage()) : new Passage();
