@@ -75,6 +75,7 @@ internal static class AiosCommand
             ResetCommand.Create(client),
             ForkCommand.Create(client),
             MigrateCommand.Create(client),
+            MigrateDatabaseCommand.Create(),
             ApprovalsCommand.Create(client),
             DecideCommand.CreateApprove(client),
             DecideCommand.CreateReject(client),

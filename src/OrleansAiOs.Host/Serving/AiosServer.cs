@@ -34,6 +34,7 @@ internal sealed class AiosServer : IAsyncDisposable
     private readonly AuditKey auditKey;
     private readonly TracerProvider? traces;
     private readonly MeterProvider? metrics;
+    private IAsyncDisposable? cluster;
 
     private AiosServer(EmbeddedServer? embedded, PostgresStore store, HostClaim claim, WebApplication web, WorkflowHost engine, Auditor auditor, AuditKey auditKey, TracerProvider? traces, MeterProvider? metrics) =>
         (this.embedded, this.store, this.claim, this.web, Engine, this.auditor, this.auditKey, this.traces, this.metrics) = (embedded, store, claim, web, engine, auditor, auditKey, traces, metrics);
@@ -89,6 +90,7 @@ internal sealed class AiosServer : IAsyncDisposable
         WebApplication? web = null;
         AuditKey? auditKey = null;
         Auditor? auditor = null;
+        IAsyncDisposable? cluster = null;
         try
         {
             auditKey = AuditKey.LoadOrMake(folder.AuditKey);
@@ -143,6 +145,7 @@ internal sealed class AiosServer : IAsyncDisposable
             engine.Fenced += () => server.Abandon("Another host declared this one dead and took over its runs.");
             claim.Lost += () => server.Abandon("Another host serves this database now.");
             await code.DeclareAsync(web.Services.GetRequiredService<ToolRegistry>(), cancellation);
+            if (options.Cluster is { } place) server.cluster = cluster = await ClusterSeat.TakeAsync(place, engine, store.Queries, log, cancellation);
             await engine.StartAsync(cancellation);
             await web.Services.GetRequiredService<Catalogue>().FreshAsync(cancellation);
             foreach (var tenant in web.Services.GetRequiredService<IdentityView>().AllTenants.Where(tenant => tenant.Id != Tenants.Platform)) await engine.KeepRetentionAsync(tenant.Id);
@@ -153,6 +156,7 @@ internal sealed class AiosServer : IAsyncDisposable
         }
         catch
         {
+            if (cluster is not null) await cluster.DisposeAsync();
             // Stops the engine too: what it had begun ends while its outcome can still be recorded.
             if (web is not null) await web.DisposeAsync();
             await claim.DisposeAsync();
@@ -222,6 +226,8 @@ internal sealed class AiosServer : IAsyncDisposable
 
     public async ValueTask DisposeAsync()
     {
+        // First, so that its runs are active elsewhere while what is under way here ends.
+        if (cluster is not null) await cluster.DisposeAsync();
         await Engine.StopAsync();
         await web.DisposeAsync();
         traces?.Dispose();
@@ -244,6 +250,9 @@ internal sealed record ServeOptions
     public string? ConnectionString { get; init; }
 
     public bool Shared { get; init; }
+
+    /// <summary>Where other members of the cluster reach this host; null if it is in none.</summary>
+    public System.Net.IPEndPoint? Cluster { get; init; }
 
     public string Urls { get; init; } = "http://127.0.0.1:8787";
 

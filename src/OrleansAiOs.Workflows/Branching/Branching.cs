@@ -145,6 +145,10 @@ internal sealed class Brancher(WorkflowHost host)
 
 internal sealed class ResetInput(List<(WorkflowEvent Event, DateTimeOffset At)> history, RunReset reset, string body) : RunCommand(reset.Key, body)
 {
+    private readonly string asked = body;
+
+    public override object?[] Parts => [history, reset, asked];
+
     public override bool NeedsCode(WorkflowRun run) => false;
 
     public override bool Rereads => true;
@@ -160,6 +164,8 @@ internal sealed class ResetInput(List<(WorkflowEvent Event, DateTimeOffset At)> 
 
 internal sealed class ForkInput(List<(WorkflowEvent Event, DateTimeOffset At)> prefix, RunForked forked) : Command<Started>
 {
+    public override object?[] Parts => [prefix, forked];
+
     public override bool Begins => true;
 
     public override bool Rereads => true;

@@ -12,6 +12,8 @@ namespace OrleansAiOs.Workflows.Gating;
 internal sealed class SignInput(int step, bool granted, Decider by, DecisionSignature signature, string? comment, string? key)
     : RunCommand(key, $"sign {step} {granted} {by.Id} {signature.Digest} {comment}")
 {
+    public override object?[] Parts => [step, granted, by, signature, comment, Key];
+
     protected override void DecideOnce(WorkflowRun run, Turn turn)
     {
         if (run.State.Find<ActivityStep>(step) is not { Now: ActivityStep.Phase.AwaitingSignature, Hold: { } hold } held)

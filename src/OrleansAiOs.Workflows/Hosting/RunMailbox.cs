@@ -18,13 +18,18 @@ namespace OrleansAiOs.Workflows.Hosting;
 /// The same append, event ids included, is sent again after an unknown outcome, because the first may still be on its way: whichever
 /// comes second loses at the expected version, and reading back shows the ids to be our own.
 /// </summary>
-internal sealed class RunMailbox(RunKey key, WorkflowHost host)
+/// <param name="key">The run.</param>
+/// <param name="host">Its host.</param>
+/// <param name="scheduler">Where its turns run; the host's if null.</param>
+/// <param name="left">Told when it has left memory by itself.</param>
+internal sealed class RunMailbox(RunKey key, WorkflowHost host, TaskScheduler? scheduler = null, Action? left = null)
 {
     private readonly Lock sync = new();
     private Queue<Input> inputs = new();
     private List<Input> taken = [];
     private bool serving;
     private bool retired;
+    private TaskCompletionSource? leaving;
     private WorkflowRun? run;
     private DateTimeOffset? noted;
     private volatile MailboxActivity doing;
@@ -51,7 +56,7 @@ internal sealed class RunMailbox(RunKey key, WorkflowHost host)
             serving = true;
         }
         using (ExecutionContext.SuppressFlow())
-            _ = Task.Factory.StartNew(static self => ((RunMailbox)self!).ServeAsync(), this, CancellationToken.None, TaskCreationOptions.DenyChildAttach, host.Options.Scheduler);
+            _ = Task.Factory.StartNew(static self => ((RunMailbox)self!).ServeAsync(), this, CancellationToken.None, TaskCreationOptions.DenyChildAttach, scheduler ?? host.Options.Scheduler);
         return true;
     }
 
@@ -75,7 +80,18 @@ internal sealed class RunMailbox(RunKey key, WorkflowHost host)
             if (serving || retired || inputs.Count > 0 || IdleSince > idleBefore || run is { IsIdle: false }) return false;
             retired = true;
             run = null;
-            return true;
+        }
+        left?.Invoke();
+        return true;
+    }
+
+    /// <summary>Leaves memory with whatever it holds, once what waits here has been decided: the run goes on elsewhere.</summary>
+    public Task LeaveAsync()
+    {
+        lock (sync)
+        {
+            retired = true;
+            return serving ? (leaving ??= new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously)).Task : Task.CompletedTask;
         }
     }
 
@@ -89,6 +105,7 @@ internal sealed class RunMailbox(RunKey key, WorkflowHost host)
                 if (inputs.Count == 0)
                 {
                     serving = false;
+                    leaving?.TrySetResult();
                     // Asked here: from now on another turn may be under way.
                     (isSpent, isIdle) = (run is null or { State: { IsClosed: true, IsBusy: false } }, run is { IsIdle: true });
                     IdleSince = host.Options.Time.GetUtcNow();

@@ -35,6 +35,7 @@ public sealed class WorkflowHost : IAsyncDisposable
     private readonly CancellationTokenSource goingDown = new();
     private volatile bool refusing;
     private volatile bool fenced;
+    private readonly TaskCompletionSource registered = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
     public WorkflowHost(IRunStore store, WorkflowRegistry registry, IServiceProvider services, ILogger<WorkflowHost> log, WorkflowHostOptions options)
     {
@@ -92,6 +93,12 @@ public sealed class WorkflowHost : IAsyncDisposable
     internal bool IsHalted => stopping.IsCancellationRequested;
 
     internal bool IsFenced => fenced;
+
+    /// <summary>In a cluster: takes each input to where its run is active. Null where this host is alone with its mailboxes.</summary>
+    internal Action<RunKey, Input>? Route { get; set; }
+
+    /// <summary>Done when the store knows this incarnation: before, no run may be active here.</summary>
+    internal Task Registered => registered.Task;
 
     /// <summary>What the run's mailbox does; null if the run is not in memory.</summary>
     internal MailboxView? ViewOf(RunKey run) => mailboxes.TryGetValue(run, out var mailbox) ? mailbox.View() : null;
@@ -344,9 +351,30 @@ public sealed class WorkflowHost : IAsyncDisposable
             input.Fail(new CommandRefusedException(Refusal.Busy, "The host is going down.", TimeSpan.FromSeconds(5)));
             return;
         }
-        while (!mailboxes.GetOrAdd(run, static (key, host) => new RunMailbox(key, host), this).Post(input))
+        if (Route is { } route) route(run, input);
+        else PostHere(run, input);
+    }
+
+    /// <summary>To the run's mailbox on this host, which is made if there is none.</summary>
+    /// <param name="run">The run.</param>
+    /// <param name="input">What reached it.</param>
+    /// <param name="scheduler">Where the turns of a new mailbox run; the host's own scheduler if null.</param>
+    /// <param name="left">Told when a new mailbox has left memory by itself.</param>
+    internal void PostHere(RunKey run, Input input, TaskScheduler? scheduler = null, Action? left = null)
+    {
+        while (!mailboxes.GetOrAdd(run, static (key, of) => new RunMailbox(key, of.Host, of.scheduler, of.left), (Host: this, scheduler, left)).Post(input))
         {
         }
+    }
+
+    /// <returns>False if the run is not in memory here.</returns>
+    internal bool TryPostHere(RunKey run, Input input) => mailboxes.TryGetValue(run, out var mailbox) && mailbox.Post(input);
+
+    /// <summary>Lets a run go, whatever it does: it goes on elsewhere.</summary>
+    internal async Task LeaveAsync(RunKey run)
+    {
+        if (!mailboxes.TryRemove(run, out var mailbox)) return;
+        await mailbox.LeaveAsync();
     }
 
     // ---- life ----
@@ -355,6 +383,7 @@ public sealed class WorkflowHost : IAsyncDisposable
     public async Task StartAsync(CancellationToken cancellation)
     {
         for (var tries = 0; tries < 5 && !Context.Clock.IsSet; tries++) await BeatAsync(cancellation);
+        registered.TrySetResult();
         var orphans = await TakeOverAsync(cancellation);
         WakeUps.Look();
         LookAgainLater();

@@ -14,6 +14,8 @@ namespace OrleansAiOs.Workflows.Steps;
 /// <summary>The pause before a step's next attempt, or before the next inquiry, ends now.</summary>
 internal sealed class RetryNowInput(int step, string by, string? key) : RunCommand(key, $"retry-now {step}")
 {
+    public override object?[] Parts => [step, by, Key];
+
     protected override void DecideOnce(WorkflowRun run, Turn turn)
     {
         if (run.State.Find<ActivityStep>(step) is not { } paused)
@@ -39,6 +41,8 @@ internal sealed class RetryNowInput(int step, string by, string? key) : RunComma
 /// <summary>A person gives a step its result.</summary>
 internal sealed class SkipInput(int step, JsonText result, string why, string by, string? key) : RunCommand(key, $"skip {step} {result} {why}")
 {
+    public override object?[] Parts => [step, result, why, by, Key];
+
     protected override void DecideOnce(WorkflowRun run, Turn turn)
     {
         if (run.State.Find<ActivityStep>(step) is not { } stuck)

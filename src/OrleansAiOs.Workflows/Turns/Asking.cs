@@ -16,6 +16,8 @@ namespace OrleansAiOs.Workflows.Turns;
 /// <summary>Reads what the run's code says of itself. It is taken in a turn of its own, which appends nothing.</summary>
 internal sealed class QueryInput(string query, JsonText? input) : Command<JsonText>
 {
+    public override object?[] Parts => [query, input];
+
     public override bool NeedsCode(WorkflowRun run) => false; // a question is not to leave a trace
 
     public override bool Alone => true;
@@ -42,6 +44,8 @@ internal sealed class QueryInput(string query, JsonText? input) : Command<JsonTe
 /// <summary>Asks the run's code to do something and to answer. The reply is the version that holds it; see <see cref="UpdateOutcomeInput"/>.</summary>
 internal sealed class UpdateInput(string update, JsonText input, string by, string? key) : RunCommand(key, $"update {update} {input}")
 {
+    public override object?[] Parts => [update, input, by, Key];
+
     private const int UpdatesMax = 10_000;
 
     public override bool Alone => true;
@@ -75,6 +79,8 @@ internal sealed class UpdateInput(string update, JsonText input, string by, stri
 /// <summary>What became of the update that a version of the history accepted; null while it is under way.</summary>
 internal sealed class UpdateOutcomeInput(long accepted) : Command<UpdateOutcome>
 {
+    public override object?[] Parts => [accepted];
+
     public override void Decide(WorkflowRun run, Turn turn)
     {
         var isLeft = false;

@@ -17,6 +17,8 @@ namespace OrleansAiOs.Workflows.Turns;
 /// <summary>Ends a run at once.</summary>
 internal sealed class TerminateInput(string reason, string by, string? key) : RunCommand(key, $"terminate {reason}")
 {
+    public override object?[] Parts => [reason, by, Key];
+
     protected override void DecideOnce(WorkflowRun run, Turn turn) => Answer(turn, End(run, turn, new RunTerminated(Failure.Clean(reason), by, Key, Body)));
 
     public static long End(WorkflowRun run, Turn turn, RunTerminated end)
@@ -29,6 +31,8 @@ internal sealed class TerminateInput(string reason, string by, string? key) : Ru
 
 internal sealed class PauseInput(string reason, string by, string? key) : RunCommand(key, $"pause {reason}")
 {
+    public override object?[] Parts => [reason, by, Key];
+
     // A second one has nothing to add.
     protected override void DecideOnce(WorkflowRun run, Turn turn) =>
         Answer(turn, run.State.Paused is null ? run.Record(turn, new RunPaused(Failure.Clean(reason), by, Key, Body)) : run.State.Version);
@@ -36,6 +40,8 @@ internal sealed class PauseInput(string reason, string by, string? key) : RunCom
 
 internal sealed class ResumeInput(string by, string? key) : RunCommand(key, "resume")
 {
+    public override object?[] Parts => [by, Key];
+
     protected override void DecideOnce(WorkflowRun run, Turn turn)
     {
         if (run.State.Paused is null)

@@ -27,6 +27,23 @@ internal abstract class Input
 
     /// <summary>Its event changes how the history before it is read: it has a turn of its own.</summary>
     public virtual bool Rereads => false;
+
+    /// <summary>
+    /// For one that may be decided on another host: the arguments of its constructor, in their order. Null for what an attempt or the code on
+    /// this very host came to: that is decided here, wherever the run is, and the fence of the append says whether it may.
+    /// </summary>
+    public virtual object?[]? Parts => null;
+
+    /// <summary>Sent twice, it is done once.</summary>
+    public virtual bool IsRepeatable => true;
+
+    /// <summary>The answer, for who carries it to another host.</summary>
+    public virtual Task<object?> Answered => Task.FromResult<object?>(null);
+
+    /// <summary>The answer came from another host.</summary>
+    public virtual void Relay(object? answer)
+    {
+    }
 }
 
 /// <summary>An input somebody waits for an answer to.</summary>
@@ -38,6 +55,14 @@ internal abstract class Command<TReply> : Input
 
     public override void Fail(Exception exception) => reply.TrySetException(exception);
 
+    public abstract override object?[] Parts { get; }
+
+    public override Task<object?> Answered => AnsweredAsync();
+
+    public override void Relay(object? answer) => reply.TrySetResult((TReply)answer!);
+
+    private async Task<object?> AnsweredAsync() => await Reply;
+
     protected void Answer(Turn turn, TReply answer) => turn.Replies.Add(() => reply.TrySetResult(answer));
 
     protected void Refuse(Turn turn, Refusal refusal, string message) => Refuse(turn, new CommandRefusedException(refusal, message));
@@ -47,6 +72,8 @@ internal abstract class Command<TReply> : Input
 
 internal sealed class StartInput(StartRun command, string? by, WorkflowType type, ParentRun? parent = null) : Command<Started>
 {
+    public override object?[] Parts => [command, by, type, parent];
+
     public override bool Begins => true;
 
     public override void Decide(WorkflowRun run, Turn turn)
@@ -90,6 +117,8 @@ internal abstract class RunCommand(string? key, string body) : Command<long>
 
     protected string? Body => key is null ? null : digest;
 
+    public override bool IsRepeatable => key is not null;
+
     public sealed override void Decide(WorkflowRun run, Turn turn)
     {
         if (run.State.ReceiptOf(key) is { } receipt)
@@ -119,6 +148,8 @@ internal abstract class RunCommand(string? key, string body) : Command<long>
 
 internal sealed class SignalInput(string signal, JsonText value, string by, string? key) : RunCommand(key, $"signal {signal} {value}")
 {
+    public override object?[] Parts => [signal, value, by, Key];
+
     protected override void DecideOnce(WorkflowRun run, Turn turn)
     {
         if (run.Execution?.SignalObjection(signal, value) is { } objection)
@@ -137,6 +168,8 @@ internal sealed class SignalInput(string signal, JsonText value, string by, stri
 
 internal sealed class CancelInput(string reason, string by, string? key) : RunCommand(key, $"cancel {reason}")
 {
+    public override object?[] Parts => [reason, by, Key];
+
     protected override void DecideOnce(WorkflowRun run, Turn turn)
     {
         Answer(turn, run.State.CancelReason is null ? run.Record(turn, new CancelRequested(Failure.Clean(reason), by, Key, Body)) : run.State.Version);
@@ -146,6 +179,8 @@ internal sealed class CancelInput(string reason, string by, string? key) : RunCo
 internal sealed class DecideInput(int step, bool granted, Decider by, string? comment, string? digest, string? key)
     : RunCommand(key, $"decide {step} {granted} {by.Id} {comment}")
 {
+    public override object?[] Parts => [step, granted, by, comment, digest, Key];
+
     protected override void DecideOnce(WorkflowRun run, Turn turn)
     {
         if (run.State.Find<ApprovalStep>(step) is not { } approval)
@@ -165,6 +200,8 @@ internal sealed class DecideInput(int step, bool granted, Decider by, string? co
 internal sealed class ResolveInput(int step, bool happened, JsonText result, string why, string by, string? key)
     : RunCommand(key, $"resolve {step} {happened} {result}")
 {
+    public override object?[] Parts => [step, happened, result, why, by, Key];
+
     protected override void DecideOnce(WorkflowRun run, Turn turn)
     {
         if (run.State.Find<ActivityStep>(step) is not { Now: ActivityStep.Phase.AwaitingPerson or ActivityStep.Phase.PausingToInquire or ActivityStep.Phase.Inquiring } unknown)
@@ -196,6 +233,8 @@ internal sealed class ResolveInput(int step, bool happened, JsonText result, str
 
 internal sealed class UnparkInput(string by, string? key) : RunCommand(key, "unpark")
 {
+    public override object?[] Parts => [by, Key];
+
     protected override void DecideOnce(WorkflowRun run, Turn turn)
     {
         if (run.State.Parked is null)
@@ -250,6 +289,8 @@ internal sealed class InquiryInput(int step, int inquiry, int epoch, Reconciled<
 
 internal sealed class DueInput : InnerInput
 {
+    public override object?[] Parts => [];
+
     public override void Decide(WorkflowRun run, Turn turn) => DoWhatIsDue(run, turn);
 
     // A host without the run's version is woken for it as well: too early a wake-up is no reason to park.
@@ -279,6 +320,8 @@ internal sealed class DueInput : InnerInput
 /// <summary>Host incarnations died: what they had under way in this run goes on here.</summary>
 internal sealed class OwnerLostInput : InnerInput
 {
+    public override object?[] Parts => [];
+
     public override void Decide(WorkflowRun run, Turn turn) => TakeOver(run, turn, owner => !run.Context.IsLiving(owner));
 
     public override bool NeedsCode(WorkflowRun run) => run.State.InOrder<ActivityStep>().Any(step => step.UnderWay && !run.Context.IsLiving(step.Owner));

@@ -19,6 +19,8 @@ internal sealed class ChildReachedInput(int step, bool cancelled, int epoch) : I
 /// <param name="step">The step that started the child; it may have had another since, and then this one is of a dead branch.</param>
 internal sealed class ChildEndedInput(int step, string child, StepEvent end) : Command<bool>
 {
+    public override object?[] Parts => [step, child, end];
+
     public override void Decide(WorkflowRun run, Turn turn)
     {
         if ((Awaiting(run, step) ?? Awaiting(run, -step)) is { } open) run.Record(turn, end with { Step = open.Number });
@@ -31,6 +33,8 @@ internal sealed class ChildEndedInput(int step, string child, StepEvent end) : C
 /// <summary>Asks a child how it ended: it may have told that to a branch that is dead, or to a parent that was over. Null while it goes on.</summary>
 internal sealed class ChildEndInput(int step) : Command<StepEvent?>
 {
+    public override object?[] Parts => [step];
+
     public override bool NeedsCode(WorkflowRun run) => false;
 
     public override void Decide(WorkflowRun run, Turn turn) => Answer(turn, run.State.Outcome is { } end ? ChildStep.Ended(step, end) : null);
@@ -42,6 +46,8 @@ internal sealed class ChildLeftInput(ChildScheduled child, ParentRun parent, str
 {
     private readonly string why = $"the branch of its parent {parent.Run} that started it was left by a reset";
     private readonly string by = $"run:{parent.Run}";
+
+    public override object?[] Parts => [child, parent, startedBy, version];
 
     // One that is not there must not come later.
     public override bool Begins => true;

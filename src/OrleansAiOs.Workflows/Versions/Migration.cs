@@ -149,6 +149,8 @@ internal sealed class HistoryWentOnException(RunKey run) : Exception($"Run {run}
 
 internal sealed class MigrateInput(List<(WorkflowEvent Event, DateTimeOffset At)> history, RunMigrated migrated) : RunCommand(migrated.Key, $"migrate {migrated.From} {migrated.To} {migrated.Undo}")
 {
+    public override object?[] Parts => [history, migrated];
+
     public override bool NeedsCode(WorkflowRun run) => false;
 
     public override bool Rereads => true;

@@ -7,7 +7,8 @@ namespace OrleansAiOs.EndToEnd;
 /// <param name="Runs">Invoices in all; a part of them is sent in before each kill.</param>
 /// <param name="Kills">kill -9 of the host.</param>
 /// <param name="EndWithin">How long the whole may take.</param>
-internal sealed record ChaosPlan(int Runs, int Kills, int Seed, TimeSpan EndWithin);
+/// <param name="Hosts">How many serve at once; more than one are a cluster, and each kill is of one of them.</param>
+internal sealed record ChaosPlan(int Runs, int Kills, int Seed, TimeSpan EndWithin, int Hosts = 1);
 
 internal sealed record ChaosReport
 {
@@ -25,6 +26,9 @@ internal sealed record ChaosReport
     public required IReadOnlyList<string> Lost { get; init; }
     public required IReadOnlyList<string> Doubled { get; init; }
     public required IReadOnlyList<double> KillToNextStepMs { get; init; }
+
+    /// <summary>Of each run with something under way on a killed host: how long until it went on.</summary>
+    public required IReadOnlyList<double> KillToTakeOverMs { get; init; }
     public required double LongestRunSeconds { get; init; }
 
     public override string ToString() => JsonSerializer.Serialize(Figures);
@@ -45,13 +49,17 @@ internal sealed record ChaosReport
         ["bank_voids"] = BankVoids,
         ["lost"] = Lost.Count,
         ["doubled"] = Doubled.Count,
-        ["kill_to_next_step_p50_ms"] = Math.Round(Recovery(.5)),
-        ["kill_to_next_step_p95_ms"] = Math.Round(Recovery(.95)),
-        ["kill_to_next_step_max_ms"] = Math.Round(Recovery(1)),
+        ["kill_to_next_step_p50_ms"] = Share(KillToNextStepMs, .5),
+        ["kill_to_next_step_p95_ms"] = Share(KillToNextStepMs, .95),
+        ["kill_to_next_step_max_ms"] = Share(KillToNextStepMs, 1),
+        ["taken_over"] = KillToTakeOverMs.Count,
+        ["kill_to_take_over_p50_ms"] = Share(KillToTakeOverMs, .5),
+        ["kill_to_take_over_p95_ms"] = Share(KillToTakeOverMs, .95),
+        ["kill_to_take_over_max_ms"] = Share(KillToTakeOverMs, 1),
         ["longest_run_s"] = Math.Round(LongestRunSeconds, 1),
     };
 
-    private double Recovery(double share) => KillToNextStepMs[(int)Math.Ceiling(KillToNextStepMs.Count * share) - 1];
+    private static double Share(IReadOnlyList<double> sorted, double share) => sorted.Count == 0 ? 0 : Math.Round(sorted[(int)Math.Ceiling(sorted.Count * share) - 1]);
 }
 
 /// <summary>
@@ -68,10 +76,11 @@ internal sealed class ChaosRun
     private readonly HostSetup setup;
     private readonly Random random;
     private readonly Dictionary<string, BatchInvoice> byRun = [];
-    private volatile HostProcess host;
+    private readonly HostProcess[] hosts;
+    private readonly Random asked = new(1);
 
-    private ChaosRun(ChaosPlan plan, Receivers receivers, NpgsqlDataSource database, HostSetup setup, HostProcess host) =>
-        (this.plan, this.receivers, this.database, this.setup, this.host, random) = (plan, receivers, database, setup, host, new Random(plan.Seed));
+    private ChaosRun(ChaosPlan plan, Receivers receivers, NpgsqlDataSource database, HostSetup setup, HostProcess[] hosts) =>
+        (this.plan, this.receivers, this.database, this.setup, this.hosts, random) = (plan, receivers, database, setup, hosts, new Random(plan.Seed));
 
     public static async Task<ChaosReport> RunAsync(ChaosPlan plan, string connectionString)
     {
@@ -83,16 +92,27 @@ internal sealed class ChaosRun
             var orders = InvoiceBatch.WriteOrders(folder);
             var setup = new HostSetup(folder, connectionString)
             {
+                Clustered = plan.Hosts > 1,
                 Environment = new Dictionary<string, string>(receivers.Environment) { [orders.Name] = orders.Value, ["AIOS_INVOICE_PAY_TIMEOUT"] = "3" },
             };
-            var chaos = new ChaosRun(plan, receivers, database, setup, await HostProcess.StartAsync(setup));
+            var hosts = new List<HostProcess>();
             try
             {
-                return await chaos.RunAsync();
+                while (hosts.Count < plan.Hosts) hosts.Add(await HostProcess.StartAsync(setup));
+                var chaos = new ChaosRun(plan, receivers, database, setup, [.. hosts]);
+                (hosts, var begun) = ([], chaos.hosts);
+                try
+                {
+                    return await chaos.RunAsync();
+                }
+                finally
+                {
+                    foreach (var host in begun) await host.DisposeAsync();
+                }
             }
             finally
             {
-                await chaos.host.DisposeAsync();
+                foreach (var host in hosts) await host.DisposeAsync();
             }
         }
         finally
@@ -105,22 +125,23 @@ internal sealed class ChaosRun
     {
         var watch = Stopwatch.StartNew();
         using var giveUp = new CancellationTokenSource(plan.EndWithin);
-        using var owner = new HostClient(() => host.Address, HostClient.OwnerKey(setup), giveUp.Token);
-        using var buyer = new HostClient(() => host.Address, await owner.MakeKeyAsync("berta", "buyer"), giveUp.Token);
+        using var owner = new HostClient(Any, HostClient.OwnerKey(setup), giveUp.Token);
+        using var buyer = new HostClient(Any, await owner.MakeKeyAsync("berta", "buyer"), giveUp.Token);
         using var ended = CancellationTokenSource.CreateLinkedTokenSource(giveUp.Token);
         var approving = ApproveAsync(buyer, ended.Token);
 
-        var kills = new List<DateTimeOffset>();
+        var kills = new List<(DateTimeOffset At, string[] UnderWay)>();
         var starts = new List<Task>();
         for (var leg = 0; leg <= plan.Kills; leg++)
         {
             for (var i = plan.Runs * leg / (plan.Kills + 1); i < plan.Runs * (leg + 1) / (plan.Kills + 1); i++) starts.Add(StartAsync(owner, InvoiceBatch.Mixed(i)));
             if (leg == plan.Kills) break;
             await MoreRequestsAsync(random.Next(1, 25), giveUp.Token);
-            await host.KillAsync();
-            kills.Add(DateTimeOffset.UtcNow);
-            var dead = host;
-            host = await HostProcess.StartAsync(setup);
+            var which = random.Next(hosts.Length);
+            var dead = hosts[which];
+            await dead.KillAsync();
+            kills.Add((DateTimeOffset.UtcNow, await UnderWayOnAsync(dead)));
+            hosts[which] = await HostProcess.StartAsync(setup);
             await dead.DisposeAsync();
         }
         await Task.WhenAll(starts);
@@ -131,6 +152,17 @@ internal sealed class ChaosRun
         await approving;
         while (receivers.Books.Held > 0) await Task.Delay(50, giveUp.Token); // what was held back arrives, and must change nothing
         return await ReportAsync(watch.Elapsed, kills, owner.SentAgain + buyer.SentAgain);
+    }
+
+    private Uri Any()
+    {
+        lock (asked) return Volatile.Read(ref hosts[asked.Next(hosts.Length)]).Address;
+    }
+
+    private async Task<string[]> UnderWayOnAsync(HostProcess dead)
+    {
+        await using var command = database.CreateCommand($"select array(select id from aios.runs where busy and host like '%-{dead.ProcessId}-%')");
+        return (string[])(await command.ExecuteScalarAsync())!;
     }
 
     private async Task StartAsync(HostClient owner, BatchInvoice invoice)
@@ -175,7 +207,7 @@ internal sealed class ChaosRun
         }
     }
 
-    private async Task<ChaosReport> ReportAsync(TimeSpan took, List<DateTimeOffset> kills, int sentAgain)
+    private async Task<ChaosReport> ReportAsync(TimeSpan took, List<(DateTimeOffset At, string[] UnderWay)> kills, int sentAgain)
     {
         var audit = await InvoiceAudit.TakeAsync(database, byRun, receivers);
         var books = receivers.Books;
@@ -194,19 +226,21 @@ internal sealed class ChaosRun
             BankVoids = books.Bank.References.Sum(row => row.Voids),
             Lost = audit.Lost,
             Doubled = audit.Doubled,
-            KillToNextStepMs = await RecoveriesAsync(kills),
+            KillToNextStepMs = await RecoveriesAsync(kills.Select(kill => (kill.At, "%", "and type in ('step-completed', 'outcome-happened')"))),
+            KillToTakeOverMs = await RecoveriesAsync(kills.SelectMany(kill => kill.UnderWay.Select(run => (kill.At, $"run/{run}", "")))),
             LongestRunSeconds = await NumberAsync("select extract(epoch from max(closed_at - started_at)) from aios.runs"),
         };
     }
 
     // Kill and event are times of one machine's clock.
-    private async Task<IReadOnlyList<double>> RecoveriesAsync(List<DateTimeOffset> kills)
+    private async Task<IReadOnlyList<double>> RecoveriesAsync(IEnumerable<(DateTimeOffset Kill, string Streams, string Which)> kills)
     {
         var recoveries = new List<double>();
-        foreach (var kill in kills)
+        foreach (var (kill, streams, which) in kills)
         {
-            await using var command = database.CreateCommand("select min(timestamp) from aios.mt_events where timestamp > $1 and type in ('step-completed', 'outcome-happened')");
+            await using var command = database.CreateCommand($"select min(timestamp) from aios.mt_events where timestamp > $1 and stream_id like $2 {which}");
             command.Parameters.AddWithValue(kill.UtcDateTime);
+            command.Parameters.AddWithValue(streams);
             if (await command.ExecuteScalarAsync() is DateTime next) recoveries.Add((next - kill.UtcDateTime).TotalMilliseconds);
         }
         recoveries.Sort();

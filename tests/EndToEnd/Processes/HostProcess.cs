@@ -8,6 +8,8 @@ internal sealed record HostSetup(string DataFolder, string ConnectionString)
 {
     public bool Shared { get; init; }
 
+    public bool Clustered { get; init; }
+
     public IReadOnlyDictionary<string, string> Environment { get; init; } = new Dictionary<string, string>();
 }
 
@@ -37,6 +39,7 @@ internal sealed class HostProcess : IAsyncDisposable
             RedirectStandardOutput = true,
             RedirectStandardError = true,
         };
+        if (setup.Clustered) start.ArgumentList.Add("--cluster");
         if (setup.Shared) start.ArgumentList.Add("--share");
         // Hosts that come to one database, from whatever folder, share its secret.
         start.Environment["AIOS_KERNEL_SECRET"] = Secret.Value;

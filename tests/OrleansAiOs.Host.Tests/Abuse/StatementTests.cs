@@ -26,6 +26,7 @@ public sealed partial class StatementTests(AbuseServer server)
         ["where not exists (select from aios.payloads p where"] = "aios audit verify reads everything",
         ["aios.audit_"] = "the trail is one over all tenants",
         ["aios.hosts"] = "hosts are no tenant's",
+        ["aios.cluster"] = "a cluster's members are no tenant's",
         ["aios.schema_steps"] = "the schema is no tenant's",
         ["to_regclass"] = "asks about the schema",
         ["row_security_active"] = "asks about the schema",

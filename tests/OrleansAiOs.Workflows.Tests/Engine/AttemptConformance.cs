@@ -5,8 +5,6 @@ namespace OrleansAiOs.Workflows.Tests.Engine;
 /// <summary>When an attempt is repeated, and what its four clocks do.</summary>
 public abstract class AttemptConformance(IStoreFixture stores) : EngineConformance(stores)
 {
-    private static readonly Activity<string, string> Narrow = Activity.Pure<Outside, string, string>("test.narrow", (o, name, c) => o.Call(name, c), new ActivityOptions { Concurrency = 1 });
-
     public sealed record Ask(string Policy, string Tool = "pure");
 
     [Workflow("calls")]
@@ -19,13 +17,12 @@ public abstract class AttemptConformance(IStoreFixture stores) : EngineConforman
                 "three" => new() { Retry = RetryPolicy.UpTo(3) },
                 "never-on" => new() { Retry = RetryPolicy.Default.NeverOn<ArgumentException>() },
                 "to-close" => new() { ScheduleToClose = TimeSpan.FromSeconds(10) },
-                "to-start" => new() { ScheduleToStart = TimeSpan.FromSeconds(5), Retry = RetryPolicy.None },
                 "heartbeat" => new() { Heartbeat = TimeSpan.FromSeconds(10), StartToClose = TimeSpan.FromHours(1) },
                 _ => new(),
             };
             try
             {
-                return await Call(ask.Tool switch { "keyed" => Tools.Keyed, "narrow" => Narrow, _ => Tools.Pure }, ask.Policy, options);
+                return await Call(ask.Tool switch { "keyed" => Tools.Keyed, _ => Tools.Pure }, ask.Policy, options);
             }
             catch (ActivityFailedException e) when (ask.Policy == "three")
             {
@@ -142,21 +139,6 @@ public abstract class AttemptConformance(IStoreFixture stores) : EngineConforman
         go.SetResult("done");
         (await Result<string>(run)).Should().Be("done");
         Outside.Calls.Should().HaveCount(1);
-    }
-
-    [Fact]
-    public async Task What_does_not_start_in_time_fails_without_having_been_sent()
-    {
-        Outside.Answer = (_, _) => Outside.Hang();
-        var first = await Start("calls", new Ask("default", "narrow"), "first");
-        await Eventually(() => Task.FromResult(Outside.Calls.Count == 1), () => "the first did not start");
-        var second = await Start("calls", new Ask("to-start", "narrow"), "second");
-        Time.Advance(TimeSpan.FromSeconds(6));
-        var failure = await FailureOf(second);
-        (await Events<StepFailed>(second)).Single().Failure.Kind.Should().Be(FailureKind.NotStartedInTime);
-        failure.Message.Should().Contain("slots");
-        Outside.Calls.Should().HaveCount(1);
-        (await Store.FindAsync(first, default))!.Status.Should().Be(RunStatus.Running);
     }
 
     [Fact]

@@ -17,6 +17,14 @@ public interface IStoreFixture
 {
     /// <summary>An empty one.</summary>
     Task<IRunStore> Fresh(TimeProvider time);
+
+    /// <summary>How many hosts serve it at once. The test speaks to the first.</summary>
+    int Hosts => 1;
+
+    WorkflowHostOptions Configure(WorkflowHostOptions options) => options;
+
+    /// <summary>Starts the hosts; those before them are dead.</summary>
+    Task Start(IReadOnlyList<WorkflowHost> hosts) => hosts.Single().StartAsync(CancellationToken.None);
 }
 
 public sealed class InMemory : IStoreFixture
@@ -29,6 +37,11 @@ public sealed class OnPostgres : IStoreFixture, IAsyncLifetime
 {
     private readonly PostgresFixture database = new();
     private PostgresStore? store;
+
+    /// <summary>To the database itself.</summary>
+    public Npgsql.NpgsqlDataSource Source => database.DataSource;
+
+    public string ConnectionString => database.ConnectionString;
 
     public async Task InitializeAsync()
     {
@@ -69,6 +82,7 @@ public abstract class EngineConformance(IStoreFixture stores) : IAsyncLifetime
     private readonly string suffix = Guid.NewGuid().ToString("N")[..8];
     private readonly ServiceProvider services = new ServiceCollection().AddSingleton<Outside>().BuildServiceProvider();
     private int incarnation;
+    private IReadOnlyList<WorkflowHost> hosts = [];
 
     internal ManualTime Time { get; } = new();
 
@@ -107,20 +121,20 @@ public abstract class EngineConformance(IStoreFixture stores) : IAsyncLifetime
     public virtual async Task DisposeAsync()
     {
         Outside.LetGo();
-        await Host.DisposeAsync();
+        foreach (var host in hosts) await host.DisposeAsync();
         await services.DisposeAsync();
     }
 
     /// <summary>As a kill does it: nothing more leaves the host, and the next one finds only what was appended.</summary>
     protected async Task KillAndRestart(WorkflowRegistry? newCode = null)
     {
-        Host.Halt();
+        foreach (var host in hosts) host.Halt();
         await StartHost(newCode ?? Code);
     }
 
     private async Task StartHost(WorkflowRegistry code)
     {
-        Host = new WorkflowHost(Store, code, services, log, Configure(new WorkflowHostOptions
+        hosts = [.. Enumerable.Range(0, stores.Hosts).Select(_ => new WorkflowHost(Store, code, services, log, Configure(stores.Configure(new WorkflowHostOptions
         {
             Time = Time,
             HostId = $"{suffix}-{++incarnation}",
@@ -128,8 +142,9 @@ public abstract class EngineConformance(IStoreFixture stores) : IAsyncLifetime
             // Time jumps here by hours: what is sent late is not what these tests are about.
             DispatchWindow = TimeSpan.FromDays(3650),
             DrainFor = TimeSpan.FromMilliseconds(1),
-        }));
-        await Host.StartAsync(CancellationToken.None);
+        }))))];
+        Host = hosts[0];
+        await stores.Start(hosts);
     }
 
     protected RunKey Key(string id) => new(RunKey.DefaultTenant, $"{id}-{suffix}");

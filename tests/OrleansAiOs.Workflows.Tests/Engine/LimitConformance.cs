@@ -29,6 +29,12 @@ public abstract class LimitConformance(IStoreFixture stores) : EngineConformance
         protected override Task<string> RunAsync(string name) => Call(Shared, name);
     }
 
+    [Workflow("in-time")]
+    private sealed class InTime : Workflow<string, string>
+    {
+        protected override Task<string> RunAsync(string name) => Call(One, name, new() { ScheduleToStart = TimeSpan.FromSeconds(5), Retry = RetryPolicy.None });
+    }
+
     // When this returns, its attempt is at the gate.
     private async Task<RunKey> Begin(string workflow, string name, string tenant = RunKey.DefaultTenant, int priority = 0) =>
         (await Host.StartRunAsync(new StartRun(workflow, JsonText.From(name), Key(name).Id, Tenant: tenant, Priority: priority), "paula")).Run;
@@ -47,6 +53,20 @@ public abstract class LimitConformance(IStoreFixture stores) : EngineConformance
         Outside.Names.Should().Equal("hold", "high", "higher", "a", "b", "c", "low");
         (await Events<RunStarted>(runs[3]))[0].Priority.Should().Be(100);
         foreach (var wrong in new[] { -101, 101 }) await Refused(() => Begin("one", "wrong", priority: wrong), Refusal.Invalid, "*priority*");
+    }
+
+    [Fact]
+    public async Task What_does_not_start_in_time_fails_without_having_been_sent()
+    {
+        Hold(_ => true);
+        var first = await Begin("one", "first");
+        var second = await Begin("in-time", "second");
+        Time.Advance(TimeSpan.FromSeconds(6));
+        var failure = await FailureOf(second);
+        (await Events<StepFailed>(second)).Single().Failure.Kind.Should().Be(FailureKind.NotStartedInTime);
+        failure.Message.Should().Contain("slots");
+        Outside.Names.Should().Equal("first");
+        (await Store.FindAsync(first, default))!.Status.Should().Be(RunStatus.Running);
     }
 
     [Fact]

@@ -1,0 +1,128 @@
+using System.Net;
+using System.Net.Sockets;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.DependencyInjection.Extensions;
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
+using Orleans.Configuration;
+using OrleansAiOs.Cluster.Membership;
+using OrleansAiOs.Cluster.Runs;
+using OrleansAiOs.Workflows.Hosting;
+
+namespace OrleansAiOs.Cluster;
+
+/// <summary>
+/// A host's place in a cluster: an Orleans silo beside the engine, and the engine's inputs routed to where their runs are active. Orleans says
+/// where; whether something may be appended, the store says. So two activations of one run, which Orleans can bring about, do no harm.
+/// </summary>
+public sealed class ClusterMember : IAsyncDisposable
+{
+    private readonly IHost silo;
+    private readonly GrainRoute route;
+
+    private ClusterMember(WorkflowHost engine, ClusterOptions options)
+    {
+        Engine = engine;
+        var builder = new HostBuilder();
+        builder.ConfigureLogging(logging => logging.ClearProviders().AddProvider(new Forward(options.Log)).AddFilter("Orleans", options.OrleansLog));
+        builder.UseOrleans(orleans => Configure(orleans, engine.Options.HostId, options));
+        builder.ConfigureServices(services => services.AddSingleton(this));
+        silo = builder.Build();
+        route = new GrainRoute(silo.Services.GetRequiredService<IGrainFactory>(), options.Log.CreateLogger("OrleansAiOs.Cluster"));
+    }
+
+    /// <summary>The engine whose runs are grains here.</summary>
+    internal WorkflowHost Engine { get; private set; }
+
+    /// <summary>Where other members reach this one.</summary>
+    public string Address => silo.Services.GetRequiredService<ILocalSiloDetails>().SiloAddress.ToParsableString();
+
+    /// <summary>Joins the cluster of a database. The engine is to be started after it.</summary>
+    public static async Task<ClusterMember> JoinAsync(WorkflowHost engine, ClusterOptions options, CancellationToken cancellation = default)
+    {
+        if (!engine.Options.Shared) throw new ArgumentException("A host in a cluster shares its database: WorkflowHostOptions.Shared.", nameof(engine));
+        var member = new ClusterMember(engine, options);
+        try
+        {
+            await member.silo.StartAsync(cancellation);
+            member.Serve(engine);
+            return member;
+        }
+        catch
+        {
+            member.silo.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>Runs are active in this engine from now on.</summary>
+    internal void Serve(WorkflowHost engine)
+    {
+        engine.Route = (run, input) => route.Post(engine, run, input);
+        Engine = engine;
+    }
+
+    /// <summary>Gives the runs that are active here to other members, once their turns have ended, and leaves. What their attempts come to is still recorded by the engine.</summary>
+    public async Task LeaveAsync()
+    {
+        await silo.StopAsync();
+        Engine.Route = null;
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await LeaveAsync();
+        silo.Dispose();
+    }
+
+    /// <summary>As the death of the process would: nothing is said to anybody.</summary>
+    internal async Task KillAsync()
+    {
+        Engine.Halt();
+        await silo.StopAsync(new CancellationToken(canceled: true));
+        silo.Dispose();
+    }
+
+    private static void Configure(ISiloBuilder orleans, string host, ClusterOptions options)
+    {
+        orleans.Configure<Orleans.Configuration.ClusterOptions>(cluster => (cluster.ClusterId, cluster.ServiceId) = (options.Name, options.Name));
+        orleans.Configure<SiloOptions>(silo => silo.SiloName = host);
+        orleans.Configure<EndpointOptions>(endpoints =>
+        {
+            endpoints.AdvertisedIPAddress = options.Address;
+            endpoints.SiloPort = options.Port == 0 ? FreePort(options.Address) : options.Port;
+            endpoints.GatewayPort = 0; // hosts call each other; no client of Orleans calls a host
+            endpoints.SiloListeningEndpoint = new IPEndPoint(options.Address, endpoints.SiloPort);
+        });
+        // A dead member is found in about ten seconds; with Orleans' own settings in over sixty.
+        orleans.Configure<ClusterMembershipOptions>(membership =>
+        {
+            membership.ProbeTimeout = TimeSpan.FromSeconds(1);
+            membership.NumMissedProbesLimit = 2;
+            membership.TableRefreshTimeout = TimeSpan.FromSeconds(5);
+            membership.IAmAliveTablePublishTimeout = TimeSpan.FromSeconds(3);
+            membership.DefunctSiloExpiration = TimeSpan.FromHours(1);
+            membership.DefunctSiloCleanupPeriod = TimeSpan.FromMinutes(10);
+        });
+        orleans.Services.AddSingleton<IMembershipTable>(new PostgresMembership(options.Database, options.Name));
+        // A run is active where it was asked for: a child beside its parent, and a start where its request came in.
+        orleans.Services.Replace(ServiceDescriptor.Singleton<PlacementStrategy>(options.Spread ? new RandomPlacement() : new PreferLocalPlacement()));
+    }
+
+    private static int FreePort(IPAddress address)
+    {
+        using var socket = new Socket(address.AddressFamily, SocketType.Stream, ProtocolType.Tcp);
+        socket.Bind(new IPEndPoint(address, 0));
+        return ((IPEndPoint)socket.LocalEndPoint!).Port;
+    }
+
+    /// <summary>Orleans logs where the host logs.</summary>
+    private sealed class Forward(ILoggerFactory log) : ILoggerProvider
+    {
+        public ILogger CreateLogger(string categoryName) => log.CreateLogger(categoryName);
+
+        public void Dispose()
+        {
+        }
+    }
+}

@@ -1,0 +1,29 @@
+using System.Net;
+using Microsoft.Extensions.Logging;
+using Npgsql;
+
+namespace OrleansAiOs.Cluster;
+
+/// <summary>How a host joins a cluster.</summary>
+public sealed record ClusterOptions
+{
+    /// <summary>The database of the runs; the cluster's members stand in it.</summary>
+    public required NpgsqlDataSource Database { get; init; }
+
+    /// <summary>Where other members reach this host.</summary>
+    public IPAddress Address { get; init; } = IPAddress.Loopback;
+
+    /// <summary>The port for members; 0 takes a free one.</summary>
+    public int Port { get; init; }
+
+    /// <summary>Members of one name belong together.</summary>
+    public string Name { get; init; } = "aios";
+
+    public required ILoggerFactory Log { get; init; }
+
+    /// <summary>What of Orleans' own is logged.</summary>
+    public LogLevel OrleansLog { get; init; } = LogLevel.Warning;
+
+    /// <summary>In a test: runs are active on any member, so that what is sent to them crosses.</summary>
+    internal bool Spread { get; init; }
+}

@@ -1,0 +1,109 @@
+using System.Reflection;
+using System.Runtime.InteropServices;
+using OrleansAiOs.Workflows;
+using OrleansAiOs.Workflows.Gating;
+using OrleansAiOs.Workflows.History;
+using OrleansAiOs.Workflows.Hosting;
+using OrleansAiOs.Workflows.Turns;
+
+namespace OrleansAiOs.Cluster.Wire;
+
+/// <summary>
+/// Inputs and answers as Orleans carries them. The engine's types know nothing of Orleans; each kind of argument has a form here, with a
+/// native serializer. Which inputs there are, the engine says: one whose arguments have no form cannot be sent, and a test sends every one.
+/// </summary>
+internal static class InputForms
+{
+    private static readonly Dictionary<string, ConstructorInfo> Kinds = typeof(Input).Assembly.GetTypes()
+        .Where(type => !type.IsAbstract && type.IsSubclassOf(typeof(Input)))
+        .ToDictionary(KindOf, type => type.GetConstructors(BindingFlags.Instance | BindingFlags.Public | BindingFlags.NonPublic).Single(), StringComparer.Ordinal);
+
+    public static IEnumerable<Type> Inputs => Kinds.Values.Select(make => make.DeclaringType!);
+
+    public static RunMessage Write(Input input) => new(KindOf(input.GetType()), [.. input.Parts!.Select(Form)]);
+
+    /// <exception cref="CommandRefusedException">It is of another build, or speaks of code that this host does not hold.</exception>
+    public static Input Read(RunMessage message, WorkflowHost engine)
+    {
+        if (!Kinds.TryGetValue(message.Kind, out var make) || make.GetParameters().Length != message.Parts.Length)
+            throw new CommandRefusedException(Refusal.Busy, $"Host {engine.Options.HostId} does not know '{message.Kind}' with {message.Parts.Length} parts: it runs another build. Send it again when all hosts run one.", TimeSpan.FromSeconds(5));
+        return (Input)make.Invoke([.. message.Parts.Select(form => Part(form, engine))]);
+    }
+
+    public static object? Form(object? part) => part switch
+    {
+        null or string or int or long or bool => part,
+        JsonText json => new JsonForm(Bytes(json)),
+        StartRun start => new StartForm(start.Workflow, Bytes(start.Input), start.Id, start.BusinessKey, start.Attributes is null ? null : new(start.Attributes), start.Tenant, start.Priority, start.Version, start.Chain is null ? null : [.. start.Chain]),
+        WorkflowType type => new TypeForm(type.Name, type.Version),
+        ParentRun parent => new ParentForm(parent.Run, parent.Step),
+        Decider decider => new DeciderForm(decider.Id, [.. decider.Roles], decider.Verified),
+        DecisionSignature signature => new SignatureForm(signature.Digest, signature.Key, signature.Value, signature.At, signature.For),
+        WorkflowEvent e => Form(e, default),
+        List<(WorkflowEvent Event, DateTimeOffset At)> history => new HistoryForm([.. history.Select(e => Form(e.Event, e.At))]),
+        Started started => new StartedForm(started.Run.Tenant, started.Run.Id, started.IsNew),
+        UpdateOutcome outcome => new UpdateForm(outcome.Version, outcome.IsOver, outcome.Answer is { } answer ? Bytes(answer) : null, outcome.Failure?.Type, outcome.Failure?.Message, (int)(outcome.Failure?.Kind ?? default)),
+        _ => throw new NotSupportedException($"A {part.GetType().Name} has no form for the way to another host."),
+    };
+
+    /// <param name="form">As it came.</param>
+    /// <param name="engine">Who knows the code; null for an answer, which speaks of none.</param>
+    public static object? Part(object? form, WorkflowHost? engine) => form switch
+    {
+        JsonForm json => new JsonText(json.Utf8),
+        StartForm of => new StartRun(of.Workflow, new JsonText(of.Input), of.Run, of.BusinessKey, of.Attributes, of.Tenant, of.Priority, of.Version, of.Chain),
+        TypeForm of => engine!.Registry.Find(of.Name, of.Version) ?? throw new CommandRefusedException(Refusal.NotFound, $"Host {engine.Options.HostId} does not hold {(of.Version is null ? "a version without a name" : $"version '{of.Version}'")} of the workflow '{of.Name}'."),
+        ParentForm of => new ParentRun(of.Run, of.Step),
+        DeciderForm of => new Decider(of.Decider, of.Roles, of.Verified),
+        SignatureForm of => new DecisionSignature(of.Digest, of.Key, of.Value, of.At, of.For),
+        EventForm of => EventNames.Read(0, of.Name, of.Body),
+        HistoryForm of => of.Events.Select((e, i) => (EventNames.Read(i + 1, e.Name, e.Body), e.At)).ToList(),
+        StartedForm of => new Started(new RunKey(of.Tenant, of.Run), of.IsNew),
+        UpdateForm of => new UpdateOutcome(of.Version, of.IsOver, of.Answer is null ? null : new JsonText(of.Answer), of.FailureType is null ? null : new Failure(of.FailureType, of.FailureMessage!, (FailureKind)of.FailureKind)),
+        _ => form,
+    };
+
+    private static string KindOf(Type input) => input.Name[..^"Input".Length];
+
+    private static EventForm Form(WorkflowEvent e, DateTimeOffset at)
+    {
+        var (name, body) = EventNames.Write(e);
+        return new EventForm(name, body, at);
+    }
+
+    // Nobody writes to it any more.
+    private static byte[] Bytes(JsonText json) =>
+        MemoryMarshal.TryGetArray(json.Utf8, out var segment) && segment.Offset == 0 && segment.Count == segment.Array!.Length ? segment.Array : json.Utf8.ToArray();
+}
+
+[GenerateSerializer, Immutable, Alias("aios.json")]
+internal sealed record JsonForm([property: Id(0)] byte[] Utf8);
+
+[GenerateSerializer, Immutable, Alias("aios.start")]
+internal sealed record StartForm([property: Id(0)] string Workflow, [property: Id(1)] byte[] Input, [property: Id(2)] string? Run, [property: Id(3)] string? BusinessKey,
+    [property: Id(4)] Dictionary<string, string>? Attributes, [property: Id(5)] string Tenant, [property: Id(6)] int Priority, [property: Id(7)] string? Version, [property: Id(8)] string[]? Chain);
+
+[GenerateSerializer, Immutable, Alias("aios.type")]
+internal sealed record TypeForm([property: Id(0)] string Name, [property: Id(1)] string? Version);
+
+[GenerateSerializer, Immutable, Alias("aios.parent")]
+internal sealed record ParentForm([property: Id(0)] string Run, [property: Id(1)] int Step);
+
+[GenerateSerializer, Immutable, Alias("aios.decider")]
+internal sealed record DeciderForm([property: Id(0)] string Decider, [property: Id(1)] string[] Roles, [property: Id(2)] string Verified);
+
+[GenerateSerializer, Immutable, Alias("aios.signature")]
+internal sealed record SignatureForm([property: Id(0)] string Digest, [property: Id(1)] string Key, [property: Id(2)] string Value, [property: Id(3)] DateTimeOffset At, [property: Id(4)] string? For);
+
+[GenerateSerializer, Immutable, Alias("aios.event")]
+internal sealed record EventForm([property: Id(0)] string Name, [property: Id(1)] byte[] Body, [property: Id(2)] DateTimeOffset At);
+
+[GenerateSerializer, Immutable, Alias("aios.history")]
+internal sealed record HistoryForm([property: Id(0)] EventForm[] Events);
+
+[GenerateSerializer, Immutable, Alias("aios.started")]
+internal sealed record StartedForm([property: Id(0)] string Tenant, [property: Id(1)] string Run, [property: Id(2)] bool IsNew);
+
+[GenerateSerializer, Immutable, Alias("aios.update")]
+internal sealed record UpdateForm([property: Id(0)] long Version, [property: Id(1)] bool IsOver, [property: Id(2)] byte[]? Answer, [property: Id(3)] string? FailureType,
+    [property: Id(4)] string? FailureMessage, [property: Id(5)] int FailureKind);
