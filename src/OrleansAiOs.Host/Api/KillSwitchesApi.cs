@@ -1,7 +1,5 @@
 using OrleansAiOs.Kernel.Governance.KillSwitches;
 using OrleansAiOs.Kernel.Streams;
-using OrleansAiOs.Workflows;
-using OrleansAiOs.Workflows.History;
 using OrleansAiOs.Workflows.Hosting;
 
 namespace OrleansAiOs.Host.Api;
@@ -33,31 +31,8 @@ internal static class KillSwitchesApi
     {
         var changed = await Checked(() => switches.ReleaseAsync(caller.Tenant, request.Target, request.Id ?? caller.Tenant, request.Why, caller.By, context.RequestAborted));
         await catalogue.FreshAsync(context.RequestAborted);
-        if (changed) await WakeAsync(host, caller, context.RequestAborted);
+        if (changed) await GateWaits.WakeAsync(host, caller, "kill switch", context.RequestAborted);
         return new ChangedView(changed);
-    }
-
-    // They would ask again within a minute by themselves; nobody who has just released a switch wants to wait for that.
-    private static async Task WakeAsync(WorkflowHost host, Caller caller, CancellationToken cancellation)
-    {
-        const int page = 200;
-        RunCursor? after = null;
-        while (true)
-        {
-            var rows = await host.Store.ListAsync(new RunQuery(caller.Tenant, RunStatus.Running, Sort: RunSort.OldestFirst, After: after, Limit: page), cancellation);
-            foreach (var row in rows)
-                foreach (var wait in row.Waits.Where(wait => wait is { Kind: "activity", Step: not null } && wait.Why?.Contains("kill switch", StringComparison.Ordinal) is true))
-                    try
-                    {
-                        await host.RetryNowAsync(row.Run, wait.Step!.Value, caller.By);
-                    }
-                    catch (CommandRefusedException)
-                    {
-                        // It has gone on meanwhile.
-                    }
-            if (rows.Count < page) return;
-            after = new RunCursor(rows[^1].StartedAt, rows[^1].Run.Id);
-        }
     }
 
     private static async Task<bool> Checked(Func<Task<bool>> change)

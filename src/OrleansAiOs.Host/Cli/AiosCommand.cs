@@ -87,6 +87,7 @@ internal static class AiosCommand
             ToolsCommand.Create(client),
             SecretsCommand.Create(client),
             PolicyCommand.Create(client),
+            BudgetCommand.Create(client),
             PrincipalsCommand.Create(client),
             GrantsCommand.Create(client),
             TenantsCommand.Create(client),

@@ -195,6 +195,7 @@ internal sealed class AiosServer : IAsyncDisposable
         ApprovalsApi.Map(api);
         SigningApi.Map(api);
         KillSwitchesApi.Map(api);
+        BudgetsApi.Map(api);
         VersionsApi.Map(api);
         BranchesApi.Map(api);
         PayloadsApi.Map(api);

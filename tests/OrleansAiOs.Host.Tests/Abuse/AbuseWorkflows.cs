@@ -1,5 +1,6 @@
 using System.Text.Json;
 using OrleansAiOs.Workflows;
+using OrleansAiOs.Workflows.Gating;
 using OrleansAiOs.Workflows.Payloads;
 
 namespace OrleansAiOs.Host.Tests.Abuse;
@@ -113,4 +114,20 @@ internal sealed class ReadsDocument : Workflow<PayloadRef, string>
     });
 
     protected override Task<string> RunAsync(PayloadRef document) => Call(Read, document);
+}
+
+[Workflow("abuse-spend")]
+internal sealed class Spends : Workflow<decimal, string>
+{
+    public static readonly Activity<decimal, string> Spend = Activity.Pure<decimal, string>("abuse.spend", (_, _) => Task.FromResult("spent")).Charging(amount => Charge.Amount("EUR", amount, "ACME"));
+
+    protected override Task<string> RunAsync(decimal amount) => Call(Spend, amount);
+}
+
+[Workflow("abuse-spend-limited")]
+internal sealed class SpendsLimited : Workflow<decimal, string>
+{
+    private static readonly Activity<decimal, string> Spend = Activity.Pure<decimal, string>("abuse.spend/limited", (_, _) => Task.FromResult("spent")).Charging(amount => Charge.Amount("EUR", amount, "ACME"));
+
+    protected override Task<string> RunAsync(decimal amount) => Call(Spend, amount);
 }

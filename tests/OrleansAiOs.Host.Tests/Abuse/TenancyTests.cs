@@ -110,6 +110,13 @@ public sealed class TenancyTests(AbuseServer server)
         ["GET /api/v1/kill-switches"] = (Finds.Own, _ => null),
         ["POST /api/v1/kill-switches"] = (Finds.Own, _ => new { target = "tool", id = "t", why = "because" }),
         ["POST /api/v1/kill-switches/release"] = (Finds.Own, _ => new { target = "tool", id = "t", why = "because" }),
+        ["GET /api/v1/budgets"] = (Finds.Own, _ => null),
+        ["GET /api/v1/budgets/{name}"] = (Finds.Nothing, _ => null),
+        ["DELETE /api/v1/budgets/{name}"] = (Finds.Nothing, _ => null),
+        ["PUT /api/v1/budgets/{name}"] = (Finds.Own, _ => new { limits = new { calls = 10 } }),
+        ["GET /api/v1/run-limits"] = (Finds.Own, _ => null),
+        ["DELETE /api/v1/run-limits/{tool}"] = (Finds.Nothing, _ => null),
+        ["PUT /api/v1/run-limits"] = (Finds.Own, mine => new { tool = mine.Tool, targets = 3 }),
         ["POST /api/v1/policies/{name}/versions"] = (Finds.Own, _ => new { text = "@id(\"own\") permit (principal, action, resource);" }),
         ["POST /api/v1/signing-keys"] = (Finds.Refusal, _ => new { publicKey = "AAAA", proof = "AAAA" }),
         // These come last: from here on the neighbour has names of its own that are the same.
@@ -152,6 +159,8 @@ public sealed class TenancyTests(AbuseServer server)
         (await server.Post("/api/v1/tool-servers", Server($"tool-{mark}"))).Status.Should().Be(200);
         (await server.Send(HttpMethod.Put, $"/api/v1/secrets/tool-{mark}", new StringContent(JsonSerializer.Serialize(Secret), Encoding.UTF8, "application/json"))).Status.Should().Be(204);
         (await server.Post($"/api/v1/policies/tool-{mark}/versions", new { text = "@id(\"mine\") permit (principal, action, resource);" })).Status.Should().Be(201);
+        (await server.Send(HttpMethod.Put, $"/api/v1/budgets/tool-{mark}", new StringContent("""{"limits":{"calls":1000000}}""", Encoding.UTF8, "application/json"))).Status.Should().Be(200);
+        (await server.Send(HttpMethod.Put, "/api/v1/run-limits", new StringContent($$"""{"tool":"tool-{{mark}}","targets":5}""", Encoding.UTF8, "application/json"))).Status.Should().Be(200);
         var grant = (await server.Post("/api/v1/grants", new { to = $"user/key-{mark}", actions = new[] { "run.read" }, resource = "run/*" })).Json.GetProperty("id").GetString()!;
         return new Mine($"run-{mark}", $"approval-{mark}", $"over-{mark}", $"schedule-{mark}", grant, $"key-{mark}", businessKey, $"tool-{mark}");
     }
@@ -164,7 +173,7 @@ public sealed class TenancyTests(AbuseServer server)
         var path = template
             .Replace("/runs/{id}", $"/runs/{run}").Replace("/schedules/{id}", $"/schedules/{schedule}").Replace("/grants/{id}", $"/grants/{grant}").Replace("/tenants/{id}", "/tenants/default")
             .Replace("/signals/{name}", "/signals/go").Replace("/queries/{name}", "/queries/held").Replace("/updates/{name}", "/updates/double").Replace("{kind}/{name}", $"user/{key}").Replace("/keys/{name}", $"/keys/{key}")
-            .Replace("/tools/{id}", $"/tools/s-{tool}%2F{tool}").Replace("/tool-servers/{name}", $"/tool-servers/{tool}").Replace("/secrets/{name}", $"/secrets/{tool}").Replace("/policies/{name}", $"/policies/{tool}").Replace("{number:int}", "1").Replace("/signing-keys/{name}", $"/signing-keys/{key}")
+            .Replace("/tools/{id}", $"/tools/s-{tool}%2F{tool}").Replace("/tool-servers/{name}", $"/tool-servers/{tool}").Replace("/secrets/{name}", $"/secrets/{tool}").Replace("/policies/{name}", $"/policies/{tool}").Replace("/budgets/{name}", $"/budgets/{tool}").Replace("/run-limits/{tool}", $"/run-limits/{tool}").Replace("{number:int}", "1").Replace("/signing-keys/{name}", $"/signing-keys/{key}")
             .Replace("{step:int}", "1").Replace("{documentName}", "v1");
         return path == "/api/v1/export" ? $"{path}?run={run}" : path;
     }

@@ -9,6 +9,9 @@ public sealed class Budgets(EventStreams streams)
 {
     public const int LimitsMax = ChargeRules.UnitsMax;
 
+    /// <summary>Every call asks all of its tenant's.</summary>
+    public const int PerTenantMax = 100;
+
     /// <summary>Sets a budget. A changed limit holds for what is granted from then on, on every host within 500 ms; what runs hold stays theirs.</summary>
     /// <returns>False if it stood so already.</returns>
     /// <exception cref="CommandRefusedException">It is not a budget, or there is one of this name for something else; the message says what to write.</exception>
@@ -27,9 +30,6 @@ public sealed class Budgets(EventStreams streams)
     /// <returns>False if there is none.</returns>
     public Task<bool> RemoveAsync(string tenant, string id, string by, CancellationToken cancellation = default) =>
         streams.DecideAsync(tenant, StreamOf(id), history => history is [.., { Event: BudgetSet }] ? [new BudgetRemoved(id)] : [], by, cancellation: cancellation);
-
-    /// <summary>All that was decided on a budget, oldest first.</summary>
-    public Task<IReadOnlyList<RecordedEvent>> HistoryAsync(string tenant, string id, CancellationToken cancellation = default) => streams.ReadAsync(tenant, StreamOf(id), cancellation);
 
     /// <summary>Why something is no budget; null if it is one.</summary>
     public static string? Objection(BudgetSet budget)

@@ -68,5 +68,6 @@ public static class ChargeRules
     /// <summary>For people: "10,000.50".</summary>
     internal static string Write(decimal amount) => amount.ToString("#,0.#########", CultureInfo.InvariantCulture);
 
-    internal static string Cut(string text) => text.Length <= UnitCharsMax ? text : text[..UnitCharsMax] + "…";
+    /// <summary>As much of a text from outside as an error repeats.</summary>
+    public static string Cut(string text) => text.Length <= UnitCharsMax ? text : text[..UnitCharsMax] + "…";
 }
