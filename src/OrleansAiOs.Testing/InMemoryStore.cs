@@ -28,6 +28,7 @@ public sealed class InMemoryStore(TimeProvider time) : IRunStore
 
     public ValueTask<AppendResult> AppendAsync(RunAppend append)
     {
+        if (append.Outbox is { Count: > 0 }) throw new NotSupportedException("The store in memory keeps no outbox: nothing would ever be told to anybody.");
         lock (sync)
         {
             var stream = streams.GetValueOrDefault(append.Run);

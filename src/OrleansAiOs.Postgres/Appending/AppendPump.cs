@@ -21,7 +21,7 @@ internal sealed class AppendPump : IAsyncDisposable
     private readonly NpgsqlDataSource source;
     private readonly Action appended;
     private readonly ILogger log;
-    private readonly AppendStatement?[] statements = new AppendStatement?[4];
+    private readonly AppendStatement?[] statements = new AppendStatement?[8];
     private readonly List<PendingAppend> batch = new(AppendsMax);
     private readonly HashSet<(string, string)> streams = [];
     private readonly Task pumping;
@@ -89,7 +89,8 @@ internal sealed class AppendPump : IAsyncDisposable
         connection ??= await ConnectAsync();
         var rows = appends.Exists(append => append.Append.Row is not null);
         var wakeUps = appends.Exists(append => append.Append.WakeUp is not null);
-        var statement = statements[(rows ? 1 : 0) + (wakeUps ? 2 : 0)] ??= new AppendStatement(connection, rows, wakeUps);
+        var outbox = appends.Exists(append => append.Append.Outbox is { Count: > 0 });
+        var statement = statements[(rows ? 1 : 0) + (wakeUps ? 2 : 0) + (outbox ? 4 : 0)] ??= new AppendStatement(connection, rows, wakeUps, outbox);
         replicationUnsure = false;
         List<int>? losers = null;
         await statement.ExecuteAsync(appends, loser => (losers ??= []).Add(loser));

@@ -17,6 +17,7 @@ namespace OrleansAiOs.Postgres.Appending;
 /// lose  whoever is in neither: the answer
 /// ev    events of the others. nextval is reached only here: a loser burns no number of the sequence that Marten's daemon follows
 /// rw, wu, wd   summary rows and wake-ups of the others
+/// ob    which of their events are to be told to whom outside
 /// au    what the flush says of its events to the audit trail: one row
 /// </code>
 /// "not in (select … from lose)" is a hashed lookup whatever the planner believes about the size of an array.
@@ -28,11 +29,12 @@ internal sealed class AppendStatement
     private readonly NpgsqlParameter[] parameters;
     private readonly bool rows;
     private readonly bool wakeUps;
+    private readonly bool outbox;
     private bool prepared;
 
-    public AppendStatement(NpgsqlConnection connection, bool rows, bool wakeUps)
+    public AppendStatement(NpgsqlConnection connection, bool rows, bool wakeUps, bool outbox)
     {
-        (this.rows, this.wakeUps) = (rows, wakeUps);
+        (this.rows, this.wakeUps, this.outbox) = (rows, wakeUps, outbox);
         var types = new List<NpgsqlDbType> { Text, Text, NpgsqlDbType.Bigint, NpgsqlDbType.Integer, NpgsqlDbType.Integer, NpgsqlDbType.Uuid, NpgsqlDbType.Bigint, Text, NpgsqlDbType.Jsonb, NpgsqlDbType.TimestampTz };
         var sql = """
             with b as materialized (select * from unnest($1::varchar[], $2::varchar[], $3::bigint[], $4::int[]) with ordinality t(tenant, id, exp, n, o)),
@@ -74,6 +76,16 @@ internal sealed class AppendStatement
                     where w.due is null and w.so not in (select o from lose) and d.tenant_id = $1[w.so] and d.run_id = substr($2[w.so], 5))
                 """;
             types.AddRange([NpgsqlDbType.Integer, NpgsqlDbType.TimestampTz]);
+        }
+        if (outbox)
+        {
+            var p = types.Count;
+            sql += $"""
+                , ob as (insert into aios.outbox (tenant_id, receiver, run_id, version, kind, at, due)
+                    select $1[x.so], x.receiver, substr($2[x.so], 5), x.v, x.kind, x.at, x.at from unnest(${p + 1}::int[], ${p + 2}::varchar[], ${p + 3}::bigint[], ${p + 4}::varchar[], ${p + 5}::timestamptz[]) x(so, receiver, v, kind, at)
+                    where x.so not in (select o from lose))
+                """;
+            types.AddRange([NpgsqlDbType.Integer, Text, NpgsqlDbType.Bigint, Text, NpgsqlDbType.TimestampTz]);
         }
         var a = types.Count;
         // Numbers go as their last 31 bits beside the first: half the bytes. The leaves of who lost can be had from nowhere else.
@@ -124,7 +136,8 @@ internal sealed class AppendStatement
         Set(0, tenants, ids, expected, counts, of, eventIds, versions, names, bodies, times);
         var next = 10;
         if (rows) next = BindRows(batch, next);
-        if (wakeUps) BindWakeUps(batch, next);
+        if (wakeUps) next = BindWakeUps(batch, next);
+        if (outbox) BindOutbox(batch, next);
         var (root, detail, leaves) = AuditBatch.Of(batch.ConvertAll(append => (append.Append, append.Forms)));
         Set(parameters.Length - 3, root, detail, leaves);
     }
@@ -147,7 +160,7 @@ internal sealed class AppendStatement
         return at + 14;
     }
 
-    private void BindWakeUps(List<PendingAppend> batch, int at)
+    private int BindWakeUps(List<PendingAppend> batch, int at)
     {
         var with = batch.Count(append => append.Append.WakeUp is not null);
         var (of, due) = (new int[with], new DateTime?[with]);
@@ -158,6 +171,14 @@ internal sealed class AppendStatement
             k++;
         }
         Set(at, of, due);
+        return at + 2;
+    }
+
+    private void BindOutbox(List<PendingAppend> batch, int at)
+    {
+        var entries = batch.SelectMany((pending, i) => (pending.Append.Outbox ?? []).Select(entry => (Of: i + 1, pending.Append, Entry: entry))).ToList();
+        Set(at, entries.Select(e => e.Of).ToArray(), entries.Select(e => e.Entry.Receiver).ToArray(), entries.Select(e => e.Append.Expected + e.Entry.Event + 1).ToArray(), entries.Select(e => e.Entry.Kind).ToArray(),
+            entries.Select(e => e.Append.Events[e.Entry.Event].At.UtcDateTime).ToArray());
     }
 
     private void Set(int from, params object[] values)

@@ -55,7 +55,13 @@ public interface IRunStore
 }
 
 /// <param name="Expected">The version the run had; 0 for a new one.</param>
-public sealed record RunAppend(RunKey Run, long Expected, IReadOnlyList<NewEvent> Events, RunRow? Row, WakeUpChange? WakeUp);
+/// <param name="Outbox">Who outside is to be told of which of the events; committed with them.</param>
+public sealed record RunAppend(RunKey Run, long Expected, IReadOnlyList<NewEvent> Events, RunRow? Row, WakeUpChange? WakeUp, IReadOnlyList<OutboxEntry>? Outbox = null);
+
+/// <summary>One event that is to be told to one receiver.</summary>
+/// <param name="Event">Its place among the events of the append, from 0.</param>
+/// <param name="Kind">What it is called outside.</param>
+public readonly record struct OutboxEntry(string Receiver, int Event, string Kind);
 
 public readonly record struct NewEvent(Guid Id, string Type, byte[] Body, DateTimeOffset At);
 

@@ -291,7 +291,7 @@ internal sealed class RunMailbox(RunKey key, WorkflowHost host, TaskScheduler? s
             var (name, body) = EventNames.Write(e);
             events[i] = new NewEvent(host.Context.Ids.NextId(at), name, body, at);
         }
-        var append = new RunAppend(key, turn.Expected, events, turn.Row, turn.WakeUp);
+        var append = new RunAppend(key, turn.Expected, events, turn.Row, turn.WakeUp, await WhoIsToldAsync(active, turn));
         // From before it is sent: who takes the run over counts from the commit.
         turn.SentAt = host.Context.Clock.Now;
         var started = turn.SentStamp = host.Options.Time.GetTimestamp();
@@ -318,6 +318,26 @@ internal sealed class RunMailbox(RunKey key, WorkflowHost host, TaskScheduler? s
             Telemetry.Appended(events.Length, host.Options.Time.GetElapsedTime(started));
             host.Publish(append);
             return true;
+        }
+    }
+
+    private async ValueTask<IReadOnlyList<OutboxEntry>?> WhoIsToldAsync(WorkflowRun active, Turn turn)
+    {
+        if (host.Options.Outbox is not { } outbox) return null;
+        var workflow = (active.State.Started ?? turn.Events.Select(e => e.Event).OfType<RunStarted>().FirstOrDefault())?.Workflow ?? "";
+        for (var attempt = 1; ; attempt++)
+        {
+            try
+            {
+                var told = await outbox(key, workflow, turn.Events);
+                // What a fork has copied happened to another run.
+                return told.Count == 0 ? null : turn is { Rereads: true, Expected: 0 } ? [.. told.Where(entry => turn.Events[entry.Event].Event is RunStarted)] : told;
+            }
+            catch (Exception e) when (!host.IsHalted)
+            {
+                host.Log.StoreTrouble(e, "ask who is to be told of", key);
+                await Task.Delay(host.Pause(attempt), host.Options.Time);
+            }
         }
     }
 

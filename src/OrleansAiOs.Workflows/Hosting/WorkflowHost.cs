@@ -65,6 +65,9 @@ public sealed class WorkflowHost : IAsyncDisposable
     /// <summary>What was appended, after it is durable. Handlers must be quick.</summary>
     public event Action<RunAppend>? Appended;
 
+    /// <summary>Dead hosts were looked for, and what they left was taken over. Handlers must be quick.</summary>
+    public event Action? TookOver;
+
     /// <summary>Another host declared this one dead: it serves no more.</summary>
     public event Action? Fenced;
 
@@ -557,6 +560,7 @@ public sealed class WorkflowHost : IAsyncDisposable
             }
         }
         foreach (var run in orphans.OrderBy(run => run.Tenant, StringComparer.Ordinal).ThenBy(run => run.Id, StringComparer.Ordinal)) Post(run, new OwnerLostInput());
+        TookOver?.Invoke();
         return orphans.Count;
     }
 

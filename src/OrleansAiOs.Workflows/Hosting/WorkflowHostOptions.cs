@@ -24,6 +24,12 @@ public sealed record WorkflowHostOptions
     /// <summary>What every call of a tool passes, in the turn and again before it is sent; null lets all through.</summary>
     public Gating.IEffectGate? Gate { get; init; }
 
+    /// <summary>
+    /// Who outside is to be told of events of a run (of a workflow) that are about to be appended; null if nobody ever is. Asked once for each
+    /// append, and again as long as it throws.
+    /// </summary>
+    public Func<RunKey, string, IReadOnlyList<(History.WorkflowEvent Event, DateTimeOffset At)>, ValueTask<IReadOnlyList<History.OutboxEntry>>>? Outbox { get; init; }
+
     /// <summary>Declares the activities that code knows by name only: tools.</summary>
     public IActivityDirectory? Activities { get; init; }
 
