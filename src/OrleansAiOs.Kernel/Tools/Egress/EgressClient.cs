@@ -92,6 +92,12 @@ internal sealed class EgressClient : IDisposable
             using var message = new HttpRequestMessage(method, url);
             message.Options.Set(IsNamed, named);
             foreach (var (name, template) in headers) Add(message, name, await ResolveAsync(call, template, url, cancellation));
+            if (request.Signature is { } signature && Origin(url) == Origin(request.Url))
+            {
+                var values = new List<string>();
+                foreach (var secret in signature.Secrets) values.Add(await RevealAsync(call, secret, url, cancellation));
+                foreach (var (name, value) in signature.Headers(values)) Add(message, name, value);
+            }
             // A request with a body, if an empty one, is never sent again by itself on a connection that turns out to be dead.
             if (body is { } bytes) (message.Content = new ReadOnlyMemoryContent(bytes)).Headers.ContentType = MediaTypeHeaderValue.Parse(request.ContentType ?? "application/json");
             else if (method != HttpMethod.Get && method != HttpMethod.Head) message.Content = new ByteArrayContent([]);
@@ -129,13 +135,15 @@ internal sealed class EgressClient : IDisposable
     private async ValueTask<string> ResolveAsync(Call call, string template, Uri url, CancellationToken cancellation)
     {
         if (!SecretHandle.IsIn(template)) return template;
+        return await SecretHandle.ReplaceAsync(template, name => RevealAsync(call, name, url, cancellation));
+    }
+
+    private async Task<string> RevealAsync(Call call, string name, Uri url, CancellationToken cancellation)
+    {
         if (secrets is null) throw new EgressRefusedException($"{call.Request.For}: this host keeps no secrets.", call.Redirects);
-        return await SecretHandle.ReplaceAsync(template, async name =>
-        {
-            var value = await secrets.RevealAsync(call.Request.Tenant, name, Reach.HostOf(url), call.Request.For, cancellation);
-            call.Redactor.Add(name, value);
-            return value;
-        });
+        var value = await secrets.RevealAsync(call.Request.Tenant, name, Reach.HostOf(url), call.Request.For, cancellation);
+        call.Redactor.Add(name, value);
+        return value;
     }
 
     private static void Add(HttpRequestMessage message, string name, string value)

@@ -19,11 +19,18 @@ internal sealed record EgressRequest
 
     public string? ContentType { get; init; }
 
+    /// <summary>Headers that are made from secrets and what is sent; they stay with the origin they were made for.</summary>
+    public EgressSignature? Signature { get; init; }
+
     public Reach Reach { get; init; } = Reach.Public;
 
     /// <summary>The whole call; the options' if left out.</summary>
     public TimeSpan? Within { get; init; }
 }
+
+/// <param name="Secrets">By name, without the form of a handle; each is resolved like one in a header.</param>
+/// <param name="Headers">From their values, in the same order.</param>
+internal sealed record EgressSignature(IReadOnlyList<string> Secrets, Func<IReadOnlyList<string>, IEnumerable<KeyValuePair<string, string>>> Headers);
 
 /// <summary>What came back, read to its end or to the cap, with every secret of the call taken out again.</summary>
 /// <param name="IsCut">The answer was longer than is read; <paramref name="Body"/> is empty then.</param>

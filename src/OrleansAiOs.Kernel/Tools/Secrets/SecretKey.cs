@@ -12,9 +12,9 @@ public sealed class SecretKey : IDisposable
     private const int KeyBytes = 32;
     private const byte Form = 1;
 
-    private readonly AesGcm aes;
+    private readonly byte[] key;
 
-    private SecretKey(byte[] key) => aes = new AesGcm(key, AesGcm.TagByteSizes.MaxSize);
+    private SecretKey(byte[] key) => this.key = key;
 
     /// <exception cref="InvalidDataException">The file holds no key, or others can read it.</exception>
     public static SecretKey Open(string file)
@@ -38,6 +38,7 @@ public sealed class SecretKey : IDisposable
         var box = new byte[TextAt + plain.Length];
         box[0] = Form;
         RandomNumberGenerator.Fill(box.AsSpan(NonceAt..TagAt));
+        using var aes = Cipher();
         aes.Encrypt(box.AsSpan(NonceAt..TagAt), plain, box.AsSpan(TextAt..), box.AsSpan(TagAt..TextAt), Encoding.UTF8.GetBytes(place));
         CryptographicOperations.ZeroMemory(plain);
         return box;
@@ -48,11 +49,15 @@ public sealed class SecretKey : IDisposable
     {
         if (box.Length < TextAt || box[0] != Form) throw new CryptographicException("This is nothing that was sealed here.");
         var plain = new byte[box.Length - TextAt];
+        using var aes = Cipher();
         aes.Decrypt(box.AsSpan(NonceAt..TagAt), box.AsSpan(TextAt..), box.AsSpan(TagAt..TextAt), plain, Encoding.UTF8.GetBytes(place));
         return Encoding.UTF8.GetString(plain);
     }
 
-    public void Dispose() => aes.Dispose();
+    public void Dispose() => CryptographicOperations.ZeroMemory(key);
+
+    // One for each use: two that use one at the same moment spoil each other's.
+    private AesGcm Cipher() => new(key, AesGcm.TagByteSizes.MaxSize);
 
     // Two hosts that start at once on one folder make one key: the second finds the name taken.
     private static void Make(string file)

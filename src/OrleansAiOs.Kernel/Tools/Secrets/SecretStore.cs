@@ -26,7 +26,7 @@ public sealed class SecretStore(DbDataSource source, EventStreams streams, Secre
     private readonly ConcurrentDictionary<(string Tenant, string Name, string Host, string For), DateTimeOffset> told = new();
 
     /// <summary>Sets a secret, or gives it another value and other hosts.</summary>
-    /// <param name="hosts">Host names or addresses; mcp:NAME for an MCP server's environment.</param>
+    /// <param name="hosts">Host names or addresses; mcp:NAME for an MCP server's environment; hook:NAME for checking what a source of webhooks sends.</param>
     /// <exception cref="ArgumentException">A name, a host or the value is not one.</exception>
     public async Task SetAsync(string tenant, string name, string value, IReadOnlyCollection<string> hosts, string by, CancellationToken cancellation = default)
     {
@@ -90,6 +90,28 @@ public sealed class SecretStore(DbDataSource source, EventStreams streams, Secre
         }
     }
 
+    /// <summary>Those of the secrets that are there, are for this place, and can be opened. One question, whatever is found; nothing is told of what is not: a stranger asks.</summary>
+    internal async Task<IReadOnlyList<string>> RevealThoseForAsync(string tenant, IReadOnlyCollection<string> names, string place, CancellationToken cancellation)
+    {
+        var values = new List<string>();
+        await using var command = Command("select name, hosts, sealed from aios.secrets where tenant_id = $1 and name = any($2) order by name", tenant, names.ToArray());
+        await using var reader = await command.ExecuteReaderAsync(cancellation);
+        while (await reader.ReadAsync(cancellation))
+        {
+            var hosts = await reader.GetFieldValueAsync<string[]>(1, cancellation);
+            if (!hosts.Contains(place, StringComparer.Ordinal)) continue;
+            try
+            {
+                values.Add(key.Open(Place(tenant, reader.GetString(0), hosts), await reader.GetFieldValueAsync<byte[]>(2, cancellation)));
+            }
+            catch (CryptographicException)
+            {
+                // Sealed under another key, or changed by hand: as if it were not there.
+            }
+        }
+        return values;
+    }
+
     // Once a minute for the same denial: a run that tries for ever must not fill the stream.
     private async Task TellAsync(string tenant, SecretDenied denied, CancellationToken cancellation)
     {
@@ -120,11 +142,11 @@ public sealed class SecretStore(DbDataSource source, EventStreams streams, Secre
 
     private static string Canonical(string host)
     {
-        if (host.StartsWith("mcp:", StringComparison.Ordinal) && SecretHandle.IsName(host["mcp:".Length..])) return host;
+        if (host.Split(':') is ["mcp" or "hook", var name] && SecretHandle.IsName(name)) return host;
         var plain = host.Trim('[', ']');
         var kind = Uri.CheckHostName(plain);
         if (kind is not UriHostNameType.Unknown && host.Length <= 253 && Uri.TryCreate(kind is UriHostNameType.IPv6 ? $"https://[{plain}]/" : $"https://{plain}/", UriKind.Absolute, out var url)) return Egress.Reach.HostOf(url);
-        throw new ArgumentException($"'{host}' is no host. Write a name or an address without a port, as in api.example.com, or mcp:NAME for an MCP server's process.", nameof(host));
+        throw new ArgumentException($"'{host}' is no host. Write a name or an address without a port, as in api.example.com, mcp:NAME for an MCP server's process, or hook:NAME for a source of webhooks.", nameof(host));
     }
 
     // One text for one place, whatever the parts hold.

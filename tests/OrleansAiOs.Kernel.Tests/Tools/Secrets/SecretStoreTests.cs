@@ -47,6 +47,14 @@ public sealed class SecretStoreTests : IClassFixture<KernelDatabase>, IDisposabl
     }
 
     [Fact]
+    public async Task Many_who_open_secrets_at_once_all_get_theirs()
+    {
+        for (var i = 0; i < 4; i++) await store.SetAsync(tenant, $"at-once-{i}", $"value number {i}", ["a.example"], "user/ana");
+        var values = await Task.WhenAll(Enumerable.Range(0, 400).Select(i => Task.Run(() => store.RevealAsync(tenant, $"at-once-{i % 4}", "a.example", "tool a/b", default))));
+        values.Should().Equal(Enumerable.Range(0, 400).Select(i => $"value number {i % 4}"));
+    }
+
+    [Fact]
     public async Task The_same_denial_over_and_over_does_not_fill_the_stream()
     {
         for (var i = 0; i < 20; i++)
