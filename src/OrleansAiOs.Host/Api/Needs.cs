@@ -10,8 +10,14 @@ internal sealed record Needed(string Action, Func<HttpContext, string>? Resource
         : caller.Rights.Objection(caller.Tenant, caller.Chain, Action, Resource(context));
 }
 
+/// <summary>The endpoint is for senders without a key, whose signature its handler demands before anything else.</summary>
+internal sealed record SignedBySender;
+
 internal static class NeedsExtensions
 {
+    /// <summary>Demands no right, since nobody is known yet: the handler finds out by the signature of what is sent.</summary>
+    public static TBuilder NeedsSignature<TBuilder>(this TBuilder endpoint) where TBuilder : IEndpointConventionBuilder => endpoint.WithMetadata(new SignedBySender(), new Needed("api.read", null));
+
     /// <summary>Demands the action on the thing the address names (its "id", else its "name"), or on all of its kind.</summary>
     public static TBuilder Needs<TBuilder>(this TBuilder endpoint, string action) where TBuilder : IEndpointConventionBuilder
     {

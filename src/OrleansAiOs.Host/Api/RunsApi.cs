@@ -251,17 +251,25 @@ internal static class JsonBody
         }
     }
 
-    public static async Task<JsonText> ReadAsync(HttpRequest request, long bytesMax)
+    /// <summary>The body as it came.</summary>
+    public static async Task<ReadOnlyMemory<byte>> ReadBytesAsync(HttpRequest request, long bytesMax)
     {
-        if (request.ContentLength > bytesMax) throw new ProblemException(413, "Too large", $"The body has at most {bytesMax:N0} bytes.");
+        if (request.ContentLength > bytesMax) throw TooLarge();
         using var buffer = new MemoryStream();
         var part = new byte[16 * 1024];
         for (int read; (read = await request.Body.ReadAsync(part, request.HttpContext.RequestAborted)) > 0;)
         {
-            if (buffer.Length + read > bytesMax) throw new ProblemException(413, "Too large", $"The body has at most {bytesMax:N0} bytes.");
+            if (buffer.Length + read > bytesMax) throw TooLarge();
             buffer.Write(part, 0, read);
         }
-        using var document = JsonDocument.Parse(buffer.GetBuffer().AsMemory(0, (int)buffer.Length), new JsonDocumentOptions { MaxDepth = 32, AllowDuplicateProperties = false });
+        return buffer.GetBuffer().AsMemory(0, (int)buffer.Length);
+
+        ProblemException TooLarge() => new(413, "Too large", $"The body has at most {bytesMax:N0} bytes.");
+    }
+
+    public static async Task<JsonText> ReadAsync(HttpRequest request, long bytesMax)
+    {
+        using var document = JsonDocument.Parse(await ReadBytesAsync(request, bytesMax), new JsonDocumentOptions { MaxDepth = 32, AllowDuplicateProperties = false });
         return From(document.RootElement);
     }
 

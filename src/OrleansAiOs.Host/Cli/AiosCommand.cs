@@ -86,6 +86,7 @@ internal static class AiosCommand
             KeysCommand.Create(client),
             ToolsCommand.Create(client),
             SecretsCommand.Create(client),
+            WebhooksCommand.Create(client),
             PolicyCommand.Create(client),
             BudgetCommand.Create(client),
             PrincipalsCommand.Create(client),

@@ -17,6 +17,13 @@ internal static class ApiPaths
 
     public static string Secret(string name) => $"{Secrets}/{Segment("secret's name", name)}";
 
+    public const string Webhooks = "/api/v1/webhooks";
+    public const string WebhookSources = "/api/v1/webhook-sources";
+
+    public static string Webhook(string name) => $"{Webhooks}/{Segment("webhook's name", name)}";
+
+    public static string WebhookSource(string name) => $"{WebhookSources}/{Segment("source's name", name)}";
+
     public const string Runs = "/api/v1/runs";
     public const string Bulk = "/api/v1/runs:bulk";
     public const string Approvals = "/api/v1/approvals";

@@ -12,6 +12,8 @@ using OrleansAiOs.Kernel.Streams;
 using OrleansAiOs.Kernel.Tools;
 using OrleansAiOs.Kernel.Tools.Code;
 using OrleansAiOs.Kernel.Tools.Registry;
+using OrleansAiOs.Kernel.Webhooks;
+using OrleansAiOs.Kernel.Webhooks.Outbound;
 using OrleansAiOs.Postgres;
 using OrleansAiOs.Postgres.Embedded;
 using OrleansAiOs.Workflows;
@@ -102,6 +104,7 @@ internal sealed class AiosServer : IAsyncDisposable
             foreach (var assembly in packs) code.AddFrom(assembly);
             services.AddKernel(store.Queries, await KernelSecret.LoadAsync(folder, options.Setting("KERNEL_SECRET"), () => new EventStreams(store.Queries).AnyAsync(cancellation)));
             services.AddTools(store.Queries, folder.SecretsKey, code);
+            services.AddWebhooks(store.Queries, options.Setting("PUBLIC_URL"));
             services.AddSingleton<Identification>().AddSingleton(auditor);
             services.AddSingleton<IPayloadStore>(store.Payloads).AddSingleton<IRunStore>(store).AddSingleton(registry).AddSingleton(options.Time);
             services.AddSingleton(new DoorOptions(options.HostNames));
@@ -113,6 +116,7 @@ internal sealed class AiosServer : IAsyncDisposable
                 Shared = options.Shared,
                 Activities = provider.GetRequiredService<IActivityDirectory>(),
                 Gate = provider.GetRequiredService<KernelGate>(),
+                Outbox = WebhookServices.OutboxOf(provider),
                 AnswerWithin = options.AnswerWithin,
                 Retention = RetentionRule.Parse(options.Setting("RETENTION") ?? ""),
             }));
@@ -147,6 +151,7 @@ internal sealed class AiosServer : IAsyncDisposable
             await code.DeclareAsync(web.Services.GetRequiredService<ToolRegistry>(), cancellation);
             if (options.Cluster is { } place) server.cluster = cluster = await ClusterSeat.TakeAsync(place, engine, store.Queries, log, cancellation);
             await engine.StartAsync(cancellation);
+            web.Services.GetRequiredService<WebhookSender>().Start(engine);
             await web.Services.GetRequiredService<Catalogue>().FreshAsync(cancellation);
             foreach (var tenant in web.Services.GetRequiredService<IdentityView>().AllTenants.Where(tenant => tenant.Id != Tenants.Platform)) await engine.KeepRetentionAsync(tenant.Id);
             auditor.Start();
@@ -203,6 +208,8 @@ internal sealed class AiosServer : IAsyncDisposable
         IdentityApi.Map(api);
         ToolsApi.Map(api);
         PoliciesApi.Map(api);
+        WebhooksApi.Map(api);
+        HooksApi.Map(web);
         EventsApi.Map(api);
         web.MapOpenApi("/api/{documentName}/openapi.json").Needs("api.read");
     }

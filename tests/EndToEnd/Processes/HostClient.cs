@@ -35,6 +35,8 @@ internal sealed class HostClient(Func<Uri> address, string key, CancellationToke
         return sha256;
     }
 
+    public Task SendAsync(HttpMethod method, string path, object body, string? commandKey = null) => CommandAsync(method, path, Json(body), commandKey);
+
     public Task SignalAsync(string run, string signal, object value, string commandKey) =>
         CommandAsync(HttpMethod.Post, $"/api/v1/runs/{run}/signals/{signal}", Json(value), commandKey);
 
@@ -64,7 +66,7 @@ internal sealed class HostClient(Func<Uri> address, string key, CancellationToke
                 request.Content = content?.Invoke();
                 using var response = await http.SendAsync(request, giveUp);
                 var body = await response.Content.ReadAsStringAsync(giveUp);
-                if (response.IsSuccessStatusCode) return JsonSerializer.Deserialize<JsonElement>(body);
+                if (response.IsSuccessStatusCode) return body.Length == 0 ? default : JsonSerializer.Deserialize<JsonElement>(body);
                 if (response.StatusCode < HttpStatusCode.InternalServerError) throw new InvalidOperationException($"{method} {path} was answered {(int)response.StatusCode}: {body}");
             }
             catch (Exception e) when (e is HttpRequestException or IOException or SocketException || (e is OperationCanceledException && !giveUp.IsCancellationRequested))

@@ -19,7 +19,7 @@ public sealed class DoorTests(AbuseServer server)
     public async Task No_endpoint_answers_without_a_valid_key()
     {
         var asked = 0;
-        foreach (var (method, path) in Endpoints().Where(e => !Open.Contains(e.Path)))
+        foreach (var (method, path) in Endpoints().Where(e => !Open.Contains(e.Path) && !e.Path.StartsWith("/hooks/"))) // where a signature is the key: HookTests
             foreach (var authorization in new[] { null, "", "Bearer", "Bearer ", "Bearer aios_", "Bearer aios_" + new string('A', 43), $"Bearer {server.OwnerKey}x", $"Bearer {server.OwnerKey[..^1]}",
                 $"Basic {Convert.ToBase64String(Encoding.UTF8.GetBytes("owner:" + server.OwnerKey))}", "Bearer aios_' or '1'='1", "Bearer " + new string('x', 5000) })
             {

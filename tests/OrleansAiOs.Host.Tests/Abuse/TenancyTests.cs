@@ -30,6 +30,9 @@ public sealed class TenancyTests(AbuseServer server)
 
         /// <summary>Not for a tenant at all.</summary>
         Forbidden,
+
+        /// <summary>It is asked for a proof that it does not have, whether there is anything or not.</summary>
+        NoProof,
     }
 
     private static readonly object Why = new { why = "because" };
@@ -95,6 +98,16 @@ public sealed class TenancyTests(AbuseServer server)
         ["POST /api/v1/tool-servers/{name}/remove"] = (Finds.Nothing, _ => Why),
         ["GET /api/v1/secrets"] = (Finds.Own, _ => null),
         ["DELETE /api/v1/secrets/{name}"] = (Finds.Nothing, _ => null),
+        ["GET /api/v1/webhooks"] = (Finds.Own, _ => null),
+        ["POST /api/v1/webhooks/{name}/remove"] = (Finds.Nothing, _ => Why),
+        ["GET /api/v1/webhooks/{name}/deliveries"] = (Finds.Nothing, _ => null),
+        ["POST /api/v1/webhooks/{name}/redeliver"] = (Finds.Nothing, _ => new { }),
+        ["GET /api/v1/webhook-sources"] = (Finds.Own, _ => null),
+        ["POST /api/v1/webhook-sources"] = (Finds.Nothing, mine => Source(mine.Tool)),
+        ["POST /api/v1/webhook-sources/{name}/remove"] = (Finds.Nothing, _ => Why),
+        ["GET /api/v1/webhook-sources/{name}/received"] = (Finds.Nothing, _ => null),
+        ["POST /api/v1/webhook-sources/{name}/retry"] = (Finds.Nothing, _ => new { delivery = "msg_1" }),
+        ["POST /hooks/{tenant}/{source}"] = (Finds.NoProof, _ => new { }),
         ["GET /api/v1/policies"] = (Finds.Own, _ => null),
         ["GET /api/v1/policies/{name}"] = (Finds.Nothing, _ => null),
         ["GET /api/v1/policies/{name}/versions/{number:int}"] = (Finds.Nothing, _ => null),
@@ -127,6 +140,7 @@ public sealed class TenancyTests(AbuseServer server)
         ["POST /api/v1/tools/http"] = (Finds.Own, mine => HttpTool(mine.Tool)),
         ["POST /api/v1/tool-servers"] = (Finds.Own, mine => Server(mine.Tool)),
         ["PUT /api/v1/secrets/{name}"] = (Finds.Own, _ => Secret),
+        ["POST /api/v1/webhooks"] = (Finds.Own, mine => Webhook(mine.Tool)),
         ["GET /api/v1/tenants"] = (Finds.Forbidden, _ => null),
         ["POST /api/v1/tenants"] = (Finds.Forbidden, _ => new { id = "third" }),
         ["POST /api/v1/tenants/{id}/disable"] = (Finds.Forbidden, _ => Why),
@@ -139,6 +153,10 @@ public sealed class TenancyTests(AbuseServer server)
     private static object HttpTool(string name) => new { server = $"s-{name}", name, inputSchema = new { type = "object" }, http = new { method = "GET", url = "https://crm.example.com/x" } };
 
     private static object Server(string name) => new { server = new { name, url = "https://127.0.0.1:9/" }, why = "because" };
+
+    private static object Webhook(string name) => new { name, url = "https://crm.example.com/in", kinds = new[] { "run.reset" }, secrets = new[] { name }, workflow = "abuse-nothing" };
+
+    private static object Source(string name) => new { name, scheme = "standard", secrets = new[] { name }, @as = $"service/{name}", does = "start", workflow = "abuse-echo" };
 
     private static object Schedule(string? id) => new { id, cron = "@yearly", start = new { workflow = "abuse-echo", input = 1 } };
 
@@ -158,6 +176,9 @@ public sealed class TenancyTests(AbuseServer server)
         (await server.Post("/api/v1/tools/http", HttpTool($"tool-{mark}"))).Status.Should().Be(200);
         (await server.Post("/api/v1/tool-servers", Server($"tool-{mark}"))).Status.Should().Be(200);
         (await server.Send(HttpMethod.Put, $"/api/v1/secrets/tool-{mark}", new StringContent(JsonSerializer.Serialize(Secret), Encoding.UTF8, "application/json"))).Status.Should().Be(204);
+        (await server.Post("/api/v1/webhooks", Webhook($"tool-{mark}"))).Status.Should().Be(201);
+        (await server.Send(HttpMethod.Put, $"/api/v1/principals/service/tool-{mark}", new StringContent("""{"roles":["operator"]}""", Encoding.UTF8, "application/json"))).Status.Should().BeOneOf(200, 201, 204);
+        (await server.Post("/api/v1/webhook-sources", Source($"tool-{mark}"))).Status.Should().Be(201);
         (await server.Post($"/api/v1/policies/tool-{mark}/versions", new { text = "@id(\"mine\") permit (principal, action, resource);" })).Status.Should().Be(201);
         (await server.Send(HttpMethod.Put, $"/api/v1/budgets/tool-{mark}", new StringContent("""{"limits":{"calls":1000000}}""", Encoding.UTF8, "application/json"))).Status.Should().Be(200);
         (await server.Send(HttpMethod.Put, "/api/v1/run-limits", new StringContent($$"""{"tool":"tool-{{mark}}","targets":5}""", Encoding.UTF8, "application/json"))).Status.Should().Be(200);
@@ -173,7 +194,7 @@ public sealed class TenancyTests(AbuseServer server)
         var path = template
             .Replace("/runs/{id}", $"/runs/{run}").Replace("/schedules/{id}", $"/schedules/{schedule}").Replace("/grants/{id}", $"/grants/{grant}").Replace("/tenants/{id}", "/tenants/default")
             .Replace("/signals/{name}", "/signals/go").Replace("/queries/{name}", "/queries/held").Replace("/updates/{name}", "/updates/double").Replace("{kind}/{name}", $"user/{key}").Replace("/keys/{name}", $"/keys/{key}")
-            .Replace("/tools/{id}", $"/tools/s-{tool}%2F{tool}").Replace("/tool-servers/{name}", $"/tool-servers/{tool}").Replace("/secrets/{name}", $"/secrets/{tool}").Replace("/policies/{name}", $"/policies/{tool}").Replace("/budgets/{name}", $"/budgets/{tool}").Replace("/run-limits/{tool}", $"/run-limits/{tool}").Replace("{number:int}", "1").Replace("/signing-keys/{name}", $"/signing-keys/{key}")
+            .Replace("/tools/{id}", $"/tools/s-{tool}%2F{tool}").Replace("/tool-servers/{name}", $"/tool-servers/{tool}").Replace("/webhooks/{name}", $"/webhooks/{tool}").Replace("/webhook-sources/{name}", $"/webhook-sources/{tool}").Replace("{tenant}/{source}", $"default/{tool}").Replace("/secrets/{name}", $"/secrets/{tool}").Replace("/policies/{name}", $"/policies/{tool}").Replace("/budgets/{name}", $"/budgets/{tool}").Replace("/run-limits/{tool}", $"/run-limits/{tool}").Replace("{number:int}", "1").Replace("/signing-keys/{name}", $"/signing-keys/{key}")
             .Replace("{step:int}", "1").Replace("{documentName}", "v1");
         return path == "/api/v1/export" ? $"{path}?run={run}" : path;
     }
@@ -216,6 +237,10 @@ public sealed class TenancyTests(AbuseServer server)
                     answer.ShouldBeProblem(404);
                     Anonymous(answer.Body, mine with { Run = run }).Should().Be(Anonymous(nobodys.Body, other), $"{endpoint} must not tell a neighbour's id from nobody's");
                     answer.Headers.Keys.Should().BeEquivalentTo(nobodys.Headers.Keys);
+                    break;
+                case Finds.NoProof:
+                    answer.ShouldBeProblem(401);
+                    (await Send(method, Address(template, run, mine.Schedule, mine.Grant, mine.Key, Unlike(mine.Tool)), body(mine), neighbour)).Body.Should().Be(answer.Body);
                     break;
                 case Finds.Refusal:
                     answer.ShouldBeProblem(400);

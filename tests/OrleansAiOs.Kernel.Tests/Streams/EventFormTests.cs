@@ -8,6 +8,7 @@ using OrleansAiOs.Kernel.Identity;
 using OrleansAiOs.Kernel.Streams;
 using OrleansAiOs.Kernel.Tools.Registry;
 using OrleansAiOs.Kernel.Tools.Secrets;
+using OrleansAiOs.Kernel.Webhooks;
 using OrleansAiOs.Tests.Shared;
 using OrleansAiOs.Workflows;
 using OrleansAiOs.Workflows.History;
@@ -39,6 +40,8 @@ public sealed class EventFormTests
         new EscrowOpened("refunds", "2026-11", Units("amount:EUR", 12.30m)), new EscrowCarried([Holding with { At = DateTimeOffset.UnixEpoch }]),
         new EscrowMoved([Holding], [Holding], [new EscrowReturn("r2", Units("amount:EUR", 5))]), new EscrowMoved([Holding with { SignedBy = ["carl"] }]), new EscrowClosed(),
         new RunLimitSet("bank.pay", Units("amount:EUR", 500), 3, OnHit.Approve, ["controller"]), new RunLimitSet("*", Units("calls", 100)), new RunLimitRemoved("bank.pay"),
+        new WebhookAdded(new Webhook("p", "https://crm.example.com/in", ["run.completed", "approval.*"], ["crm-key", "crm-key-2"], ["user/ana", "service/crm"], "refunds", true, ["crm.internal:8443"], 5)), new WebhookAdded(new Webhook("p", "https://crm.example.com/in", ["*"], ["crm-key"], ["user/ana"])), new WebhookRemoved("q", "why"),
+        new HookSourceAdded(new HookSource("p", HookScheme.GitHub, ["hub"], "service/crm", HookEffect.Signal, "refunds", "paid", "/data/order", "/data")), new HookSourceAdded(new HookSource("p", HookScheme.Standard, ["hub"], "service/crm", HookEffect.Sign)), new HookSourceRemoved("q", "why"),
     ];
 
     private static ToolDefinition Definition => new()
