@@ -1,13 +1,13 @@
 using OrleansAiOs.LoadTests;
 
-// usage: OrleansAiOs.LoadTests [--http] w1 w2 w3 w4 w5 refunds   (shared/peers/README.md says what each measures; load-tests/README.md what we found)
+// usage: OrleansAiOs.LoadTests [--http] w1 w2 w3 w4 w5 refunds budget   (shared/peers/README.md says what each measures; load-tests/README.md what we found)
 // reads PGHOST PGPORT PGUSER REP RESULTS, and PG_POSTMASTER_PID for the server's share of the CPU time
 var overHttp = args.Contains("--http");
 if (args is ["worker", var mode]) return await Recovery.WorkAsync(mode);
 foreach (var name in args.Where(arg => arg != "--http").DefaultIfEmpty("w1"))
 {
     await Bench.CreateDatabaseAsync();
-    await using IEngine engine = name is "w4" or "chaos" or "gate" or "debug" or "refunds" ? new NoEngine() : overHttp ? await HttpEngine.StartAsync() : await InProcessEngine.StartAsync();
+    await using IEngine engine = name is "w4" or "chaos" or "gate" or "debug" or "refunds" or "budget" ? new NoEngine() : overHttp ? await HttpEngine.StartAsync() : await InProcessEngine.StartAsync();
     switch (name)
     {
         case "w1": await Cases.ThroughputAsync(engine); break;
@@ -17,11 +17,12 @@ foreach (var name in args.Where(arg => arg != "--http").DefaultIfEmpty("w1"))
         case "w5": await Cases.WaitingAsync(engine); break;
         case "gate": await GateCase.MeasureAsync(); break;
         case "audit": await AuditCase.MeasureAsync(engine); break;
+        case "budget": await BudgetCase.MeasureAsync(); break;
         case "refunds": await RefundsCase.MeasureAsync(); break;
         case "debug": await DebugCase.MeasureAsync(); break;
         case "chaos": await Chaos.RunAsync(); break;
         default:
-            Console.Error.WriteLine($"There is no case '{name}'. Known: w1 w2 w3 w4 w5 chaos gate debug audit refunds.");
+            Console.Error.WriteLine($"There is no case '{name}'. Known: w1 w2 w3 w4 w5 chaos gate debug audit refunds budget.");
             return 2;
     }
 }

@@ -5,8 +5,8 @@ namespace OrleansAiOs.Kernel.Governance.Budgets;
 /// <summary>What one append of a budget's escrow is to move, decided on what stands there: who asks is served in turn, from what is free and what those who are over give back.</summary>
 internal sealed class EscrowDecision(EscrowState on, Budget? budget)
 {
-    // A run asks for four times what it has, but for a small part of what is free: few ask twice, and nobody takes the last of it in advance.
-    private const int Growth = 4;
+    // A run asks for sixteen times what it has, but for a small part of what is free: few ask twice, and nobody takes the last of it in advance.
+    private const int Growth = 16;
     private const int Part = 64;
 
     private readonly Dictionary<string, Dictionary<string, Held>> granted = new(StringComparer.Ordinal);

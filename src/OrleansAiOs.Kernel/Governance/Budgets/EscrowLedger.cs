@@ -242,7 +242,8 @@ internal sealed class EscrowLedger(EventStreams streams, EscrowRuns runs, Budget
         return done;
     }
 
-    private Passage PassageOf(EscrowAsk ask) => ask.Intent.Departure is { } departure ? passages.GetValue(departure, _ => new Passage()) : new Passage();
+    // Who leaves alone needs no memory: what it needs is the same, however often it asks.
+    private Passage PassageOf(EscrowAsk ask) => ask.Intent.Departure is { First.Count: > 1 } departure ? passages.GetValue(departure, _ => new Passage()) : new Passage();
 
     private sealed record Message(EscrowAsk? Ask, (RunKey Run, RunSpending Spent)? Ended);
 

@@ -41,7 +41,7 @@ public sealed class EscrowTests(BudgetDatabase database) : IClassFixture<BudgetD
             (await host.CoverAsync(intent, charge)).Should().BeNull();
             await run.CompleteAsync(intent.Step);
         }
-        (await bench.Streams.ReadAsync(bench.Tenant, "escrow/calls/total/1")).Select(e => e.Event).OfType<EscrowMoved>().Should().HaveCount(3, "4, 16 and 80 are granted in blocks");
+        (await bench.Streams.ReadAsync(bench.Tenant, "escrow/calls/total/1")).Select(e => e.Event).OfType<EscrowMoved>().Should().HaveCount(2, "16 and 256 are granted in blocks");
     }
 
     [Fact]
@@ -206,7 +206,7 @@ public sealed class EscrowTests(BudgetDatabase database) : IClassFixture<BudgetD
         var (one, charge) = (await sleeper.LetGoAsync(EscrowBench.Calls())).Single();
         (await host.CoverAsync(one, charge)).Should().BeNull();
         await sleeper.CompleteAsync(one.Step);
-        (await bench.StandingAsync(budget)).Granted.Should().Be(4);
+        (await bench.StandingAsync(budget)).Granted.Should().Be(15, "a 64th of the budget, in whole calls");
 
         var other = await bench.HostAsync(pace: pace);
         var (large, all) = (await (await bench.RunAsync()).LetGoAsync(EscrowBench.Calls(999))).Single();
@@ -329,7 +329,7 @@ public sealed class EscrowTests(BudgetDatabase database) : IClassFixture<BudgetD
             }
         }
         (await bench.Streams.VersionAsync(bench.Tenant, "escrow/calls/total/5")).Should().BePositive("it began anew several times");
-        (await bench.StandingAsync(budget)).Should().Match<UnitStanding>(s => s.Settled == 90 && s.Granted == 10 * 12);
+        (await bench.StandingAsync(budget)).Should().Match<UnitStanding>(s => s.Settled == 90 && s.Granted == 10 * 48);
         foreach (var run in open) a.Release(run.Key, await run.EndAsync());
         var (all, rest) = (await (await bench.RunAsync()).LetGoAsync(EscrowBench.Calls(1_000_000 - 120))).Single();
         (await b.CoverAsync(all, rest)).Should().BeNull("ten that nobody returned are found when it runs short");
