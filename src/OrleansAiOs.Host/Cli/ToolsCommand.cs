@@ -170,7 +170,7 @@ internal static class SecretsCommand
     private static Command Set(ClientOptions client)
     {
         var name = Name();
-        var host = new Option<string[]>("--host") { Description = "A host it may be sent to, or mcp:NAME for an MCP server's process; may be repeated.", Required = true };
+        var host = new Option<string[]>("--host") { Description = "A host it may be sent to, mcp:NAME for an MCP server's process, or hook:NAME for a source of webhooks; may be repeated.", Required = true };
         return client.Change("set", "Set a secret. Its value is read from stdin, so that it stands in no command line and no shell's history.", name, host).Does(async call =>
         {
             if (!Console.IsInputRedirected) call.Terminal.Note("Type the value, then press Enter:");

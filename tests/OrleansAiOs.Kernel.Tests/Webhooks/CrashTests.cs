@@ -1,4 +1,3 @@
-using System.Data.Common;
 using OrleansAiOs.Kernel.Tests.Streams;
 using OrleansAiOs.Kernel.Tests.Tools.Egress;
 using OrleansAiOs.Kernel.Webhooks.Outbound;
@@ -65,22 +64,6 @@ public sealed class CrashTests(KernelDatabase database) : IClassFixture<KernelDa
             died++;
         }
         died.Should().BeGreaterThan(8, "else nothing was tried");
-    }
-
-    /// <summary>A database that a process asks, until it dies: the n-th question and all behind it never arrive.</summary>
-    private sealed class DyingSource(DbDataSource inner, int at) : DbDataSource
-    {
-        private int asked;
-
-        public bool IsDead => Volatile.Read(ref asked) >= at;
-
-        public override string ConnectionString => inner.ConnectionString;
-
-        protected override DbConnection CreateDbConnection() => inner.CreateConnection();
-
-        protected override DbCommand CreateDbCommand(string? commandText = null) => Interlocked.Increment(ref asked) >= at ? throw new Gone() : inner.CreateCommand(commandText);
-
-        private sealed class Gone() : DbException("the connection is gone");
     }
 
     [Fact]

@@ -9,6 +9,7 @@ using OrleansAiOs.Kernel.Tools.Secrets;
 using OrleansAiOs.Kernel.Webhooks;
 using OrleansAiOs.Kernel.Webhooks.Outbound;
 using OrleansAiOs.Tests.Shared;
+using OrleansAiOs.Workflows.Branching;
 using OrleansAiOs.Workflows.History;
 
 namespace OrleansAiOs.Kernel.Tests.Webhooks;
@@ -220,6 +221,39 @@ public sealed class OutboundTests(KernelDatabase database) : IClassFixture<Kerne
         (await bench.DeliveriesAsync("crm")).Should().HaveCount(2).And.OnlyContain(d => d.State == DeliveryState.Dead);
         await bench.EndAsync(await bench.StartRunAsync("hook-echo", 1));
         (await bench.DeliveriesAsync("crm")).Should().HaveCount(2);
+    }
+
+    [Fact]
+    public async Task Of_a_fork_what_happened_to_the_other_run_is_not_told_again()
+    {
+        await using var receiver = new RawServer();
+        await using var bench = await WebhookBench.StartAsync(database);
+        await bench.AddAsync("crm", receiver, ["*"]);
+        var run = await bench.StartRunAsync("hook-asks", new HookPayment("ACME", 1));
+        await bench.UntilAsync("crm", all => all.Any(d => d.Kind == "approval.requested"));
+        var fork = (await bench.Host.ForkAsync(new ForkRun(run, 2, "the-fork"), "user/ana")).Run;
+        await bench.UntilAsync("crm", all => all.Any(d => d.Run == fork.Id && d.State is DeliveryState.Delivered));
+        (await bench.DeliveriesAsync("crm")).Where(d => d.Run == fork.Id && d.Version <= 2).Select(d => d.Kind).Should().Equal("run.started");
+    }
+
+    [Fact]
+    public async Task Nothing_is_asked_of_the_database_while_nothing_is_due()
+    {
+        var time = new ManualTime();
+        await using var receiver = new RawServer();
+        await using var bench = await WebhookBench.StartAsync(database, time, sending: false);
+        var counting = new DyingSource(database.Source, int.MaxValue);
+        await using var sender = new WebhookSender(new Outbox(counting), bench.Get<Deliverer>(), bench.Get<WebhookView>(), bench.Get<Catalogue>(), bench.Get<Rights>(), bench.Get<KillSwitchView>(),
+            Microsoft.Extensions.Logging.Abstractions.NullLogger<WebhookSender>.Instance);
+        await bench.AddAsync("crm", receiver);
+        sender.Start(bench.Host);
+        await bench.EndAsync(await bench.StartRunAsync("hook-echo", 1));
+        await bench.UntilAsync("crm", all => all.Count == 2 && all.All(d => d.State is DeliveryState.Delivered));
+        var before = counting.Asked;
+        for (var minute = 0; minute < 24 * 60; minute++) time.Advance(TimeSpan.FromMinutes(1));
+        await bench.EndAsync(await bench.StartRunAsync("hook-echo", 1));
+        await bench.UntilAsync("crm", all => all.Count == 4 && all.All(d => d.State is DeliveryState.Delivered));
+        (counting.Asked - before).Should().BeLessThan(100, "a day with nothing to tell costs nothing");
     }
 
     private static async Task AdvanceUntil(WebhookBench bench, ManualTime time, string webhook, Func<IReadOnlyList<Delivery>, bool> condition)

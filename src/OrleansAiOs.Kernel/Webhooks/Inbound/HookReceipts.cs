@@ -26,67 +26,36 @@ public sealed class HookReceipts(DbDataSource source)
     /// <summary>The receipt of a delivery, made if there is none.</summary>
     internal async Task<HookReceipt> TakeAsync(string tenant, string from, string delivery, byte[] sha256, DateTimeOffset now, CancellationToken cancellation)
     {
-        await using (var command = Command("insert into aios.hook_receipts (tenant_id, source, delivery, sha256, at) values ($1, $2, $3, $4, $5) on conflict do nothing", tenant, from, delivery, sha256, now))
-            if (await command.ExecuteNonQueryAsync(cancellation) == 1) return new HookReceipt(sha256, ReceiptState.Taken, null);
-        await using var found = Command("select sha256, state, run_id from aios.hook_receipts where tenant_id = $1 and source = $2 and delivery = $3", tenant, from, delivery);
-        await using var reader = await found.ExecuteReaderAsync(cancellation);
-        return await reader.ReadAsync(cancellation) ? new HookReceipt(await reader.GetFieldValueAsync<byte[]>(0, cancellation), (ReceiptState)reader.GetInt16(1), reader.IsDBNull(2) ? null : reader.GetString(2))
-            : new HookReceipt(sha256, ReceiptState.Taken, null); // forgotten at this moment
+        if (await source.ExecuteAsync("insert into aios.hook_receipts (tenant_id, source, delivery, sha256, at) values ($1, $2, $3, $4, $5) on conflict do nothing", [tenant, from, delivery, sha256, now], cancellation) == 0
+            && (await source.ListAsync("select sha256, state, run_id from aios.hook_receipts where tenant_id = $1 and source = $2 and delivery = $3", [tenant, from, delivery],
+                reader => new HookReceipt(reader.GetFieldValue<byte[]>(0), (ReceiptState)reader.GetInt16(1), reader.TextAt(2)), cancellation)) is [var known]) return known;
+        return new HookReceipt(sha256, ReceiptState.Taken, null);
     }
 
     /// <summary>Settles which run a delivery is for, before anything is done: of two that find it at once, one decides for both.</summary>
-    internal async Task<string> AimAsync(string tenant, string from, string delivery, string run, CancellationToken cancellation)
-    {
-        await using var command = Command("update aios.hook_receipts set run_id = coalesce(run_id, $4), state = case state when 2 then 0 else state end where tenant_id = $1 and source = $2 and delivery = $3 returning run_id", tenant, from, delivery, run);
-        return await command.ExecuteScalarAsync(cancellation) as string ?? run;
-    }
+    internal async Task<string> AimAsync(string tenant, string from, string delivery, string run, CancellationToken cancellation) =>
+        await source.ValueAsync("update aios.hook_receipts set run_id = coalesce(run_id, $4), state = case state when 2 then 0 else state end where tenant_id = $1 and source = $2 and delivery = $3 returning run_id", [tenant, from, delivery, run], cancellation) as string ?? run;
 
     internal Task DoneAsync(string tenant, string from, string delivery, CancellationToken cancellation) =>
-        ExecuteAsync(Command("update aios.hook_receipts set state = 1, why = null, body = null where tenant_id = $1 and source = $2 and delivery = $3", tenant, from, delivery), cancellation);
+        source.ExecuteAsync("update aios.hook_receipts set state = 1, why = null, body = null where tenant_id = $1 and source = $2 and delivery = $3", [tenant, from, delivery], cancellation);
 
     /// <summary>Nothing was done for it, for certain.</summary>
     internal Task QuarantineAsync(string tenant, string from, string delivery, string why, byte[] body, CancellationToken cancellation) =>
-        ExecuteAsync(Command("update aios.hook_receipts set state = 2, run_id = null, why = $4, body = $5 where tenant_id = $1 and source = $2 and delivery = $3 and state <> 1", tenant, from, delivery, why, body), cancellation);
+        source.ExecuteAsync("update aios.hook_receipts set state = 2, run_id = null, why = $4, body = $5 where tenant_id = $1 and source = $2 and delivery = $3 and state <> 1", [tenant, from, delivery, why, body], cancellation);
 
     /// <summary>The body of a delivery in quarantine; null if there is none.</summary>
-    internal async Task<byte[]?> BodyAsync(string tenant, string from, string delivery, CancellationToken cancellation)
-    {
-        await using var command = Command("select body from aios.hook_receipts where tenant_id = $1 and source = $2 and delivery = $3 and state = 2", tenant, from, delivery);
-        return await command.ExecuteScalarAsync(cancellation) as byte[];
-    }
+    internal async Task<byte[]?> BodyAsync(string tenant, string from, string delivery, CancellationToken cancellation) =>
+        await source.ValueAsync("select body from aios.hook_receipts where tenant_id = $1 and source = $2 and delivery = $3 and state = 2", [tenant, from, delivery], cancellation) as byte[];
 
     /// <summary>Forgets some that are long done: what they asked for comes no more, its time is over.</summary>
-    internal Task ForgetAsync(string tenant, string from, DateTimeOffset now, CancellationToken cancellation) => ExecuteAsync(Command("""
+    internal Task ForgetAsync(string tenant, string from, DateTimeOffset now, CancellationToken cancellation) => source.ExecuteAsync("""
         delete from aios.hook_receipts where tenant_id = $1 and source = $2 and delivery in
             (select delivery from aios.hook_receipts where tenant_id = $1 and source = $2 and at < $3 and state = 1 order by at limit 20)
-        """, tenant, from, now - KeptFor), cancellation);
+        """, [tenant, from, now - KeptFor], cancellation);
 
     /// <summary>What a source has sent, the newest first.</summary>
-    public async Task<IReadOnlyList<ReceivedHook>> ListAsync(string tenant, string from, ReceiptState? state, int limit, CancellationToken cancellation = default)
-    {
-        await using var command = Command("select delivery, at, state, run_id, why from aios.hook_receipts where tenant_id = $1 and source = $2 and ($3 < 0 or state = $3) order by at desc, delivery limit $4",
-            tenant, from, (short)(state is { } only ? (int)only : -1), limit);
-        await using var reader = await command.ExecuteReaderAsync(cancellation);
-        var list = new List<ReceivedHook>();
-        while (await reader.ReadAsync(cancellation))
-            list.Add(new ReceivedHook(reader.GetString(0), new DateTimeOffset(reader.GetDateTime(1), TimeSpan.Zero), (ReceiptState)reader.GetInt16(2), reader.IsDBNull(3) ? null : reader.GetString(3), reader.IsDBNull(4) ? null : reader.GetString(4)));
-        return list;
-    }
-
-    private static async Task ExecuteAsync(DbCommand command, CancellationToken cancellation)
-    {
-        await using (command) await command.ExecuteNonQueryAsync(cancellation);
-    }
-
-    private DbCommand Command(string sql, params object[] values)
-    {
-        var command = source.CreateCommand(sql);
-        foreach (var value in values)
-        {
-            var parameter = command.CreateParameter();
-            parameter.Value = value is DateTimeOffset at ? at.UtcDateTime : value;
-            command.Parameters.Add(parameter);
-        }
-        return command;
-    }
+    public Task<IReadOnlyList<ReceivedHook>> ListAsync(string tenant, string from, ReceiptState? state, int limit, CancellationToken cancellation = default) =>
+        source.ListAsync("select delivery, at, state, run_id, why from aios.hook_receipts where tenant_id = $1 and source = $2 and ($3 < 0 or state = $3) order by at desc, delivery limit $4",
+            [tenant, from, (short)(state is { } only ? (int)only : -1), limit],
+            reader => new ReceivedHook(reader.GetString(0), reader.TimeAt(1)!.Value, (ReceiptState)reader.GetInt16(2), reader.TextAt(3), reader.TextAt(4)), cancellation);
 }

@@ -100,23 +100,30 @@ public sealed class WebhookSender : IAsyncDisposable
     {
         var time = serving.Options.Time;
         using var timer = time.CreateTimer(static self => ((WebhookSender)self!).Look(), this, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
-        while (!stopping.IsCancellationRequested)
+        try
         {
-            try
+            while (true)
             {
-                if (await LookAsync(serving) is { } next) timer.Change(next > TimeSpan.Zero ? next : TimeSpan.FromMilliseconds(1), Timeout.InfiniteTimeSpan);
+                if (await LookOrWaitAsync(serving) is { } next) timer.Change(next > TimeSpan.Zero ? next : TimeSpan.FromMilliseconds(1), Timeout.InfiniteTimeSpan);
                 await nudges.Reader.ReadAsync(stopping.Token);
             }
-            catch (OperationCanceledException) when (stopping.IsCancellationRequested)
-            {
-                return;
-            }
-            catch (Exception e)
-            {
-                log.SenderTrouble(e);
-                timer.Change(AfterTrouble, Timeout.InfiniteTimeSpan);
-                await nudges.Reader.WaitToReadAsync(CancellationToken.None).AsTask().WaitAsync(stopping.Token).ContinueWith(static _ => { }, TaskScheduler.Default);
-            }
+        }
+        catch (OperationCanceledException) when (stopping.IsCancellationRequested)
+        {
+            // What waits is for the next one.
+        }
+    }
+
+    private async Task<TimeSpan?> LookOrWaitAsync(WorkflowHost serving)
+    {
+        try
+        {
+            return await LookAsync(serving);
+        }
+        catch (Exception e) when (e is not OperationCanceledException || !stopping.IsCancellationRequested)
+        {
+            log.SenderTrouble(e);
+            return AfterTrouble;
         }
     }
 
