@@ -94,27 +94,30 @@ internal sealed record BatchContent(long[] Seqs, IReadOnlyList<AuditedDetail> Ap
     /// <summary>From what the appender wrote.</summary>
     public static byte[] Write(long[] seqs, int[] lost, byte[]? leaves, byte[] detail)
     {
-        using var rest = new MemoryStream();
-        var number = new byte[10];
-        Add((ulong)seqs.Length);
         Array.Sort(seqs);
+        var appends = lost.Length == 0 ? [] : AuditBatch.Read(detail);
+        var rest = new byte[10 * (seqs.Length + 2 * lost.Length + 2) + lost.Sum(ordinal => appends[ordinal - 1].Events * AuditLeaf.Bytes) + detail.Length];
+        var at = 0;
+        Add((ulong)seqs.Length);
         for (var i = 0; i < seqs.Length; i++) Add((ulong)(i == 0 ? seqs[0] : seqs[i] - seqs[i - 1]));
         Add((ulong)lost.Length);
-        if (lost.Length > 0)
+        Array.Sort(lost);
+        foreach (var ordinal in lost)
         {
-            var appends = AuditBatch.Read(detail);
-            Array.Sort(lost);
-            foreach (var ordinal in lost)
-            {
-                Add((ulong)ordinal);
-                Add((ulong)appends[ordinal - 1].Events);
-                rest.Write(leaves!, appends.Take(ordinal - 1).Sum(append => append.Events) * AuditLeaf.Bytes, appends[ordinal - 1].Events * AuditLeaf.Bytes);
-            }
+            Add((ulong)ordinal);
+            Add((ulong)appends[ordinal - 1].Events);
+            Copy(leaves.AsSpan(appends.Take(ordinal - 1).Sum(append => append.Events) * AuditLeaf.Bytes, appends[ordinal - 1].Events * AuditLeaf.Bytes));
         }
-        rest.Write(detail);
-        return rest.ToArray();
+        Copy(detail);
+        return rest.AsSpan(0, at).ToArray();
 
-        void Add(ulong value) => rest.Write(number, 0, Varint.Write(number, value));
+        void Add(ulong value) => at += Varint.Write(rest.AsSpan(at), value);
+
+        void Copy(ReadOnlySpan<byte> bytes)
+        {
+            bytes.CopyTo(rest.AsSpan(at));
+            at += bytes.Length;
+        }
     }
 
     /// <exception cref="FormatException">These are not the bytes of a batch.</exception>

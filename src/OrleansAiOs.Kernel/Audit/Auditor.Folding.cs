@@ -34,9 +34,13 @@ public sealed partial class Auditor
         rows.Sort((a, b) => a.Id.CompareTo(b.Id));
         var batches = rows.ConvertAll(row => row.Batch.Folded());
         var covered = SeqRanges.Parse(standing.Covered);
-        var seqs = rows.SelectMany(row => row.Batch.Seqs).ToArray();
-        Array.Sort(seqs);
-        covered.Add(seqs);
+        var (events, ranges) = (0L, new List<(long From, long To)>());
+        foreach (var (_, batch) in rows)
+        {
+            events += batch.Seqs.Length;
+            SeqRanges.RangesOf(batch.Seqs, ranges);
+        }
+        covered.Add(ranges);
         // Only when no batch is left: an event whose batch still waits is not foreign.
         var left = (await Sql.ListAsync(connection, "select exists (select from aios.audit_batches)", row => row.GetBoolean(0), cancellation))[0];
         if (!left)
@@ -45,24 +49,25 @@ public sealed partial class Auditor
             left = foreign.Count == ForeignMax;
             foreach (var kind in foreign.GroupBy(e => e.Seq <= standing.Began ? AuditKind.Before : AuditKind.Foreign))
             {
-                var events = kind.ToList();
-                var batch = AuditBatch.Of(events.ConvertAll(e => new AuditedAppend(e.Tenant, e.Stream, e.Version == 1, 1)), [.. events.SelectMany(e => e.Leaf())]);
-                var numbers = events.Select(e => e.Seq).ToArray();
+                var found = kind.ToList();
+                var batch = AuditBatch.Of(found.ConvertAll(e => new AuditedAppend(e.Tenant, e.Stream, e.Version == 1, 1)), [.. found.SelectMany(e => e.Leaf())]);
+                var numbers = found.Select(e => e.Seq).ToArray();
                 batches.Add(new BlockBatch(kind.Key, batch.Root, BatchContent.Write(numbers, [], null, batch.Detail)));
                 covered.Add(numbers);
-                seqs = [.. seqs, .. numbers];
-                if (kind.Key is AuditKind.Foreign) AuditorLog.Foreign(log, events.Count, $"event {events[0].Version} of {events[0].Stream}");
+                events += numbers.Length;
+                SeqRanges.RangesOf(numbers, ranges);
+                if (kind.Key is AuditKind.Foreign) AuditorLog.Foreign(log, found.Count, $"event {found[0].Version} of {found[0].Stream}");
             }
         }
         if (batches.Count == 0) return false;
-        var block = new AuditBlock(standing.Blocks, seqs.Length, AuditLeaf.Micros(time.GetUtcNow()), batches);
+        var block = new AuditBlock(standing.Blocks, events, AuditLeaf.Micros(time.GetUtcNow()), batches);
         var tree = MerkleLog.Resume(standing.Blocks, standing.Peaks);
         var head = block.Head();
         tree.Add(AuditBlock.HashOf(head));
         await Sql.ExecuteAsync(connection, "insert into aios.audit_blocks (number, head, body, first_seq, last_seq) values ($1, $2, $3, $4, $5)", cancellation,
-            block.Number, head, block.Body(), seqs.Length == 0 ? 0L : seqs.Min(), seqs.Length == 0 ? 0L : seqs.Max());
+            block.Number, head, block.Body(), ranges.Count == 0 ? 0L : ranges.Min(range => range.From), ranges.Count == 0 ? 0L : ranges.Max(range => range.To) - 1);
         await Sql.ExecuteAsync(connection, "update aios.audit_log set blocks = $1, events = events + $2, peaks = $3, covered = $4::int8multirange", cancellation,
-            tree.Size, (long)seqs.Length, tree.Peaks, covered.ToString());
+            tree.Size, events, tree.Peaks, covered.ToString());
         await transaction.CommitAsync(cancellation);
         return left;
     }
@@ -133,7 +138,7 @@ internal sealed record Waiting(AuditKind Kind, byte[] Root, byte[] Detail, long[
     {
         var first = row.IsDBNull(at + 3) ? 0 : row.GetInt64(at + 3);
         var low = row.IsDBNull(at + 4) ? [] : row.GetFieldValue<int[]>(at + 4);
-        return new Waiting((AuditKind)row.GetInt16(at), row.GetFieldValue<byte[]>(at + 1), row.GetFieldValue<byte[]>(at + 2), [.. low.Select(number => first + ((number - first) & int.MaxValue))],
+        return new Waiting((AuditKind)row.GetInt16(at), row.GetFieldValue<byte[]>(at + 1), row.GetFieldValue<byte[]>(at + 2), Array.ConvertAll(low, number => first + ((number - first) & int.MaxValue)),
             row.IsDBNull(at + 5) ? [] : row.GetFieldValue<int[]>(at + 5), row.IsDBNull(at + 6) ? null : row.GetFieldValue<byte[]>(at + 6));
     }
 

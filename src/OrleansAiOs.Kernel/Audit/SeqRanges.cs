@@ -18,16 +18,31 @@ internal sealed class SeqRanges
 
     /// <summary>Adds numbers in growing order.</summary>
     /// <returns>Those that were known already.</returns>
-    public List<long> Add(IEnumerable<long> sorted)
+    public List<long> Add(ReadOnlySpan<long> sorted)
+    {
+        var news = new List<(long From, long To)>();
+        RangesOf(sorted, news);
+        return Add(news);
+    }
+
+    /// <summary>The ranges that numbers in growing order make; one that comes twice begins a range of its own.</summary>
+    public static void RangesOf(ReadOnlySpan<long> sorted, List<(long From, long To)> into)
+    {
+        for (var i = 0; i < sorted.Length;)
+        {
+            var from = sorted[i];
+            do i++;
+            while (i < sorted.Length && sorted[i] == sorted[i - 1] + 1);
+            into.Add((from, sorted[i - 1] + 1));
+        }
+    }
+
+    /// <summary>Adds ranges, in any order.</summary>
+    /// <returns>The numbers that were known already, or come twice.</returns>
+    public List<long> Add(List<(long From, long To)> news)
     {
         var twice = new List<long>();
-        var news = new List<(long From, long To)>();
-        foreach (var seq in sorted)
-        {
-            if (news.Count > 0 && news[^1].To > seq) twice.Add(seq);
-            else if (news.Count > 0 && news[^1].To == seq) news[^1] = (news[^1].From, seq + 1);
-            else news.Add((seq, seq + 1));
-        }
+        news.Sort();
         if (news.Count == 0) return twice;
         // What is new lies mostly behind what is known: only the end is made anew.
         var keep = ranges.Count;

@@ -37,10 +37,19 @@ internal sealed record AuditBatch(byte[] Root, byte[] Detail, byte[] Leaves)
     /// <summary>Of a flush: appends, and what their leaves are hashed from.</summary>
     public static AuditBatch Of(IReadOnlyList<(RunAppend Append, PaddedMessage[] Forms)> flush)
     {
-        PaddedMessage[] forms = [.. flush.SelectMany(append => append.Forms)];
-        var leaves = new byte[forms.Length * AuditLeaf.Bytes];
+        var count = 0;
+        foreach (var (_, own) in flush) count += own.Length;
+        var (forms, appends, leaves) = (new PaddedMessage[count], new AuditedAppend[flush.Count], new byte[count * AuditLeaf.Bytes]);
+        var next = 0;
+        for (var i = 0; i < appends.Length; i++)
+        {
+            var (append, own) = flush[i];
+            appends[i] = new AuditedAppend(append.Run.Tenant, append.Run.Stream, append.Expected == 0, own.Length);
+            own.CopyTo(forms, next);
+            next += own.Length;
+        }
         Sha256Lanes.Hash(forms, leaves);
-        return Of([.. flush.Select(append => new AuditedAppend(append.Append.Run.Tenant, append.Append.Run.Stream, append.Append.Expected == 0, append.Forms.Length))], leaves);
+        return Of(appends, leaves);
     }
 
     /// <param name="appends">What is appended.</param>

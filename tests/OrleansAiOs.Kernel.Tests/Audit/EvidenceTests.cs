@@ -33,7 +33,7 @@ public sealed class EvidenceTests : IAsyncLifetime
         var report = EvidenceReader.Check(bundle, [world.Key.Public], await world.LinesAsync());
         report.Findings.Should().BeEmpty();
         report.Should().Match<EvidenceReport>(r => r.Events == events && r.Stream == stream && r.Tenant == "default" && r.Checkpoint > 0 && r.Keys.Single() == world.Key.Public);
-        Encoding.UTF8.GetString(bundle).Should().NotContain("r3", "it says nothing of others");
+        Encoding.UTF8.GetString(bundle).Should().NotContain("run/r3", "it says nothing of others");
     }
 
     /// <summary>Row 49 of the abuse cases.</summary>

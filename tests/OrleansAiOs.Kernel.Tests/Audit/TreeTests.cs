@@ -79,7 +79,7 @@ public sealed class TreeTests
             var (ranges, all) = (new SeqRanges(), new SortedSet<long>());
             for (var add = 0; add < 10; add++)
             {
-                var some = Enumerable.Range(0, random.Next(8)).Select(_ => (long)random.Next(1, 60)).Order().Distinct().ToList();
+                var some = Enumerable.Range(0, random.Next(8)).Select(_ => (long)random.Next(1, 60)).Order().Distinct().ToArray();
                 ranges.Add(some).Should().BeEquivalentTo(some.Where(all.Contains));
                 all.UnionWith(some);
             }
