@@ -155,7 +155,7 @@ internal sealed class RefundsWorld : IAsyncDisposable
         }
         var view = new PolicyView();
         var policies = new PolicyVersions(streams, new Catalogue(streams, [view], TimeProvider.System), view);
-        await policies.ActivateAsync(RunKey.DefaultTenant, RefundsPolicy.Name, await policies.PutAsync(RunKey.DefaultTenant, RefundsPolicy.Name, RefundsPolicy.Text, RefundsPolicy.Cases, null, "user/bench"), null, "user/bench");
+        await policies.ActivateAsync(RunKey.DefaultTenant, RefundsPolicy.Shipped.Name, await policies.PutAsync(RunKey.DefaultTenant, RefundsPolicy.Shipped.Name, RefundsPolicy.Shipped.Text, RefundsPolicy.Shipped.Cases, null, "user/bench"), null, "user/bench");
     }
 
     private async Task<Life> BeginAsync()

@@ -1,5 +1,6 @@
 using System.Globalization;
 using Microsoft.Extensions.DependencyInjection;
+using OrleansAiOs.Kernel.Tools.Egress;
 using OrleansAiOs.Packs.InvoiceToPay.Documents;
 using OrleansAiOs.Packs.InvoiceToPay.Receivers;
 using OrleansAiOs.Workflows.Hosting;
@@ -15,9 +16,9 @@ public sealed class InvoicePack : IPack
     {
         services.AddSingleton(ReadSettings(setting));
         services.AddSingleton<ITwinRegister, TwinTable>();
-        services.AddSingleton(new LedgerClient(Connect(setting("INVOICE_LEDGER"))));
-        services.AddSingleton(new BankClient(Connect(setting("INVOICE_BANK"))));
-        services.AddSingleton(new DeskClient(Connect(setting("INVOICE_DESK"))));
+        services.AddSingleton(provider => new LedgerClient(ReceiverHttp.Connect(provider, "the ledger", setting("INVOICE_LEDGER") ?? SandboxAddress)));
+        services.AddSingleton(provider => new BankClient(ReceiverHttp.Connect(provider, "the bank", setting("INVOICE_BANK") ?? SandboxAddress)));
+        services.AddSingleton(provider => new DeskClient(ReceiverHttp.Connect(provider, "the notification desk", setting("INVOICE_DESK") ?? SandboxAddress)));
     }
 
     private static InvoiceSettings ReadSettings(Func<string, string?> setting)
@@ -44,12 +45,4 @@ public sealed class InvoicePack : IPack
             };
         return settings;
     }
-
-    // The engine times every attempt; a limit of the client's own would only blur what happened. No redirects: a receiver is one address.
-    private static HttpClient Connect(string? address) => new(new SocketsHttpHandler { AllowAutoRedirect = false, PooledConnectionLifetime = TimeSpan.FromMinutes(2), ConnectTimeout = TimeSpan.FromSeconds(5) })
-    {
-        BaseAddress = new Uri(address ?? SandboxAddress),
-        Timeout = Timeout.InfiniteTimeSpan,
-        MaxResponseContentBufferSize = 1024 * 1024,
-    };
 }

@@ -1,6 +1,7 @@
 using OrleansAiOs.Packs.InvoiceToPay.Documents;
 using OrleansAiOs.Packs.InvoiceToPay.Receivers;
 using OrleansAiOs.Workflows;
+using OrleansAiOs.Workflows.History;
 using OrleansAiOs.Workflows.Payloads;
 
 namespace OrleansAiOs.Packs.InvoiceToPay;
@@ -44,7 +45,7 @@ public sealed class InvoiceToPay : Workflow<PayloadRef, Settlement>
         }
         catch (ActivityFailedException refusal) when (refusal.Activity == Bank.Pay.Name)
         {
-            return Settlement.Rejected(invoice, $"The bank refused the payment: {refusal.Failure.Message}");
+            return Settlement.Rejected(invoice, $"{(refusal.Failure.Kind is FailureKind.Denied ? "The payment is not allowed" : "The bank refused the payment")}: {refusal.Failure.Message}");
         }
     }
 

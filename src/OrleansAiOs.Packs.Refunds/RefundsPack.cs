@@ -1,5 +1,6 @@
 using System.Globalization;
 using Microsoft.Extensions.DependencyInjection;
+using OrleansAiOs.Kernel.Tools.Egress;
 using OrleansAiOs.Packs.Refunds.Payments;
 using OrleansAiOs.Packs.Refunds.Requests;
 using OrleansAiOs.Packs.Refunds.Rules;
@@ -27,7 +28,7 @@ public sealed class RefundsPack : IPack
     {
         services.AddSingleton(ReadSettings(setting));
         services.AddSingleton<IRefundRegister, RefundTable>();
-        services.AddSingleton(new PaymentsClient(Connect(setting("REFUND_PAYMENTS"))));
+        services.AddSingleton(provider => new PaymentsClient(ReceiverHttp.Connect(provider, "the payment provider", setting("REFUND_PAYMENTS") ?? SandboxAddress)));
     }
 
     private static RefundSettings ReadSettings(Func<string, string?> setting)
@@ -47,12 +48,4 @@ public sealed class RefundsPack : IPack
             };
         return settings;
     }
-
-    // The engine times every attempt; a limit of the client's own would only blur what happened. No redirects: a receiver is one address.
-    private static HttpClient Connect(string? address) => new(new SocketsHttpHandler { AllowAutoRedirect = false, PooledConnectionLifetime = TimeSpan.FromMinutes(2), ConnectTimeout = TimeSpan.FromSeconds(5) })
-    {
-        BaseAddress = new Uri(address ?? SandboxAddress),
-        Timeout = Timeout.InfiniteTimeSpan,
-        MaxResponseContentBufferSize = 1024 * 1024,
-    };
 }

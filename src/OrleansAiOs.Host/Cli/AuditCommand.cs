@@ -121,7 +121,8 @@ internal static class AuditCommand
             foreach (var finding in report.Findings.Take(ShownMax)) call.Terminal.Line(finding);
             if (report.Findings.Count > ShownMax) call.Terminal.Line($"… and {report.Findings.Count - ShownMax} more");
             foreach (var key in report.Keys) call.Terminal.Line($"signed by {key}");
-            call.Terminal.Line($"{report.Stream} of tenant {report.Tenant}, {report.Events} events, checkpoint {report.Checkpoint} of {Human.Time(report.Signed)}: {(report.Findings.Count == 0 ? "it is what was appended" : $"{report.Findings.Count} findings")}");
+            // What is no bundle at all is of nobody.
+            if (report.Stream.Length > 0) call.Terminal.Line($"{report.Stream} of tenant {report.Tenant}, {report.Events} events, checkpoint {report.Checkpoint} of {Human.Time(report.Signed)}: {(report.Findings.Count == 0 ? "it is what was appended" : $"{report.Findings.Count} findings")}");
             if (outside is null && report.Findings.Count == 0) call.Terminal.Note("Hold its checkpoint against the ones you kept (--checkpoints), or the key against the one you were told (--public-key): else only the bundle itself vouches for both.");
             return report.Findings.Count == 0 ? ExitCode.Done : ExitCode.Failed;
         });

@@ -11,6 +11,7 @@ using OrleansAiOs.Kernel.Identity;
 using OrleansAiOs.Kernel.Streams;
 using OrleansAiOs.Kernel.Tools;
 using OrleansAiOs.Kernel.Tools.Code;
+using OrleansAiOs.Kernel.Tools.Egress;
 using OrleansAiOs.Kernel.Tools.Registry;
 using OrleansAiOs.Kernel.Webhooks;
 using OrleansAiOs.Kernel.Webhooks.Outbound;
@@ -97,7 +98,7 @@ internal sealed class AiosServer : IAsyncDisposable
         {
             auditKey = AuditKey.LoadOrMake(folder.AuditKey);
             store = await PostgresStore.OpenAsync(connection, log.CreateLogger<PostgresStore>(), auditKey, cancellation);
-            auditor = new Auditor(store.Queries, auditKey, CheckpointOutlets.Parse(options.Setting("AUDIT_CHECKPOINTS"), folder.Audit), new AuditorOptions(AuditorOptions.DefaultEvery, options.Shared),
+            auditor = new Auditor(store.Queries, auditKey, CheckpointOutlets.Parse(options.Setting("AUDIT_CHECKPOINTS"), folder.Audit, url => ReceiverHttp.Connect(null, "the witness of the audit trail", url.ToString())), new AuditorOptions(AuditorOptions.DefaultEvery, options.Shared),
                 TimeProvider.System, log.CreateLogger<Auditor>());
             store.Appended += auditor.Touch;
             var code = new CodeTools();

@@ -21,8 +21,9 @@ public static class CheckpointOutlets
     /// <summary>Reads the setting AIOS_AUDIT_CHECKPOINTS: one or several of <c>file:/path</c> and <c>https://…</c>, with '|' between.</summary>
     /// <param name="setting">The setting; null or empty: the file checkpoints.ndjson in the folder.</param>
     /// <param name="folder">The host's folder for the trail, where it notes how far each URL has come.</param>
+    /// <param name="connect">Makes the way to an address; it is that way's to keep.</param>
     /// <exception cref="FormatException">It names the part and the cure.</exception>
-    public static IReadOnlyList<ICheckpointOutlet> Parse(string? setting, string folder)
+    public static IReadOnlyList<ICheckpointOutlet> Parse(string? setting, string folder, Func<Uri, HttpClient> connect)
     {
         if (string.IsNullOrWhiteSpace(setting)) return [new CheckpointFile(Path.Combine(folder, "checkpoints.ndjson"))];
         return [.. setting.Split('|', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries).Select(ICheckpointOutlet (part) =>
@@ -31,7 +32,7 @@ public static class CheckpointOutlets
             if (!Uri.TryCreate(part, UriKind.Absolute, out var url) || url.Scheme == "file") throw new FormatException($"AUDIT_CHECKPOINTS: '{part}' is neither file: with a whole path nor an address. Write, say, file:/mnt/worm/aios.ndjson|https://witness.example/aios.");
             try
             {
-                return new CheckpointUrl(url, Path.Combine(folder, $"sent-{Checkpoint.HashOf(url.ToString())[..16]}"));
+                return new CheckpointUrl(url, Path.Combine(folder, $"sent-{Checkpoint.HashOf(url.ToString())[..16]}"), connect);
             }
             catch (ArgumentException e)
             {
@@ -95,12 +96,14 @@ public sealed class CheckpointUrl : ICheckpointOutlet, IDisposable
 
     /// <param name="url">https, or http on this machine.</param>
     /// <param name="position">The file that says how far it came.</param>
+    /// <param name="connect">Makes the way to it.</param>
     /// <exception cref="ArgumentException">The address is of another kind.</exception>
-    public CheckpointUrl(Uri url, string position)
+    public CheckpointUrl(Uri url, string position, Func<Uri, HttpClient> connect)
     {
         if (url.Scheme != "https" && !(url.Scheme == "http" && url.IsLoopback)) throw new ArgumentException($"Checkpoints go to https, or to http on this machine; '{url}' is neither.", nameof(url));
         (this.url, this.position) = (url, position);
-        http = new HttpClient(new SocketsHttpHandler { AllowAutoRedirect = false }) { Timeout = TimeSpan.FromSeconds(15) };
+        http = connect(url);
+        http.Timeout = TimeSpan.FromSeconds(15);
     }
 
     public string Name => url.GetLeftPart(UriPartial.Path);

@@ -1,5 +1,7 @@
+using System.Globalization;
 using System.Net;
 using OrleansAiOs.Workflows;
+using OrleansAiOs.Workflows.Gating;
 
 namespace OrleansAiOs.Packs.InvoiceToPay.Receivers;
 
@@ -11,7 +13,11 @@ public static class Bank
 {
     public static readonly Activity<PaymentOrder, BankPayment> Pay = Activity.AtMostOnce("bank.pay",
         (BankClient bank, PaymentOrder order, IdempotencyKey reference, ActivityContext call) => bank.PayAsync(order, reference, call.Cancellation),
-        reconcile: (BankClient bank, PaymentOrder order, IdempotencyKey reference, ActivityContext call) => bank.ReconcileAsync(reference, call.Cancellation));
+        reconcile: (BankClient bank, PaymentOrder order, IdempotencyKey reference, ActivityContext call) => bank.ReconcileAsync(reference, call.Cancellation))
+        .Charging(order => Charge.Amount(order.Currency, order.Amount, order.Iban))
+        .Describing(order => $"Pay {Money(order.Amount)} {order.Currency} to {order.Creditor}, {order.Iban}");
+
+    private static string Money(decimal amount) => amount.ToString("N2", CultureInfo.InvariantCulture);
 }
 
 public sealed record PaymentOrder(string Creditor, string Iban, decimal Amount, string Currency);

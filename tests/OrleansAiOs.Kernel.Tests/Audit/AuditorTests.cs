@@ -1,6 +1,7 @@
 using System.Net;
 using Npgsql;
 using OrleansAiOs.Kernel.Audit;
+using OrleansAiOs.Kernel.Tools.Egress;
 using OrleansAiOs.Workflows;
 using OrleansAiOs.Workflows.Audit;
 using OrleansAiOs.Workflows.History;
@@ -221,7 +222,7 @@ public sealed class AuditorTests : IAsyncLifetime
         {
             await world.AppendAsync("a", i, "{}");
             await world.CheckpointAsync();
-            using var url = (CheckpointUrl)CheckpointOutlets.Parse($"http://127.0.0.1:{port}/x", world.Folder)[0];
+            using var url = (CheckpointUrl)CheckpointOutlets.Parse($"http://127.0.0.1:{port}/x", world.Folder, url => ReceiverHttp.Connect(null, "the witness", url.ToString()))[0];
             await using var auditor = world.NewAuditor(world.Key, url);
             await auditor.DeliverAsync();
         }
@@ -236,7 +237,7 @@ public sealed class AuditorTests : IAsyncLifetime
     [InlineData("somewhere")]
     public void A_place_that_is_none_is_refused(string setting)
     {
-        var parse = () => CheckpointOutlets.Parse(setting, world.Folder);
+        var parse = () => CheckpointOutlets.Parse(setting, world.Folder, _ => new HttpClient());
         parse.Should().Throw<FormatException>().WithMessage("*AUDIT_CHECKPOINTS*");
     }
 

@@ -17,8 +17,8 @@ internal sealed class Pipeline
 {
     // Virtual time begins on 2026-01-01: what is due in 30 days is due on the next one.
     private static readonly DateOnly Today = new(2025, 12, 3);
-    private static readonly Dictionary<string, byte[]> Samples = SampleDocuments.All(Today).ToDictionary(s => s.Sample.File, s => s.Document.ToUbl());
-    private static readonly PurchaseOrders Orders = ReadOrders();
+    internal static readonly Dictionary<string, byte[]> Samples = SampleDocuments.All(Today).ToDictionary(s => s.Sample.File, s => s.Document.ToUbl());
+    internal static readonly PurchaseOrders Orders = ReadOrders();
 
     private readonly InMemoryPayloads payloads = new();
     private readonly TwinsInMemory twins = new();

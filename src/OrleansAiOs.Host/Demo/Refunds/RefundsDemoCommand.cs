@@ -78,10 +78,10 @@ internal sealed class RefundsDemonstration(Terminal terminal, string folder, boo
     private async Task PutPolicyInForceAsync(IServiceProvider services, CancellationToken cancellation)
     {
         var policies = ActivatorUtilities.CreateInstance<PolicyVersions>(services);
-        var number = await policies.PutAsync(RunKey.DefaultTenant, RefundsPolicy.Name, RefundsPolicy.Text, RefundsPolicy.Cases, "shipped with the pack", "user/owner", cancellation);
-        var isNew = await policies.ActivateAsync(RunKey.DefaultTenant, RefundsPolicy.Name, number, null, "user/owner", cancellation);
+        var number = await policies.PutAsync(RunKey.DefaultTenant, RefundsPolicy.Shipped.Name, RefundsPolicy.Shipped.Text, RefundsPolicy.Shipped.Cases, "shipped with the pack", "user/owner", cancellation);
+        var isNew = await policies.ActivateAsync(RunKey.DefaultTenant, RefundsPolicy.Shipped.Name, number, null, "user/owner", cancellation);
         await services.GetRequiredService<Catalogue>().FreshAsync(cancellation);
-        terminal.Note($"policy '{RefundsPolicy.Name}' {(isNew ? "is in force: its cases hold" : "was in force")}; {services.GetRequiredService<PolicyView>().ActiveFor(RunKey.DefaultTenant).Version}");
+        terminal.Note($"policy '{RefundsPolicy.Shipped.Name}' {(isNew ? "is in force: its cases hold" : "was in force")}; {services.GetRequiredService<PolicyView>().ActiveFor(RunKey.DefaultTenant).Version}");
     }
 
     private async Task BringInAsync(CancellationToken cancellation)

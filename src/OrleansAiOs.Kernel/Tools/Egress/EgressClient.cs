@@ -102,7 +102,7 @@ internal sealed class EgressClient : IDisposable
             if (body is { } bytes) (message.Content = new ReadOnlyMemoryContent(bytes)).Headers.ContentType = MediaTypeHeaderValue.Parse(request.ContentType ?? "application/json");
             else if (method != HttpMethod.Get && method != HttpMethod.Head) message.Content = new ByteArrayContent([]);
             var response = await (named ? toNamed : toPublic).SendAsync(message, cancellation);
-            if (response.StatusCode is not (HttpStatusCode.MovedPermanently or HttpStatusCode.Found or HttpStatusCode.SeeOther or HttpStatusCode.TemporaryRedirect or HttpStatusCode.PermanentRedirect)) return response;
+            if (!request.FollowsRedirects || response.StatusCode is not (HttpStatusCode.MovedPermanently or HttpStatusCode.Found or HttpStatusCode.SeeOther or HttpStatusCode.TemporaryRedirect or HttpStatusCode.PermanentRedirect)) return response;
             using (response)
             {
                 if (++call.Redirects > options.RedirectsMax) throw new EgressRefusedException($"{request.For}: the call was sent on more than {options.RedirectsMax} times. See what is at {request.Url.GetLeftPart(UriPartial.Path)}.", call.Redirects);

@@ -24,6 +24,9 @@ internal sealed record EgressRequest
 
     public Reach Reach { get; init; } = Reach.Public;
 
+    /// <summary>Whether the call goes where the answer sends it on to.</summary>
+    public bool FollowsRedirects { get; init; } = true;
+
     /// <summary>The whole call; the options' if left out.</summary>
     public TimeSpan? Within { get; init; }
 }
