@@ -15,7 +15,7 @@ internal sealed class DataSources : IAsyncDisposable
     public DataSources(string connectionString, int appendPumps, int readPumps)
     {
         var given = new NpgsqlConnectionStringBuilder(connectionString);
-        Appends = Make(given, $"{ByKey} {Guards} {Prompt}", appendPumps + 1);
+        Appends = ForAppends(given, appendPumps + 1);
         Reads = Make(given, $"{ByKey} {Guards}", readPumps + 1);
         Queries = Make(given, $"-c jit=off {Guards}", Math.Min(given.MaxPoolSize, 20));
     }
@@ -32,6 +32,8 @@ internal sealed class DataSources : IAsyncDisposable
         await Reads.DisposeAsync();
         await Queries.DisposeAsync();
     }
+
+    public static NpgsqlDataSource ForAppends(NpgsqlConnectionStringBuilder given, int connectionsMax) => Make(given, $"{ByKey} {Guards} {Prompt}", connectionsMax);
 
     private static NpgsqlDataSource Make(NpgsqlConnectionStringBuilder given, string options, int connectionsMax)
     {

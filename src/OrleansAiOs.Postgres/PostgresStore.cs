@@ -74,7 +74,12 @@ public sealed class PostgresStore : IRunStore, IAsyncDisposable
         }
     }
 
-    public async ValueTask<AppendResult> AppendAsync(RunAppend append)
+    public async ValueTask<AppendResult> AppendAsync(RunAppend append) =>
+        await PendAsync(append) is { } pending && appends.Writer.TryWrite(pending) ? await pending.Result : AppendResult.Unknown;
+
+    /// <summary>Stores the append's large bodies, so that it can be flushed.</summary>
+    /// <returns>Null if that failed; nothing was appended, but it has to be sent again, as after any other trouble with the connection.</returns>
+    internal async Task<PendingAppend?> PendAsync(RunAppend append)
     {
         byte[]?[]? bodies;
         try
@@ -83,14 +88,14 @@ public sealed class PostgresStore : IRunStore, IAsyncDisposable
         }
         catch (Exception e) when (!AppendPump.IsAboutTheData(e))
         {
-            // Nothing was appended; but it has to be sent again, as after any other trouble with the connection.
             log.FlushUnsure(e, 1);
-            return AppendResult.Unknown;
+            return null;
         }
-        var pending = new PendingAppend(append, bodies); // a body that is no JSON ends here, and would at the database
-        if (!appends.Writer.TryWrite(pending)) return AppendResult.Unknown;
-        return await pending.Result;
+        return new PendingAppend(append, bodies); // a body that is no JSON ends here, and would at the database
     }
+
+    /// <summary>Somebody else than its pumps has appended.</summary>
+    internal void HasAppended() => Appended?.Invoke();
 
     public ValueTask<IReadOnlyList<StoredEvent>> ReadAsync(RunKey run, long fromVersion, CancellationToken cancellation) =>
         ReadAsync(run, Math.Max(1, fromVersion), long.MaxValue, cancellation);

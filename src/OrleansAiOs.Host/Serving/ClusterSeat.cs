@@ -2,8 +2,10 @@ using System.Net;
 using Npgsql;
 using OrleansAiOs.Postgres;
 using OrleansAiOs.Workflows.Hosting;
+using OrleansAiOs.Workflows.History;
 #if CLUSTER_HOST
 using OrleansAiOs.Cluster;
+using OrleansAiOs.Cluster.History;
 #endif
 
 namespace OrleansAiOs.Host.Serving;
@@ -21,6 +23,23 @@ internal static class ClusterSeat
         return IPAddress.IsLoopback(point.Address) ? point
             : throw new StartRefusedException($"Members reach each other without TLS yet, so {point.Address} is refused: --cluster takes loopback addresses only.");
     }
+
+    /// <summary>What appends: the store itself, or Marten over the same tables.</summary>
+    /// <param name="store">The store.</param>
+    /// <param name="connection">Its database.</param>
+    /// <param name="which">AIOS_HISTORY: native, marten; native if it is not set.</param>
+    /// <param name="log">Where trouble with appends is written.</param>
+    /// <exception cref="StartRefusedException">It is neither, or this program has no Marten.</exception>
+    public static IRunStore History(PostgresStore store, string connection, string? which, ILogger log) => which switch
+    {
+        null or "" or "native" => store,
+#if CLUSTER_HOST
+        "marten" => new MartenHistory(store, connection, log),
+#else
+        "marten" => throw new StartRefusedException("This program has no Marten: it was built where its packages were not to be had. Build it where they are, or leave AIOS_HISTORY out."),
+#endif
+        _ => throw new StartRefusedException($"AIOS_HISTORY is '{which}': native or marten."),
+    };
 
     /// <summary>Joins the members of the database. To be given up before the engine stops.</summary>
     public static async Task<IAsyncDisposable> TakeAsync(IPEndPoint address, WorkflowHost engine, NpgsqlDataSource database, ILoggerFactory log, CancellationToken cancellation)

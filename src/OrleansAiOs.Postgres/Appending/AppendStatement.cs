@@ -32,23 +32,39 @@ internal sealed class AppendStatement
     private readonly bool outbox;
     private bool prepared;
 
-    public AppendStatement(NpgsqlConnection connection, bool rows, bool wakeUps, bool outbox)
+    private const string WithEvents = """
+        with b as materialized (select * from unnest($1::varchar[], $2::varchar[], $3::bigint[], $4::int[]) with ordinality t(tenant, id, exp, n, o)),
+        ins as (insert into aios.mt_streams (tenant_id, id, version, timestamp, created, is_archived)
+            select tenant, id, n, now(), now(), false from b where exp = 0 order by tenant, id on conflict do nothing returning tenant_id, id),
+        lk as materialized (select s.tenant_id, s.id, b.exp + b.n nv from b join aios.mt_streams s on s.tenant_id = b.tenant and s.id = b.id
+            where b.exp > 0 and s.version = b.exp and s.is_archived is not true order by s.tenant_id, s.id for update of s),
+        upd as (update aios.mt_streams s set version = lk.nv, timestamp = now() from lk where s.tenant_id = lk.tenant_id and s.id = lk.id returning s.tenant_id, s.id),
+        lose as materialized (select o from b where (tenant, id) not in (select tenant_id, id from ins union all select tenant_id, id from upd)),
+        ev as (insert into aios.mt_events (seq_id, id, stream_id, version, data, type, timestamp, tenant_id, is_archived)
+            select nextval('aios.mt_events_sequence'), e.eid, $2[e.so], e.v, e.d, e.t, e.at, $1[e.so], false
+            from unnest($5::int[], $6::uuid[], $7::bigint[], $8::varchar[], $9::jsonb[], $10::timestamptz[]) e(so, eid, v, t, d, at)
+            where e.so not in (select o from lose) returning seq_id)
+        """;
+
+    // Somebody else has appended the events, in the same transaction, and their streams are at the new versions.
+    private const string BehindEvents = """
+        with b as materialized (select * from unnest($1::varchar[], $2::varchar[], $3::bigint[], $4::int[]) with ordinality t(tenant, id, exp, n, o)),
+        lk as materialized (select s.tenant_id, s.id from b join aios.mt_streams s on s.tenant_id = b.tenant and s.id = b.id where s.version = b.exp + b.n order by s.tenant_id, s.id for update of s),
+        lose as materialized (select o from b where (tenant, id) not in (select tenant_id, id from lk)),
+        ev as (select m.seq_id from unnest($5::int[], $6::uuid[], $7::bigint[], $8::varchar[], $9::jsonb[], $10::timestamptz[]) with ordinality e(so, eid, v, t, d, at, o)
+            join aios.mt_events m on m.tenant_id = $1[e.so] and m.stream_id = $2[e.so] and m.version = e.v and m.id = e.eid order by e.o)
+        """;
+
+    /// <param name="connection">Whose statement it is.</param>
+    /// <param name="rows">Some of the appends bring a summary row.</param>
+    /// <param name="wakeUps">Some of them bring a wake-up.</param>
+    /// <param name="outbox">Some of them are to be told outside.</param>
+    /// <param name="behindEvents">The events are there already: all else is to follow. It is used once, and not prepared.</param>
+    public AppendStatement(NpgsqlConnection connection, bool rows, bool wakeUps, bool outbox, bool behindEvents = false)
     {
-        (this.rows, this.wakeUps, this.outbox) = (rows, wakeUps, outbox);
+        (this.rows, this.wakeUps, this.outbox, prepared) = (rows, wakeUps, outbox, behindEvents);
         var types = new List<NpgsqlDbType> { Text, Text, NpgsqlDbType.Bigint, NpgsqlDbType.Integer, NpgsqlDbType.Integer, NpgsqlDbType.Uuid, NpgsqlDbType.Bigint, Text, NpgsqlDbType.Jsonb, NpgsqlDbType.TimestampTz };
-        var sql = """
-            with b as materialized (select * from unnest($1::varchar[], $2::varchar[], $3::bigint[], $4::int[]) with ordinality t(tenant, id, exp, n, o)),
-            ins as (insert into aios.mt_streams (tenant_id, id, version, timestamp, created, is_archived)
-                select tenant, id, n, now(), now(), false from b where exp = 0 order by tenant, id on conflict do nothing returning tenant_id, id),
-            lk as materialized (select s.tenant_id, s.id, b.exp + b.n nv from b join aios.mt_streams s on s.tenant_id = b.tenant and s.id = b.id
-                where b.exp > 0 and s.version = b.exp and s.is_archived is not true order by s.tenant_id, s.id for update of s),
-            upd as (update aios.mt_streams s set version = lk.nv, timestamp = now() from lk where s.tenant_id = lk.tenant_id and s.id = lk.id returning s.tenant_id, s.id),
-            lose as materialized (select o from b where (tenant, id) not in (select tenant_id, id from ins union all select tenant_id, id from upd)),
-            ev as (insert into aios.mt_events (seq_id, id, stream_id, version, data, type, timestamp, tenant_id, is_archived)
-                select nextval('aios.mt_events_sequence'), e.eid, $2[e.so], e.v, e.d, e.t, e.at, $1[e.so], false
-                from unnest($5::int[], $6::uuid[], $7::bigint[], $8::varchar[], $9::jsonb[], $10::timestamptz[]) e(so, eid, v, t, d, at)
-                where e.so not in (select o from lose) returning seq_id)
-            """;
+        var sql = behindEvents ? BehindEvents : WithEvents;
         if (rows)
         {
             sql += """

@@ -76,6 +76,9 @@ public static class EventNames
 
     public static IEnumerable<string> Names => All.Select(e => e.Name);
 
+    /// <summary>Each name, and the record it stands for.</summary>
+    public static IEnumerable<(string Name, Type Type)> Types => All;
+
     public static string Of(WorkflowEvent e) => ByType[e.GetType()].Name;
 
     /// <summary>The key of the command that an event records, if it had one, and the digest of what was asked.</summary>

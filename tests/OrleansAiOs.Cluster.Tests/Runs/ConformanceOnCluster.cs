@@ -48,6 +48,8 @@ public sealed class RetentionOnCluster(OnCluster store) : RetentionConformance(s
 
 public sealed class SchedulesOnCluster(OnCluster store) : ScheduleConformance(store), IClassFixture<OnCluster>;
 
+public sealed class SpendingOnCluster(OnCluster store) : SpendingConformance(store), IClassFixture<OnCluster>;
+
 public sealed class TenancyOnCluster(OnCluster store) : TenancyConformance(store), IClassFixture<OnCluster>;
 
 public sealed class TreesOnCluster(OnCluster store) : TreeConformance(store), IClassFixture<OnCluster>;
