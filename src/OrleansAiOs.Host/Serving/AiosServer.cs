@@ -151,10 +151,11 @@ internal sealed class AiosServer : IAsyncDisposable
             engine.Fenced += () => server.Abandon("Another host declared this one dead and took over its runs.");
             claim.Lost += () => server.Abandon("Another host serves this database now.");
             await code.DeclareAsync(web.Services.GetRequiredService<ToolRegistry>(), cancellation);
+            // Before the first turn: whoever is not known yet would be refused, and a run that a crash left with an unknown outcome would stay so.
+            await web.Services.GetRequiredService<Catalogue>().FreshAsync(cancellation);
             if (options.Cluster is { } place) server.cluster = cluster = await ClusterSeat.TakeAsync(place, engine, store.Queries, log, cancellation);
             await engine.StartAsync(cancellation);
             web.Services.GetRequiredService<WebhookSender>().Start(engine);
-            await web.Services.GetRequiredService<Catalogue>().FreshAsync(cancellation);
             foreach (var tenant in web.Services.GetRequiredService<IdentityView>().AllTenants.Where(tenant => tenant.Id != Tenants.Platform)) await engine.KeepRetentionAsync(tenant.Id);
             auditor.Start();
             await web.StartAsync(cancellation);
