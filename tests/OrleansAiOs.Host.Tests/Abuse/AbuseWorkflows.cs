@@ -80,18 +80,6 @@ internal sealed class Posts : Workflow<string, string>
     }
 }
 
-[Workflow("abuse-later")]
-internal sealed class PostsLater : Workflow<string, string>
-{
-    private static readonly Activity<string, string> Post = Activity.Keyed<TimeProvider, string, string>("abuse.post-later", (_, message, _, _) => Task.FromResult(message));
-
-    protected override async Task<string> RunAsync(string message)
-    {
-        await Sleep(TimeSpan.FromSeconds(1));
-        return await Call(Post, message);
-    }
-}
-
 [Workflow("abuse-parent")]
 internal sealed class Parents : Workflow<string, string>
 {
