@@ -17,7 +17,7 @@ public static class BuiltInRole
     /// <summary>Sees runs, schedules, tools, policies and budgets.</summary>
     public const string Viewer = "viewer";
 
-    /// <summary>Sees everything, the audit and who holds which right among it. Changes nothing.</summary>
+    /// <summary>Sees everything of the tenant, who holds which right among it; of the tenant "default": also the audit trail over all tenants. Changes nothing.</summary>
     public const string Auditor = "auditor";
 
     /// <summary>The platform's business, not a tenant's: that there are other tenants, and the one trail over all of them. No grant gives these.</summary>

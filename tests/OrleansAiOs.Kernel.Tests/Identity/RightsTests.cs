@@ -42,11 +42,11 @@ public sealed class RightsTests : IClassFixture<KernelDatabase>
     private bool May(string action, string on, params string[] chain) => rights.Permits(tenant, chain, action, on);
 
     [Theory]
-    // read, start, steer, delete, decide, call, manage, audit, other tenants
-    [InlineData("owner", "yes yes yes yes yes yes yes yes no")]
+    // read, start, steer, delete, decide, call, manage, the audit trail over all tenants, other tenants
+    [InlineData("owner", "yes yes yes yes yes yes yes no no")]
     [InlineData("operator", "yes yes yes no yes yes no no no")]
     [InlineData("viewer", "yes no no no no no no no no")]
-    [InlineData("auditor", "yes no no no no no no yes no")]
+    [InlineData("auditor", "yes no no no no no no no no")]
     [InlineData("controller", "yes no no no yes no no no no")]
     [InlineData("", "no no no no no no no no no")]
     public async Task A_role_may_what_it_is_for_and_no_more(string role, string may)
@@ -58,11 +58,19 @@ public sealed class RightsTests : IClassFixture<KernelDatabase>
     }
 
     [Fact]
-    public async Task Only_the_first_tenants_owner_manages_tenants()
+    public async Task Only_the_first_tenants_people_manage_tenants_and_see_the_trail_over_all_of_them()
     {
         var name = $"user/{Guid.NewGuid():N}";
         await principals.AddAsync(Tenants.Platform, name, [BuiltInRole.Owner], null);
         await There((name, [BuiltInRole.Owner]));
+        foreach (var (role, sees, signs) in new[] { (BuiltInRole.Owner, true, true), (BuiltInRole.Auditor, true, false), (BuiltInRole.Operator, false, false) })
+        {
+            var one = $"user/{Guid.NewGuid():N}";
+            await principals.AddAsync(Tenants.Platform, one, [role], null);
+            await catalogue.FreshAsync();
+            rights.Permits(Tenants.Platform, [one], "audit.read", "audit/*").Should().Be(sees, $"the trail is over all tenants; {role}");
+            rights.Permits(Tenants.Platform, [one], "audit.sign", "audit/*").Should().Be(signs, role);
+        }
         rights.Permits(Tenants.Platform, [name], "tenant.write", "tenant/*").Should().BeTrue();
         rights.Permits(tenant, [name], "tenant.write", "tenant/*").Should().BeFalse();
         await grants.GiveAsync(tenant, new NewGrant(name, ["tenant.write"], "*"), name);
