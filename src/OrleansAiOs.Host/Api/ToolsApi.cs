@@ -13,7 +13,7 @@ internal sealed record HttpToolRequest(string Server, string Name, JsonElement I
 
 internal sealed record McpServerRequest(McpServer Server, string Why);
 
-internal sealed record ToolApprovalRequest(string Pin, string Effect, string Why, List<string>? Reach = null, ToolLimits? Limits = null, List<string>? Fields = null);
+internal sealed record ToolApprovalRequest(string Pin, string Effect, string Why, List<string>? Reach = null, ToolLimits? Limits = null, List<string>? Fields = null, ToolComparison? Comparison = null);
 
 internal sealed record ToolReasonRequest(string Why);
 
@@ -97,7 +97,7 @@ internal static class ToolsApi
     {
         if (!Enum.TryParse<Effect>(request.Effect, ignoreCase: true, out var effect) || !request.Effect.All(char.IsAsciiLetter))
             throw new ProblemException(422, "Unknown effect", $"effect: one of {string.Join(", ", Enum.GetNames<Effect>().Select(JsonNamingPolicy.CamelCase.ConvertName))}.");
-        return ToolDocumentView.Whole(await registry.ApproveAsync(caller.Tenant, Named(id), request.Pin, new ToolTerms(effect, request.Reach, request.Limits, request.Fields), request.Why, caller.By, context.RequestAborted), "closed");
+        return ToolDocumentView.Whole(await registry.ApproveAsync(caller.Tenant, Named(id), request.Pin, new ToolTerms(effect, request.Reach, request.Limits, request.Fields, request.Comparison), request.Why, caller.By, context.RequestAborted), "closed");
     }
 
     private static async Task<ToolDocumentView> QuarantineAsync(string id, ToolReasonRequest request, ToolRegistry registry, Caller caller, HttpContext context)

@@ -84,7 +84,7 @@ internal sealed class Timeline
         {
             case "attempt-started": Stand(step, "under way"); break;
             case "attempt-failed": Stand(step, $"next attempt {Time(e, "retryAt")}", Failure(e)); break;
-            case "step-completed": End(step, e, "done"); break;
+            case "step-completed": End(step, e, "done", Changed(e), bad: Changed(e, "unasked") is not null); break;
             case "step-failed": End(step, e, "failed", Failure(e), bad: true); break;
             case "step-cancelled": End(step, e, "cancelled"); break;
             case "step-cancel-asked": Stand(step, "asked to stop"); break;
@@ -99,6 +99,7 @@ internal sealed class Timeline
             case "retry-asked": Stand(step, $"retry asked{Said(e)}"); break;
             case "step-skipped": End(step, e, $"skipped{Said(e)}", Text(e, "why")); break;
             case "attempt-heartbeat": Stand(step, "under way", Raw(e, "details")); break;
+            case "attempt-prepared": Stand(step, "under way", "its target was read before"); break;
             case "child-cancel-asked": Stand(step, "asked to end"); break;
             case "child-reached": Stand(step, "awaited"); break;
             case "child-completed": End(step, e, "done"); break;
@@ -147,6 +148,16 @@ internal sealed class Timeline
         if (!e.Data.TryGetProperty("failure", out var failure) || failure.ValueKind is not JsonValueKind.Object) return "";
         string Member(string name) => failure.TryGetProperty(name, out var value) ? value.ToString() : "";
         return $"{Member("type")}: {Member("message")}";
+    }
+
+    // What a tool's call has changed, where that was looked at.
+    private static string? Changed(EventDocument e, string which = "changed")
+    {
+        if (!e.Data.TryGetProperty("result", out var result) || result.ValueKind is not JsonValueKind.Object || !result.TryGetProperty("comparison", out var comparison) || comparison.ValueKind is not JsonValueKind.Object) return null;
+        var fields = comparison.TryGetProperty(which, out var listed) && listed.ValueKind is JsonValueKind.Array ? Human.Names([.. listed.EnumerateArray().Select(field => field.ToString())]) : "";
+        if (which is not "changed") return fields.Length == 0 ? null : fields;
+        var note = result.TryGetProperty("note", out var said) && said.ValueKind is JsonValueKind.String ? said.GetString() : null;
+        return note ?? (fields.Length == 0 ? "nothing was changed" : $"changed: {fields}");
     }
 
     private static string Time(EventDocument e, string name) =>

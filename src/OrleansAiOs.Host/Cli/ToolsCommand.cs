@@ -111,18 +111,37 @@ internal static class ToolsCommand
         effect.AcceptOnlyFromAmong(Effects);
         var reach = new Option<string[]?>("--reach") { Description = "An endpoint it may call though it is private, speaks http or is on another port than 443; may be repeated.", HelpName = "HOST:PORT" };
         var field = new Option<string[]?>("--field") { Description = "An argument path that a call may set, as customer.email; may be repeated. Default: all.", HelpName = "PATH" };
+        var compareBy = new Option<string?>("--compare-by") { Description = "The tool, approved as pure, by which the target is read before and after a call; the result says what was changed. Default: nothing is compared.", HelpName = "TOOL" };
+        var compareWith = new Option<string[]?>("--compare-with") { Description = "An argument of that tool, and the argument path of this one it is taken from, as id=customer.id, or a JSON constant, as kind==\"person\"; may be repeated.", HelpName = "NAME=PATH" };
+        var compareAt = new Option<string?>("--compare-at") { Description = "Where in its answer the target stands, as data.customer. Default: all of it.", HelpName = "PATH" };
+        var compareField = new Option<string[]?>("--compare-field") { Description = "An argument path whose field in the target has another path, as mail=contact.email; NAME= alone for one that sets no field; may be repeated.", HelpName = "PATH=FIELD" };
+        var compareOwn = new Option<string[]?>("--compare-own") { Description = "A field that the receiver sets by itself, as updatedAt; may be repeated.", HelpName = "FIELD" };
         var concurrency = new Option<int?>("--concurrency") { Description = "Calls under way at once on a host. Default: 16.", HelpName = "N" };
         var perSecond = new Option<double?>("--per-second") { Description = "Calls begun per second on a host. Default: no limit.", HelpName = "N" };
         var timeout = new Option<int?>("--timeout") { Description = "Seconds for one call. Default: 30.", HelpName = "N" };
         var why = Why();
-        return client.Change("approve", "Let a tool be called, as what it was read to be.", id, pin, effect, reach, field, concurrency, perSecond, timeout, why).Does(call =>
+        return client.Change("approve", "Let a tool be called, as what it was read to be.", id, pin, effect, reach, field, compareBy, compareWith, compareAt, compareField, compareOwn, concurrency, perSecond, timeout, why).Does(call =>
         {
             var limits = call.Has(concurrency) || call.Has(perSecond) || call.Has(timeout) ? new { concurrency = call.Get(concurrency), perSecond = call.Get(perSecond), timeoutSeconds = call.Get(timeout) } : null;
+            if (!call.Has(compareBy) && (call.Has(compareWith) || call.Has(compareAt) || call.Has(compareField) || call.Has(compareOwn))) throw CliException.Usage("--compare-by names the tool that reads; without it nothing is compared.");
+            var comparison = !call.Has(compareBy) ? null : new
+            {
+                by = call.Get(compareBy), with = Pairs(call.Get(compareWith), "--compare-with"), at = call.Get(compareAt), fields = call.Has(compareField) ? Pairs(call.Get(compareField), "--compare-field") : null,
+                own = call.Has(compareOwn) ? call.Get(compareOwn) : null,
+            };
             return client.SendAsync(call, HttpMethod.Post, $"{ApiPaths.Tool(call.Get(id))}/approve", new
             {
-                pin = call.Get(pin), effect = call.Get(effect), why = call.Get(why), reach = call.Has(reach) ? call.Get(reach) : null, limits, fields = call.Has(field) ? call.Get(field) : null,
+                pin = call.Get(pin), effect = call.Get(effect), why = call.Get(why), reach = call.Has(reach) ? call.Get(reach) : null, limits, fields = call.Has(field) ? call.Get(field) : null, comparison,
             }, $"{call.Get(id)} may be called, as {call.Get(effect)}");
         });
+    }
+
+    private static Dictionary<string, string> Pairs(string[]? pairs, string option)
+    {
+        var read = new Dictionary<string, string>(StringComparer.Ordinal);
+        foreach (var pair in pairs ?? [])
+            if (pair.IndexOf('=', StringComparison.Ordinal) is not (> 0 and var at) || !read.TryAdd(pair[..at], pair[(at + 1)..])) throw CliException.Usage($"{option} {pair}: write NAME=PATH, each name once.");
+        return read;
     }
 
     private static Command Quarantine(ClientOptions client)

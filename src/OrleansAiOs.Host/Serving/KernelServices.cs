@@ -72,7 +72,7 @@ internal static class KernelServices
         if (!activity.StartsWith(Tool.Prefix, StringComparison.Ordinal)) return null;
         var id = activity[Tool.Prefix.Length..];
         var tool = tools.Find(tenant, id) ?? (tools.Find(RunKey.DefaultTenant, id) is { Definition.Kind: ToolKind.Code } code ? code : null);
-        return tool is null ? new ToolFacts("unknown", "", null, $"There is no tool {id}.") : new ToolFacts(tool.Definition.Kind.ToString().ToLowerInvariant(), tool.Pin, tool.Definition.Server, tool.Objection);
+        return tool is null ? new ToolFacts("unknown", "", null, $"There is no tool {id}.") : new ToolFacts(tool.Definition.Kind.ToString().ToLowerInvariant(), tool.Pin, tool.Definition.Server, tool.Objection, tool.Terms?.Comparison is null ? 0 : 2);
     }
 
     /// <summary>A slice's view: fed by the catalogue, and found by its own type.</summary>

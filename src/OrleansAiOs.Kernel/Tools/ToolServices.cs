@@ -3,6 +3,7 @@ using Microsoft.Extensions.DependencyInjection;
 using OrleansAiOs.Kernel.Streams;
 using OrleansAiOs.Kernel.Tools.Calling;
 using OrleansAiOs.Kernel.Tools.Code;
+using OrleansAiOs.Kernel.Tools.Comparing;
 using OrleansAiOs.Kernel.Tools.Egress;
 using OrleansAiOs.Kernel.Tools.Mcp;
 using OrleansAiOs.Kernel.Tools.Registry;
@@ -26,6 +27,6 @@ public static class ToolServices
         .AddSingleton(provider => new EgressClient(egress ?? new EgressOptions(), provider.GetRequiredService<SecretStore>(), provider.GetRequiredService<TimeProvider>()))
         .AddSingleton<ToolRegistry>().AddSingleton<ToolDirectory>().AddSingleton<IActivityDirectory>(provider => provider.GetRequiredService<ToolDirectory>()).AddSingleton(code)
         .AddSingleton(provider => new ToolOverview(provider.GetRequiredService<ToolView>(), provider.GetRequiredService<Catalogue>(), provider.GetRequiredService<McpServers>(), provider.GetRequiredService<Breakers>()))
-        .AddSingleton<HttpToolCall>().AddSingleton<Breakers>().AddSingleton<ToolCaller>()
+        .AddSingleton<HttpToolCall>().AddSingleton<Breakers>().AddSingleton<ToolCaller>().AddSingleton<ComparedCalls>()
         .AddSingleton(provider => new McpServers(provider.GetRequiredService<ToolRegistry>(), provider.GetRequiredService<EgressClient>(), provider.GetRequiredService<SecretStore>(), provider.GetRequiredService<TimeProvider>()));
 }

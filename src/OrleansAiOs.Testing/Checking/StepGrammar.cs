@@ -340,6 +340,10 @@ internal sealed class StepGrammar
                 Allow(step, Phase.Attempting);
                 IsOfThisAttempt(beat.Attempt);
                 break;
+            case AttemptPrepared prepared:
+                Allow(step, Phase.Attempting);
+                IsOfThisAttempt(prepared.Attempt);
+                break;
             case AttemptFailed failed:
                 Allow(step, Phase.Attempting);
                 IsOfThisAttempt(failed.Attempt);

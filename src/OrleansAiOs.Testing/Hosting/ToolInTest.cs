@@ -22,6 +22,11 @@ internal sealed class ToolInTest(Activity tool, WorkflowTestHost.Incarnation hos
         return host.CallAsync(Name, context, () => tool.RunAsync(services, input, context, transaction));
     }
 
+    // Without its service the call itself says what is missing.
+    internal override Task<JsonText?> PrepareAsync(IServiceProvider services, JsonText input, ActivityContext context) =>
+        Service is { } service && services.GetService(service) is null ? Task.FromResult<JsonText?>(null)
+        : host.CallAsync($"preparing {Name}", context, () => tool.PrepareAsync(services, input, context));
+
     internal override Task<Reconciled<JsonText>> ReconcileAsync(IServiceProvider services, JsonText input, ActivityContext context) =>
         host.CallAsync($"inquiry of {Name}", context, () => tool.ReconcileAsync(services, input, context));
 }

@@ -51,6 +51,9 @@ public abstract class Activity
 
     internal virtual bool CanReconcile => false;
 
+    /// <summary>It looks at something before a call leaves.</summary>
+    internal virtual bool Prepares => false;
+
     /// <summary>What a call costs and moves, by its arguments; null if nobody has said.</summary>
     internal virtual Gating.Charge? ChargeOf(JsonText input) => null;
 
@@ -61,6 +64,9 @@ public abstract class Activity
     internal abstract Type? Service { get; }
 
     internal abstract Task<JsonText> RunAsync(IServiceProvider services, JsonText input, ActivityContext context, DbTransaction? transaction);
+
+    /// <summary>What it finds before a call leaves; null if there is nothing to find. Whatever it throws, nothing has left.</summary>
+    internal virtual Task<JsonText?> PrepareAsync(IServiceProvider services, JsonText input, ActivityContext context) => Task.FromResult<JsonText?>(null);
 
     internal virtual Task<Reconciled<JsonText>> ReconcileAsync(IServiceProvider services, JsonText input, ActivityContext context) =>
         throw new InvalidOperationException($"Activity '{Name}' has no reconcile hook.");
@@ -154,6 +160,22 @@ public sealed class Activity<TIn, TOut> : Activity
         return this;
     }
 
+    private Func<IServiceProvider, TIn, ActivityContext, Task<JsonText?>>? prepares;
+
+    /// <summary>
+    /// Says what is to be looked at before a call leaves. What it finds is recorded (attempt-prepared), and the call leaves only behind that;
+    /// an attempt behind one that may have had its effect is handed what that one found.
+    /// </summary>
+    internal Activity<TIn, TOut> Preparing(Func<IServiceProvider, TIn, ActivityContext, Task<JsonText?>> by)
+    {
+        prepares = by;
+        return this;
+    }
+
+    internal override bool Prepares => prepares is not null;
+
+    internal override Task<JsonText?> PrepareAsync(IServiceProvider services, JsonText input, ActivityContext context) => prepares!(services, input.To<TIn>()!, context);
+
     internal override Gating.Charge? ChargeOf(JsonText input) => charges?.Invoke(input.To<TIn>()!);
 
     internal override string? TitleOf(JsonText input) => describes?.Invoke(input.To<TIn>()!);
@@ -165,7 +187,7 @@ public sealed class Activity<TIn, TOut> : Activity
     internal override string Gate => gate ?? Name;
 
     internal override Activity<TIn, TOut> As(Effect effect, string tenant, ActivityDeclaration? declared) =>
-        !IsNamed ? this : new Activity<TIn, TOut>(Name, effect, run, declared?.Options ?? Options, reconcile, Service, isNamed: true, $"{Name} {tenant} {declared?.Version}") { charges = charges, describes = describes };
+        !IsNamed ? this : new Activity<TIn, TOut>(Name, effect, run, declared?.Options ?? Options, reconcile, Service, isNamed: true, $"{Name} {tenant} {declared?.Version}") { charges = charges, describes = describes, prepares = prepares };
 
     internal override bool CanReconcile => reconcile is not null;
 

@@ -60,6 +60,18 @@ public sealed class ActivityContext
 
     internal JsonText? Details { get; init; }
 
+    /// <summary>What was found before the call left; see <see cref="Activity{TIn, TOut}.Preparing"/>.</summary>
+    internal JsonText? Found { get; init; }
+
+    /// <summary>An earlier attempt under the same key may have had its effect.</summary>
+    internal bool MayHaveHappened { get; init; }
+
+    /// <summary>When the code asked for the call; after a reset, when that was.</summary>
+    internal DateTimeOffset ScheduledAt { get; init; }
+
+    /// <summary>Asks the gate whether another tool may be read beside this call; null where there is no gate.</summary>
+    internal Func<string, JsonText, ValueTask<Gating.GateRecord?>> MayReadAsync { get; init; } = static (_, _) => default;
+
     private const decimal AmountMax = 1_000_000_000_000_000_000;
     private const int DecimalsMax = 9;
 

@@ -21,6 +21,7 @@ internal sealed class ActivityExecutor(WorkflowHost host, IServiceProvider servi
     private readonly ConcurrentDictionary<string, ActivityGate> gates = new(StringComparer.Ordinal);
     private readonly ConcurrentDictionary<(RunKey, int), Attempt> underWay = new();
     private readonly CancellationTokenSource halt = new();
+    private readonly Preparing preparing = new(services, clock, options, post);
     private int count;
     private TaskCompletionSource? drained;
 
@@ -110,6 +111,11 @@ internal sealed class ActivityExecutor(WorkflowHost host, IServiceProvider servi
 
     private async Task CallAsync(Attempt attempt)
     {
+        if (attempt.Activity.Prepares && await preparing.MakeReadyAsync(attempt, ContextOf(attempt, static _ => { }, attempt.Stop.Token), halt.Token) is { } unready)
+        {
+            if (!halt.IsCancellationRequested) Report(attempt, unready);
+            return;
+        }
         // Before its lateness is looked at: the gate may take its time.
         if (await RefusedAsync(attempt) is { } refusal)
         {
@@ -156,14 +162,20 @@ internal sealed class ActivityExecutor(WorkflowHost host, IServiceProvider servi
 
     private async Task<JsonText> InvokeAsync(Attempt attempt, AttemptWatch watch)
     {
-        var key = IdempotencyKey.Of(attempt.Run.Tenant, attempt.Run.Id, attempt.Step, attempt.Epoch);
-        var context = new ActivityContext(attempt.Run.Tenant, attempt.Run.Id, attempt.Step, attempt.Number, key, watch.Heartbeat, watch.Token) { Effect = attempt.Activity.Effect, Details = attempt.Details, Host = host, Chain = attempt.Intent?.Chain ?? [], OnSpent = attempt.Spend };
+        var context = ContextOf(attempt, watch.Heartbeat, watch.Token);
         var tool = options.InPlaceOf(attempt.Activity);
         await using var scope = services.CreateAsyncScope();
         if (attempt.Activity.Effect is not Effect.Transactional) return await tool.RunAsync(scope.ServiceProvider, attempt.Input, context, null);
-        return await store.TransactAsync(attempt.Run, key.Value,
+        return await store.TransactAsync(attempt.Run, context.Key.Value,
             transaction => tool.RunAsync(scope.ServiceProvider, attempt.Input, context, transaction), watch.Token);
     }
+
+    private ActivityContext ContextOf(Attempt attempt, Action<JsonText?> heartbeat, CancellationToken cancellation) =>
+        new(attempt.Run.Tenant, attempt.Run.Id, attempt.Step, attempt.Number, IdempotencyKey.Of(attempt.Run.Tenant, attempt.Run.Id, attempt.Step, attempt.Epoch), heartbeat, cancellation)
+        {
+            Effect = attempt.Activity.Effect, Details = attempt.Details, Found = attempt.Found, MayHaveHappened = attempt.MayHaveHappened, ScheduledAt = attempt.ScheduledAt, Host = host, Chain = attempt.Intent?.Chain ?? [],
+            OnSpent = attempt.Spend, MayReadAsync = (activity, input) => preparing.MayReadAsync(attempt, activity, input, halt.Token),
+        };
 
     private static AttemptOutcome Outcome(Attempt attempt, Task<JsonText> work)
     {
@@ -191,8 +203,7 @@ internal sealed class ActivityExecutor(WorkflowHost host, IServiceProvider servi
     private async Task InquireAsync(Attempt attempt)
     {
         using var watch = new AttemptWatch(attempt, Time, halt.Token);
-        var key = IdempotencyKey.Of(attempt.Run.Tenant, attempt.Run.Id, attempt.Step, attempt.Epoch);
-        var context = new ActivityContext(attempt.Run.Tenant, attempt.Run.Id, attempt.Step, attempt.Number, key, watch.Heartbeat, watch.Token) { Effect = attempt.Activity.Effect, Details = attempt.Details, Host = host, Chain = attempt.Intent?.Chain ?? [] };
+        var context = ContextOf(attempt, watch.Heartbeat, watch.Token);
         Reconciled<JsonText> verdict;
         if (await RefusedAsync(attempt) is { } refusal)
         {

@@ -1,6 +1,7 @@
 using OrleansAiOs.Workflows.Gating;
 using OrleansAiOs.Workflows.History;
 using OrleansAiOs.Workflows.Steps;
+using OrleansAiOs.Workflows.Turns;
 
 namespace OrleansAiOs.Workflows.Dispatch;
 
@@ -37,6 +38,17 @@ internal sealed class Attempt(RunKey run, ActivityStep step, ActivityStep.Declar
     public JsonText? Details { get; } = step.Details;
 
     public JsonText Input { get; } = step.Scheduled.Input;
+
+    /// <summary>What it, or an earlier attempt that may have had its effect, found before it left.</summary>
+    public JsonText? Found { get; private set; } = step.MayHaveHappened ? step.Found : null;
+
+    /// <summary>An earlier attempt under the same key may have had its effect.</summary>
+    public bool MayHaveHappened { get; } = step.MayHaveHappened;
+
+    public DateTimeOffset ScheduledAt { get; } = step.ScheduledAt;
+
+    /// <summary>What it found is recorded: it counts from that append.</summary>
+    public void Prepared(JsonText found, Turn turn) => (Found, sentAt, sentStamp) = (found, turn.SentAt, turn.SentStamp);
 
     /// <summary>Whether its append was sent so long ago that somebody else may have taken the run over since.</summary>
     public bool IsLate(DateTimeOffset now, TimeProvider time, TimeSpan window) => now - sentAt > window || time.GetElapsedTime(sentStamp) > window;

@@ -50,6 +50,9 @@ public sealed record EffectIntent(RunKey Run, string Workflow, int Step, int Epo
     /// <summary>What an earlier attempt of the same effect, which may have had it, has set aside; it is in <see cref="Spent"/>, and what it moves counts once.</summary>
     public Charge? Earlier { get; init; }
 
+    /// <summary>It only reads what another call of the step is about to change, or has changed. Its call is in the charge of that one.</summary>
+    public bool IsReading { get; init; }
+
     /// <summary>What leaves with it, when it is checked again; null when it is judged.</summary>
     public Departure? Departure { get; init; }
 

@@ -38,6 +38,7 @@ public static class EventNames
         ("attempt-started", typeof(AttemptStarted)),
         ("effect-signed", typeof(EffectSigned)),
         ("attempt-heartbeat", typeof(AttemptHeartbeat)),
+        ("attempt-prepared", typeof(AttemptPrepared)),
         ("attempt-failed", typeof(AttemptFailed)),
         ("step-completed", typeof(StepCompleted)),
         ("step-failed", typeof(StepFailed)),
@@ -157,6 +158,7 @@ public sealed class UnreadableHistoryException(string message) : Exception(messa
 [JsonSerializable(typeof(AttemptStarted))]
 [JsonSerializable(typeof(EffectSigned))]
 [JsonSerializable(typeof(AttemptHeartbeat))]
+[JsonSerializable(typeof(AttemptPrepared))]
 [JsonSerializable(typeof(AttemptFailed))]
 [JsonSerializable(typeof(StepCompleted))]
 [JsonSerializable(typeof(StepFailed))]

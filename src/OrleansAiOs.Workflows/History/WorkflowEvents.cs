@@ -216,6 +216,11 @@ public sealed record EffectSigned(int Step, bool Granted, Decider By, DecisionSi
 /// <summary>How far an attempt said it had come; the next one is told.</summary>
 public sealed record AttemptHeartbeat(int Step, int Attempt, JsonText Details) : StepEvent(Step);
 
+/// <summary>
+/// What an attempt found before it leaves: a watched activity leaves only behind this event. It stays with the step while an attempt may have had its effect.
+/// </summary>
+public sealed record AttemptPrepared(int Step, int Attempt, JsonText Found) : StepEvent(Step);
+
 /// <param name="Definite">It is certain that this attempt had no effect.</param>
 public sealed record AttemptFailed(int Step, int Attempt, Failure Failure, DateTimeOffset RetryAt, bool Definite = false) : StepEvent(Step);
 

@@ -23,6 +23,7 @@ namespace OrleansAiOs.Workflows.Steps;
 ///        OutcomeHappened ◄─────┼─────────────────┤
 ///                              └── AttemptStarted ◄─ OutcomeNeverWill (epoch + 1: a new key)
 /// </code>
+/// An activity that prepares (a tool whose writes are compared) looks before it leaves: AttemptPrepared, and only behind that append the call.
 /// What the gate answered stands in StepScheduled and AttemptStarted. Held: nothing was sent, and EffectSigned is awaited; with enough of them,
 /// or when the gate has others to ask, AttemptStarted has its next answer, under the same number. Refused: StepFailed follows in the same
 /// append. To wait: Pausing.
@@ -99,6 +100,9 @@ internal sealed class ActivityStep : OpenStep
 
     /// <summary>What the last attempt that said so had come to.</summary>
     public JsonText? Details { get; private set; }
+
+    /// <summary>What an attempt under the present key had found before it left.</summary>
+    public JsonText? Found { get; private set; }
 
     /// <summary>When the engine itself goes on; a person can end the pause before.</summary>
     public DateTimeOffset? PauseEnds { get; private set; }
@@ -291,6 +295,9 @@ internal sealed class ActivityStep : OpenStep
             case AttemptHeartbeat beat:
                 Details = beat.Details;
                 break;
+            case AttemptPrepared prepared:
+                Found = prepared.Found;
+                break;
             case AttemptFailed failed:
                 MayHaveHappened |= !failed.Definite;
                 if (!MayHaveHappened) TakeBack(state, failed.Failure.Kind is FailureKind.NotStartedInTime ? TakenBack.NeverLeft : TakenBack.Refused);
@@ -320,7 +327,7 @@ internal sealed class ActivityStep : OpenStep
             case OutcomeNeverWill never:
                 MayHaveHappened = false;
                 TakeBack(state, TakenBack.NoEffect);
-                Details = null; // of what never happened
+                (Details, Found) = (null, null); // of what never happened
                 Epoch++;
                 state.Keep(never.Key, never.Body);
                 Enter(Phase.Pausing, state, state.Now);
@@ -415,7 +422,7 @@ internal sealed class ActivityStep : OpenStep
         if (Now is Phase.Denied) state.Denied--;
         (MayHaveHappened, failures, unanswered, ScheduledAt) = (false, 0, 0, state.Now);
         (signatures, Hold, reserved, NeverLeft) = ([], null, null, false); // what the dead branch has spent is spent
-        (Details, Reuse) = (null, null); // of what the dead branch did, and of what an earlier reset chose
+        (Details, Found, Reuse) = (null, null, null); // of what the dead branch did, and of what an earlier reset chose
         LastFailure ??= new Failure("Reset", "The run was reset before this attempt.");
         Enter(Phase.Pausing, state, state.Now);
     }

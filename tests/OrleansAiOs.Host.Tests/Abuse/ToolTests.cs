@@ -35,6 +35,22 @@ public sealed class ToolTests(AbuseServer server)
         (await server.Get("/api/v1/tools?status=quarantined")).Json.GetProperty("items").EnumerateArray().Select(tool => tool.GetProperty("id").GetString()).Should().Contain("crm/find");
     }
 
+    [Fact]
+    public async Task A_comparison_is_part_of_what_is_approved_and_read_by_whoever_looks()
+    {
+        foreach (var name in new[] { "get", "set" }) await server.Post("/api/v1/tools/http", Declared(name));
+        string Pin(string name) => server.Get($"/api/v1/tools/crm%2F{name}").GetAwaiter().GetResult().Json.GetProperty("pin").GetString()!;
+        var comparison = new { by = "crm/get", with = new { id = "id" } };
+        (await server.Post("/api/v1/tools/crm%2Fset/approve", new { pin = Pin("set"), effect = "keyed", why = "why", comparison })).ShouldBeProblem(422);
+        (await server.Post("/api/v1/tools/crm%2Fget/approve", new { pin = Pin("get"), effect = "pure", why = "read it" })).Status.Should().Be(200);
+        (await server.Post("/api/v1/tools/crm%2Fset/approve", new { pin = Pin("set"), effect = "keyed", why = "why", comparison = new { by = "crm/get", with = new { id = "id" }, more = 1 } })).ShouldBeProblem(400);
+        (await server.Post("/api/v1/tools/crm%2Fset/approve", new { pin = Pin("set"), effect = "keyed", why = "read it", comparison })).Json.GetProperty("terms").GetProperty("comparison").GetProperty("by").GetString().Should().Be("crm/get");
+
+        (await Aios("tools", "approve", "crm/set", "--pin", Pin("set")[..12], "--effect", "keyed", "--field", "id", "--compare-by", "crm/get", "--compare-with", "id=id", "--compare-at", "data", "--compare-field", "mail=contact.email",
+            "--compare-own", "updatedAt", "--why", "watch it")).Should().Contain("may be called, as keyed");
+        (await Aios("tools", "show", "crm/set")).Should().ContainAll("\"by\": \"crm/get\"", "\"at\": \"data\"", "contact.email", "updatedAt");
+    }
+
     [Theory]
     [InlineData("https://169.254.169.254.example/{host}")]
     [InlineData("file:///etc/passwd")]

@@ -48,6 +48,25 @@ public sealed class LookingTests
     }
 
     [Fact]
+    public async Task What_a_call_changed_is_told_with_the_step_and_what_it_was_not_asked_for_stands_out()
+    {
+        await using var host = (await ContractServer.StartAsync()).On("GET /api/v1/runs/inv-1", Documents.Run())
+            .On("GET /api/v1/runs/inv-1/history", Documents.Page(
+                Documents.Event(1, "run-started", """{"workflow":"purchase","input":1,"host":"h-1","by":"otto"}"""),
+                Documents.Event(2, "step-scheduled", """{"step":1,"activity":"tool:crm/update","effect":"Keyed","input":1}"""),
+                Documents.Event(3, "attempt-prepared", """{"step":1,"attempt":1,"found":{"by":"crm/get"}}"""),
+                Documents.Event(4, "step-completed", """{"step":1,"attempt":1,"result":{"note":null,"comparison":{"changed":["email","phone"],"unasked":[]}}}"""),
+                Documents.Event(5, "step-scheduled", """{"step":2,"activity":"tool:crm/other","effect":"Keyed","input":1}"""),
+                Documents.Event(6, "step-completed", """{"step":2,"attempt":1,"result":{"note":"It changed what was not asked for: iban.","comparison":{"changed":["email","iban"],"unasked":["iban"]}}}"""),
+                Documents.Event(7, "step-scheduled", """{"step":3,"activity":"tool:crm/slow","effect":"Keyed","input":1}"""),
+                Documents.Event(8, "attempt-prepared", """{"step":3,"attempt":1,"found":{"by":"crm/get"}}""")));
+        var lines = (await host.RunAsync("show", "inv-1")).Output.Split(Environment.NewLine);
+        lines.Should().ContainSingle(line => line.Contains("tool:crm/update")).Which.Should().Contain("changed: email, phone");
+        lines.Should().ContainSingle(line => line.Contains("tool:crm/other")).Which.Should().Contain("It changed what was not asked for: iban.");
+        lines.Should().ContainSingle(line => line.Contains("tool:crm/slow")).Which.Should().Contain("its target was read before");
+    }
+
+    [Fact]
     public async Task An_unknown_outcome_and_a_parked_run_name_their_cures()
     {
         const string Waits = """[{"kind":"unpark","name":"the code threw","why":"at line 1\nat line 2"},{"kind":"outcome-unknown","name":"bank.pay","step":4,"why":"reply lost"}]""";

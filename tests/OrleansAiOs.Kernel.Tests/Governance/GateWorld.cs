@@ -49,6 +49,7 @@ internal sealed class GateWorld : IAsyncDisposable
             Limits = limits ?? ((_, _) => null),
             Covers = (intent, charge, overdraft, _) => new(covers?.Invoke(intent, charge, overdraft)),
             Overdrafts = (_, _) => Overdrafts,
+            Tool = (tenant, activity) => Tools(tenant, activity),
             Log = NullLogger.Instance,
         });
         foreach (var (name, roles) in new[] { ("ana", "clerk"), ("ben", "clerk"), ("carl", "controller"), ("dora", "controller"), ("erik", "director"), ("olga", "owner") })
@@ -67,6 +68,9 @@ internal sealed class GateWorld : IAsyncDisposable
     public KernelGate Gate { get; }
 
     public Books Books { get; } = new();
+
+    /// <summary>What is known of a tool.</summary>
+    public Func<string, string, ToolFacts?> Tools { get; init; } = static (_, _) => null;
 
     /// <summary>Who may sign for what a budget does not cover.</summary>
     public IReadOnlyList<HoldDemand> Overdrafts { get; init; } = [];

@@ -26,6 +26,7 @@ public sealed class EventFormTests
         new PolicyProposed(3, "permit …", "0a1b", "{}", "note"), new PolicyProposed(4, "permit …", "0a1b", null, null), new PolicyActivated(3, "permit …", "0a1b"), new PolicyRetired("why"),
         new SecretSet("crm-key", ["crm.example.com", "mcp:files"]), new SecretRemoved("crm-key"), new SecretDenied("crm-key", "evil.example", "tool crm/update", "it is for crm.example.com"),
         new ToolRegistered(Definition, "5f", ["unevaluatedProperties"]), new ToolApproved("5f", new ToolTerms(Effect.Keyed, ["crm.internal:8443"], new ToolLimits(4, 2.5, 10, 60), ["customer.email"]), "read it"),
+        new ToolApproved("5f", new ToolTerms(Effect.Keyed, Comparison: new ToolComparison("crm/get", new Dictionary<string, string> { ["id"] = "customer.id" }, "data", new Dictionary<string, string> { ["mail"] = "contact.email" }, ["updatedAt"])), "read it"),
         new ToolDrifted(Definition with { Kind = ToolKind.Mcp, Http = null, Hints = JsonText.Parse("{\"annotations\":{\"readOnlyHint\":true}}") }, "6a", ["description"]), new ToolQuarantined("why"),
         new ToolServerAdded(new McpServer("files", ["npx", "server"], new Dictionary<string, string> { ["TOKEN"] = "secret://files" }, "/srv", null, null, null, ["read"]), "why"),
         new ToolServerAdded(new McpServer("web", Url: "https://mcp.example.com/", Headers: new Dictionary<string, string> { ["Authorization"] = "Bearer secret://web" }, Reach: ["mcp.example.com:8443"]), "why"),

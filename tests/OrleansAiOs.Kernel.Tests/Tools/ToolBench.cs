@@ -1,5 +1,6 @@
 using System.Text.Json;
 using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
 using OrleansAiOs.Kernel.Streams;
 using OrleansAiOs.Kernel.Tests.Streams;
@@ -11,6 +12,7 @@ using OrleansAiOs.Kernel.Tools.Registry;
 using OrleansAiOs.Kernel.Tools.Secrets;
 using OrleansAiOs.Testing;
 using OrleansAiOs.Workflows;
+using OrleansAiOs.Workflows.Gating;
 using OrleansAiOs.Workflows.History;
 using OrleansAiOs.Workflows.Hosting;
 
@@ -23,12 +25,12 @@ internal sealed class ToolBench : IAsyncDisposable
 
     public ToolBench(KernelDatabase database, TimeProvider? time = null, params Type[] codeTools)
     {
-        Services = new ServiceCollection().AddSingleton(time ?? TimeProvider.System).AddSingleton(new EventStreams(database.Source)).AddSingleton<Catalogue>()
+        Services = new ServiceCollection().AddSingleton(time ?? TimeProvider.System).AddSingleton(new EventStreams(database.Source)).AddSingleton<Catalogue>().AddSingleton(typeof(ILogger<>), typeof(NullLogger<>))
             .AddTools(database.Source, Path.Combine(folder.FullName, "secrets.key"), new CodeTools().AddFrom(codeTools)).BuildServiceProvider();
         Host = NewHost();
     }
 
-    public string Tenant { get; } = $"t-{Guid.NewGuid():N}";
+    public string Tenant { get; init; } = $"t-{Guid.NewGuid():N}";
 
     public ServiceProvider Services { get; }
 
@@ -37,6 +39,9 @@ internal sealed class ToolBench : IAsyncDisposable
     public WorkflowRegistry Code { get; } = new WorkflowRegistry().Add<CallsATool>();
 
     public WorkflowHost Host { get; private set; }
+
+    /// <summary>Asked from the next start of the host on.</summary>
+    public IEffectGate? Gate { get; set; }
 
     public ToolRegistry Registry => Services.GetRequiredService<ToolRegistry>();
 
@@ -102,7 +107,7 @@ internal sealed class ToolBench : IAsyncDisposable
 
     private WorkflowHost NewHost() => new(Store, Code, Services, NullLogger<WorkflowHost>.Instance, new WorkflowHostOptions
     {
-        Time = TimeProvider.System, HostId = $"host-{Guid.NewGuid():N}", Seed = 1, Activities = Services.GetRequiredService<ToolDirectory>(),
+        Time = TimeProvider.System, HostId = $"host-{Guid.NewGuid():N}", Seed = 1, Activities = Services.GetRequiredService<ToolDirectory>(), Gate = Gate,
     });
 }
 

@@ -22,6 +22,8 @@ namespace OrleansAiOs.Kernel.Governance.Gate;
 ///   6 the signatures that were demanded, each against the statement made anew from what would be sent.
 /// Before the send (<see cref="RecheckAsync"/>) the same is asked again, of what is at most half a second old, and the budgets cover the charge.
 ///
+/// What a tool reads before and after its call, to compare, passes the same way, without limits and budgets: its calls are in the call's own charge.
+///
 /// Nothing is believed of the history but what was asked for: demands are those of the policies in force, and a signature is worth what the
 /// registered key says. A history to which somebody has added a line by hand therefore moves nothing.
 /// </summary>
@@ -39,7 +41,7 @@ public sealed class KernelGate : IEffectGate
 
     public KernelGate(KernelGateParts parts) => this.parts = parts;
 
-    public GateRecord Judge(EffectIntent intent) => Decide(intent, Charged(intent), limits: true);
+    public GateRecord Judge(EffectIntent intent) => Decide(intent, Charged(intent), limits: !intent.IsReading);
 
     public async ValueTask<GateRecord?> RecheckAsync(EffectIntent intent, GateRecord recorded, CancellationToken cancellation)
     {
@@ -48,7 +50,7 @@ public sealed class KernelGate : IEffectGate
         // What the run may move was counted in the turn; here it would be counted twice.
         var charge = recorded.Charge ?? Charged(intent);
         var now = Decide(intent, charge, limits: false);
-        if (now.Answer is not GateAnswer.Allow || now.Charge is null) return now.Answer is GateAnswer.Allow ? null : now;
+        if (now.Answer is not GateAnswer.Allow || now.Charge is null || intent.IsReading) return now.Answer is GateAnswer.Allow ? null : now;
         if (await parts.Covers(intent, charge, null, cancellation) is not { } refusal) return null;
         if (refusal.Then is WhenSpent.Approve)
         {
@@ -203,12 +205,12 @@ public sealed class KernelGate : IEffectGate
     private static GateRecord Deny(EffectIntent intent, string why, string? policy = null, IReadOnlyList<string>? rules = null, Autonomy? autonomy = null) =>
         new(GateAnswer.Deny, intent.Chain, policy, rules is { Count: > 0 } ? rules : null, autonomy is { } given ? Word(given) : null, Why: why);
 
-    private static Charge Charged(EffectIntent intent)
+    private Charge Charged(EffectIntent intent)
     {
         var declared = intent.Charge;
         foreach (var (unit, amount) in declared?.Units ?? new Dictionary<string, decimal>())
             if (amount < 0) throw new InvalidOperationException($"{intent.Activity} says that it costs {amount} {unit}: a charge is 0 or more.");
-        return new Charge(new Dictionary<string, decimal>(declared?.Units ?? new Dictionary<string, decimal>(), StringComparer.Ordinal) { [Calls] = 1 }, declared?.Target);
+        return new Charge(new Dictionary<string, decimal>(declared?.Units ?? new Dictionary<string, decimal>(), StringComparer.Ordinal) { [Calls] = 1 + (intent.IsReading ? 0 : parts.Tool(intent.Run.Tenant, intent.Activity)?.Readings ?? 0) }, declared?.Target);
     }
 
     private static string Word(Autonomy autonomy) => autonomy switch

@@ -5,4 +5,5 @@ namespace OrleansAiOs.Kernel.Governance.Gate;
 /// <param name="Version">The hash of its pinned definition.</param>
 /// <param name="Server">Where it lives.</param>
 /// <param name="Trouble">Why it may not be called at all (quarantined, not approved); null if it may.</param>
-public sealed record ToolFacts(string Kind, string Version, string? Server, string? Trouble);
+/// <param name="Readings">Calls of another tool that each call of it brings with it.</param>
+public sealed record ToolFacts(string Kind, string Version, string? Server, string? Trouble, int Readings = 0);

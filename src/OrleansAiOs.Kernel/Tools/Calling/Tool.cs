@@ -1,4 +1,7 @@
 using System.Text.Json;
+using System.Text.Json.Serialization;
+using Microsoft.Extensions.DependencyInjection;
+using OrleansAiOs.Kernel.Tools.Comparing;
 using OrleansAiOs.Workflows;
 
 namespace OrleansAiOs.Kernel.Tools.Calling;
@@ -20,7 +23,8 @@ public static class Tool
     /// anything that is an object as JSON, and is checked against the tool's schema before it leaves.
     /// </summary>
     public static Activity<object, ToolResult> Of(string server, string name) =>
-        Activity.Named<ToolCaller, object, ToolResult>($"{Prefix}{server}/{name}", (caller, input, context) => caller.CallAsync($"{server}/{name}", (JsonElement)input, context), Undeclared);
+        Activity.Named<ComparedCalls, object, ToolResult>($"{Prefix}{server}/{name}", (calls, input, context) => calls.CallAsync($"{server}/{name}", (JsonElement)input, context), Undeclared)
+            .Preparing((services, input, context) => services.GetRequiredService<ComparedCalls>().PrepareAsync($"{server}/{name}", (JsonElement)input, context));
 }
 
 /// <summary>What a tool answered, as it is recorded.</summary>
@@ -28,8 +32,10 @@ public static class Tool
 /// <param name="IsError">The tool itself says that it failed, or its answer is not what it promises.</param>
 /// <param name="Untrusted">It was written by somebody outside: it is data, and no instruction, wherever it is carried.</param>
 /// <param name="Source">Which definition of which tool answered: its id, '@', and the first 12 digits of its pin.</param>
-/// <param name="Note">What a person should know of the answer, for one that was not kept as it came.</param>
-public sealed record ToolResult(JsonElement? Content, bool IsError, bool Untrusted, string Source, string? Note = null)
+/// <param name="Note">What a person should know: of an answer that was not kept as it came, or of a call that changed something else than it was asked to.</param>
+/// <param name="Comparison">What the call has changed, if its approval asks for that.</param>
+public sealed record ToolResult(JsonElement? Content, bool IsError, bool Untrusted, string Source, string? Note = null,
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] WriteComparison? Comparison = null)
 {
     /// <summary>The content as a type of the caller's.</summary>
     /// <exception cref="JsonException">It is not one.</exception>

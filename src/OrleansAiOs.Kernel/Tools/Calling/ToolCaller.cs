@@ -30,8 +30,7 @@ internal sealed class ToolCaller(ToolView view, Catalogue catalogue, HttpToolCal
 
     public async Task<ToolResult> CallAsync(string id, JsonElement input, ActivityContext context)
     {
-        var tool = await CallableAsync(id, context);
-        if (Objection(tool, input) is { } objection) throw new WithheldException($"tool {id}: {objection}.");
+        var tool = await PassedAsync(id, input, context);
         var within = ToolDirectory.Timeout(tool.Terms!);
         return await breakers.CallAsync(context.Tenant, id, async _ =>
         {
@@ -51,6 +50,14 @@ internal sealed class ToolCaller(ToolView view, Catalogue catalogue, HttpToolCal
                 throw new ToolFailedException($"tool {id} did not answer within {within.TotalSeconds:0} s.");
             }
         }, CancellationToken.None);
+    }
+
+    /// <summary>The tool as it is now, if it may be called with this.</summary>
+    /// <exception cref="WithheldException">It may not.</exception>
+    public async Task<ToolState> PassedAsync(string id, JsonElement input, ActivityContext context)
+    {
+        var tool = await CallableAsync(id, context);
+        return Objection(tool, input) is { } objection ? throw new WithheldException($"tool {id}: {objection}.") : tool;
     }
 
     private async Task<ToolState> CallableAsync(string id, ActivityContext context)
@@ -76,7 +83,9 @@ internal sealed class ToolCaller(ToolView view, Catalogue catalogue, HttpToolCal
         if (schemas.Count > SchemasKept) schemas.Clear();
         // By its pin: another definition is another schema.
         var schema = schemas.GetOrAdd(tool.Pin, _ => ToolSchema.Read(tool.Definition.InputSchema));
-        return schema.Objection(input) ?? (tool.Terms!.Fields is { } allowed ? Forbidden(input, allowed, "") : null);
+        if (schema.Objection(input) is { } misfit) return misfit;
+        return tool.Terms!.Fields is { } allowed && Forbidden(input, allowed, "") is { } forbidden
+            ? $"{forbidden}. Leave it out; or, if it is to be set, approve the tool for it: `aios tools approve {tool.Definition.Id} --pin {tool.Pin[..12]} --field …`" : null;
     }
 
     // A path allows what is below it; on the way there, only what leads to an allowed one is passed.
@@ -85,6 +94,8 @@ internal sealed class ToolCaller(ToolView view, Catalogue catalogue, HttpToolCal
         foreach (var member in value.EnumerateObject())
         {
             var path = at == "" ? member.Name : $"{at}.{member.Name}";
+            // A name with a dot would pass for the path of another field.
+            if (member.Name.Contains('.', StringComparison.Ordinal)) return $"input.{path} has a dot in a name, so that no path can mean it, and its approval lets a call set {string.Join(", ", allowed)} alone";
             if (allowed.Contains(path, StringComparer.Ordinal)) continue;
             if (!allowed.Any(field => field.StartsWith(path + ".", StringComparison.Ordinal))) return $"input.{path} is not among the fields that its approval lets a call set ({string.Join(", ", allowed)})";
             if (member.Value.ValueKind is not JsonValueKind.Object) return $"input.{path} would set all that is below it, and its approval lets a call set {string.Join(", ", allowed)} alone";

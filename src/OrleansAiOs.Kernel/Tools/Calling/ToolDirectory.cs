@@ -1,4 +1,5 @@
 using System.Globalization;
+using OrleansAiOs.Kernel.Tools.Comparing;
 using OrleansAiOs.Kernel.Tools.Registry;
 using OrleansAiOs.Workflows;
 
@@ -20,8 +21,8 @@ public sealed class ToolDirectory(ToolView view) : IActivityDirectory
             Concurrency = limits.Concurrency ?? ConcurrencyDefault,
             PerSecond = limits.PerSecond,
             Burst = limits.Burst ?? 1,
-            // The tool's own time-out ends the call; this one is for a host that hangs.
-            StartToClose = Timeout(terms) + TimeSpan.FromSeconds(15),
+            // The tool's own time-out ends the call; this one is for a host that hangs. What reads the target after it has its own time.
+            StartToClose = Timeout(terms) + TimeSpan.FromSeconds(15) + (terms.Comparison is null ? TimeSpan.Zero : ComparedCalls.ReadingMax),
         }, tool.Version.ToString(CultureInfo.InvariantCulture));
     }
 

@@ -18,7 +18,7 @@ internal sealed class CodeTool
 
     public CodeTool(MethodInfo method, ToolAttribute attribute)
     {
-        (this.method, Effect, parameters) = (method, attribute.Effect, method.GetParameters());
+        (this.method, parameters) = (method, method.GetParameters());
         var dot = attribute.Name.IndexOf('.', StringComparison.Ordinal);
         if (dot <= 0) throw new InvalidOperationException($"{Place}: [Tool(\"{attribute.Name}\")] names no server. Write SERVER.NAME, as in \"crm.update\".");
         if (method.ContainsGenericParameters) throw new InvalidOperationException($"{Place}: a tool has no type parameters; nobody could say which types a call means.");
@@ -36,16 +36,18 @@ internal sealed class CodeTool
         try
         {
             DefinitionRules.Check(Definition);
+            Terms = TermsOf(attribute);
         }
         catch (DefinitionException e)
         {
             throw new InvalidOperationException($"{Place} is no tool: {e.Message}.", e);
         }
+        if (DefinitionRules.Objection(Terms, Definition) is { } objection) throw new InvalidOperationException($"{Place}: {objection}");
     }
 
     public ToolDefinition Definition { get; }
 
-    public Effect Effect { get; }
+    public ToolTerms Terms { get; }
 
     /// <summary>Calls it; null if it answers nothing.</summary>
     public async Task<JsonText?> RunAsync(JsonElement input, ActivityContext context, IServiceProvider services, CancellationToken cancellation)
@@ -59,6 +61,17 @@ internal sealed class CodeTool
         if (task is not null) await task;
         if (Answer(method.ReturnType) is null) return null;
         return task is null ? JsonText.From(returned) : JsonText.From(task.GetType().GetProperty("Result")!.GetValue(task));
+    }
+
+    private static ToolTerms TermsOf(ToolAttribute attribute) => new(attribute.Effect, Fields: attribute.Fields, Comparison: attribute.CompareBy is not { } by ? null
+        : new ToolComparison(by.IndexOf('.', StringComparison.Ordinal) is > 0 and var dot ? $"{by[..dot]}/{by[(dot + 1)..]}" : by, Pairs(attribute.CompareWith), attribute.CompareAt, attribute.CompareFields is { } fields ? Pairs(fields) : null, attribute.CompareOwn));
+
+    private static Dictionary<string, string> Pairs(string[]? pairs)
+    {
+        var read = new Dictionary<string, string>(StringComparer.Ordinal);
+        foreach (var pair in pairs ?? [])
+            if (pair.IndexOf('=', StringComparison.Ordinal) is not (> 0 and var at) || !read.TryAdd(pair[..at], pair[(at + 1)..])) throw new DefinitionException($"'{pair}' is no NAME=PATH, or names it twice");
+        return read;
     }
 
     private static object? Argument(ParameterInfo parameter, JsonElement input, ActivityContext context, CancellationToken cancellation) =>

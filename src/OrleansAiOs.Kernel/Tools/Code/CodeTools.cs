@@ -29,7 +29,7 @@ public sealed class CodeTools
     /// <summary>Tells the registry what this build offers.</summary>
     public async Task DeclareAsync(ToolRegistry registry, CancellationToken cancellation = default)
     {
-        foreach (var tool in tools.Values) await registry.DeclareAsync(tool.Definition, tool.Effect, cancellation);
+        foreach (var tool in tools.Values) await registry.DeclareAsync(tool.Definition, tool.Terms, cancellation);
     }
 
     internal async Task<ToolResult> CallAsync(ToolState tool, JsonElement input, ActivityContext context, IServiceProvider services, CancellationToken cancellation)

@@ -17,4 +17,22 @@ public sealed class ToolAttribute(string name, Effect effect) : Attribute
     public Effect Effect => effect;
 
     public string? Title { get; init; }
+
+    /// <summary>Argument paths that a call may set, as "customer.email"; all of them if left out.</summary>
+    public string[]? Fields { get; init; }
+
+    /// <summary>The tool by which the target of a call is read before it and after it, as "crm.get"; it is pure. Nothing is compared if left out.</summary>
+    public string? CompareBy { get; init; }
+
+    /// <summary>Its arguments, as "id=customer.id"; behind "==" stands a JSON constant.</summary>
+    public string[]? CompareWith { get; init; }
+
+    /// <summary>Where in its answer the target stands.</summary>
+    public string? CompareAt { get; init; }
+
+    /// <summary>Arguments whose field in the target has another path, as "mail=contact.email"; behind the "=" of one that sets no field stands nothing.</summary>
+    public string[]? CompareFields { get; init; }
+
+    /// <summary>Fields that the receiver sets by itself.</summary>
+    public string[]? CompareOwn { get; init; }
 }

@@ -112,6 +112,7 @@ internal static partial class DefinitionRules
             if (limits.TimeoutSeconds is not (null or >= 1 and <= 600)) return "limits.timeoutSeconds: 1 to 600.";
         }
         if (terms.Fields is { } fields && (fields.Count > 100 || fields.Any(path => path.Length is 0 or > 200))) return "fields: at most 100 paths of 1 to 200 characters.";
+        if (terms.Comparison is { } comparison && Objection(comparison, terms, tool) is { } incomparable) return $"comparison{incomparable}";
         try
         {
             _ = Egress.Reach.Of(terms.Reach);
@@ -121,6 +122,28 @@ internal static partial class DefinitionRules
             return $"reach: {e.Message}";
         }
         return terms.Reach is { Count: > 0 } && tool.Kind is not ToolKind.Http ? "reach: only a tool by HTTP reaches out by itself. What an MCP server may reach stands with the server." : null;
+    }
+
+    private static string? Objection(ToolComparison comparison, ToolTerms terms, ToolDefinition tool)
+    {
+        if (terms.Effect is Workflows.Effect.Pure) return ": a tool that changes nothing has nothing to compare.";
+        if (comparison.By is not { Length: <= 200 } by || !by.Contains('/', StringComparison.Ordinal) || by == tool.Id) return ".by: the tool that reads the target, as SERVER/NAME; another than this.";
+        if (comparison.With is not { Count: <= 20 } with || with.Any(pair => pair.Key.Length is 0 or > 200 || pair.Value is not { Length: >= 1 and <= 200 })) return ".with: at most 20 arguments, each with a path or a constant of 1 to 200 characters.";
+        if (comparison.At is { Length: 0 or > 200 }) return ".at: a path of 1 to 200 characters.";
+        if (comparison.Fields is { } fields && (fields.Count > 100 || fields.Any(pair => pair.Key.Length is 0 or > 200 || pair.Value is null or { Length: > 200 }))) return ".fields: at most 100 paths of 1 to 200 characters.";
+        if (comparison.Own is { } own && (own.Count > 100 || own.Any(path => path is null or { Length: 0 or > 200 }))) return ".own: at most 100 paths of 1 to 200 characters.";
+        foreach (var (name, value) in with.Where(pair => pair.Value[0] == '='))
+        {
+            try
+            {
+                _ = JsonText.Parse(value[1..]);
+            }
+            catch (JsonException)
+            {
+                return $".with: the constant of '{Cut(name)}' is no JSON behind its '='.";
+            }
+        }
+        return null;
     }
 
     private static string Cut(string text) => text.Length <= 64 ? text : text[..64] + "…";

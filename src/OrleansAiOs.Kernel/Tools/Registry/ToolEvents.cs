@@ -34,7 +34,16 @@ public sealed record ToolServerRemoved(string Name, string Why) : KernelEvent;
 /// <param name="Effect">What a call does outside. Anything but Pure writes.</param>
 /// <param name="Reach">Endpoints (host:port) that are named: private ones, other ports, http.</param>
 /// <param name="Fields">Argument paths that a call may set, as "customer.email"; all of them if left out.</param>
-public sealed record ToolTerms(Effect Effect, IReadOnlyList<string>? Reach = null, ToolLimits? Limits = null, IReadOnlyList<string>? Fields = null);
+/// <param name="Comparison">How it is found out what a call has changed; not at all if left out.</param>
+public sealed record ToolTerms(Effect Effect, IReadOnlyList<string>? Reach = null, ToolLimits? Limits = null, IReadOnlyList<string>? Fields = null, ToolComparison? Comparison = null);
+
+/// <summary>By what the target of a writing call is read, before it and after it. Paths are names joined by dots.</summary>
+/// <param name="By">The tool that reads, SERVER/NAME; approved as pure.</param>
+/// <param name="With">Its arguments: for each the path of an argument of the writing call, or '=' and a JSON constant.</param>
+/// <param name="At">Where in its answer the target stands; all of the answer if left out.</param>
+/// <param name="Fields">Arguments of the writing call whose field in the target has another path: that path, or nothing if they set no field.</param>
+/// <param name="Own">Fields that the receiver sets by itself, as "updatedAt".</param>
+public sealed record ToolComparison(string By, IReadOnlyDictionary<string, string> With, string? At = null, IReadOnlyDictionary<string, string>? Fields = null, IReadOnlyList<string>? Own = null);
 
 /// <summary>How much of a tool one host uses.</summary>
 /// <param name="Concurrency">Calls under way at once, 1 to 1,000; 16 if left out.</param>

@@ -44,16 +44,18 @@ public sealed class ToolRegistry(EventStreams streams, ToolView view, Catalogue 
     /// <summary>Lets a tool be called, as the definition with this pin, on these terms.</summary>
     /// <param name="pin">The pin the person was shown, or its first 12 digits at least.</param>
     /// <exception cref="CommandRefusedException">There is no such tool, it is another by now, or the terms are none.</exception>
-    public Task<ToolState> ApproveAsync(string tenant, string id, string pin, ToolTerms terms, string why, string by, CancellationToken cancellation = default)
+    public async Task<ToolState> ApproveAsync(string tenant, string id, string pin, ToolTerms terms, string why, string by, CancellationToken cancellation = default)
     {
         CheckWhy(why);
+        if (terms.Comparison is not null) await catalogue.FreshAsync(cancellation);
         if (pin.Length < 12) throw new CommandRefusedException(Refusal.Invalid, "pin: name at least the first 12 digits of the pin that `aios tools show` tells, so that what is approved is what was read.");
-        return ChangeAsync(tenant, id, by, state =>
+        return await ChangeAsync(tenant, id, by, state =>
         {
             if (state is null) throw NoTool(id);
             if (!state.Pin.StartsWith(pin, StringComparison.Ordinal))
                 throw new CommandRefusedException(Refusal.Conflict, $"Tool {id} is {state.Pin[..12]} now, not {(pin.Length > 12 ? pin[..12] : pin)}: it has changed since it was looked at. See `aios tools show {id}` and approve what stands there, if it is right.");
             if (DefinitionRules.Objection(terms, state.Definition) is { } objection) throw new CommandRefusedException(Refusal.Invalid, objection);
+            if (terms.Comparison is { } comparison && Objection(tenant, comparison) is { } unreadable) throw new CommandRefusedException(Refusal.Invalid, unreadable);
             return [new ToolApproved(state.Pin, terms, why)];
         }, cancellation);
     }
@@ -67,14 +69,16 @@ public sealed class ToolRegistry(EventStreams streams, ToolView view, Catalogue 
     }
 
     /// <summary>Takes note of a tool that is part of this build: whoever wrote the effect class is trusted as far as the workflows beside it. Stopped by a person, it stays stopped.</summary>
-    public async Task DeclareAsync(ToolDefinition code, Effect effect, CancellationToken cancellation = default)
+    /// <param name="terms">Its effect class, and what else its code says; what that leaves open stays as a person has said it.</param>
+    public async Task DeclareAsync(ToolDefinition code, ToolTerms terms, CancellationToken cancellation = default)
     {
         var before = view.Find(RunKey.DefaultTenant, code.Id);
         var state = await SeeAsync(RunKey.DefaultTenant, code, null, cancellation);
         var isStopped = before is { Status: ToolStatus.Quarantined } || state is { Status: ToolStatus.Quarantined, Changed.Count: 0 };
-        if (isStopped || state.Status is ToolStatus.Approved && state.Terms!.Effect == effect) return;
-        await ChangeAsync(RunKey.DefaultTenant, code.Id, null, now => now?.Pin != state.Pin ? []
-            : [new ToolApproved(state.Pin, (now.Terms ?? new ToolTerms(effect)) with { Effect = effect }, "declared in the code of this build")], cancellation);
+        if (isStopped || state.Status is ToolStatus.Approved && JsonText.From(Declared(state.Terms)).Equals(JsonText.From(state.Terms))) return;
+        await ChangeAsync(RunKey.DefaultTenant, code.Id, null, now => now?.Pin != state.Pin ? [] : [new ToolApproved(state.Pin, Declared(now.Terms), "declared in the code of this build")], cancellation);
+
+        ToolTerms Declared(ToolTerms? said) => said is null ? terms : said with { Effect = terms.Effect, Fields = terms.Fields ?? said.Fields, Comparison = terms.Comparison ?? said.Comparison };
     }
 
     /// <summary>Makes an MCP server known. What it offers is looked at next, and approved tool by tool.</summary>
@@ -125,6 +129,13 @@ public sealed class ToolRegistry(EventStreams streams, ToolView view, Catalogue 
         await catalogue.FreshAsync(cancellation);
         foreach (var tool in view.List(tenant).Where(tool => tool.Definition.Server == server && tool.Definition.Kind is ToolKind.Mcp))
             await ChangeAsync(tenant, tool.Definition.Id, by, state => state is null or { Status: ToolStatus.Quarantined } ? [] : [new ToolQuarantined(why)], cancellation);
+    }
+
+    private string? Objection(string tenant, ToolComparison comparison)
+    {
+        if (view.Find(tenant, comparison.By) is not { Status: ToolStatus.Approved, Terms.Effect: Effect.Pure } reader) return $"comparison.by: {comparison.By} is no tool that is approved as pure. Approve it first; what reads for another may change nothing.";
+        return reader.Definition.InputSchema.ToElement().TryGetProperty("required", out var required) && required.EnumerateArray().Select(name => name.GetString()!).FirstOrDefault(name => !comparison.With.ContainsKey(name)) is { } missing
+            ? $"comparison.with: {comparison.By} requires '{missing}', and nothing says where to take it from." : null;
     }
 
     private ToolState? Shadowed(string tenant, ToolDefinition offered)

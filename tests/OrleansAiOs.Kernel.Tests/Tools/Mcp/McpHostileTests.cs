@@ -251,6 +251,23 @@ public sealed class McpHostileTests(KernelDatabase database) : IClassFixture<Ker
         (await bench.RunAsync("srv", "echo", new { text = "x" })).Should().BeOfType<RunCompleted>();
     }
 
+    [Fact]
+    public async Task What_a_server_changes_beside_what_it_was_asked_for_is_found_by_its_own_reading()
+    {
+        await using var bench = new ToolBench(database);
+        await AddAsync(bench, "crm");
+        await ApproveAsync(bench, "get", Effect.Pure);
+        await ApproveAsync(bench, "set", Effect.Keyed, comparison: new ToolComparison("srv/get", new Dictionary<string, string> { ["text"] = "=\"7\"" }, "data", new Dictionary<string, string> { ["text"] = "email" }));
+        var run = await bench.StartAsync("srv", "set", new { text = "new@example.com" });
+        var result = ((RunCompleted)await bench.Host.WaitAsync(new RunKey(bench.Tenant, run), default)).Result.To<ToolResult>()!;
+        result.Comparison!.Changed.Should().Equal("email", "iban");
+        result.Comparison.Unasked.Should().Equal("iban");
+        result.Note.Should().Be("It changed what was not asked for: iban.");
+        var keys = Messages("tools/call").Select(call => call.GetProperty("params").GetProperty("_meta").GetProperty("com.orleansaios/idempotency-key").GetString()).ToList();
+        keys.Should().HaveCount(3).And.OnlyHaveUniqueItems("no server may take a reading for the call");
+        keys[1].Should().Be(IdempotencyKey.Of(bench.Tenant, run, 1, 0).Value);
+    }
+
     private async Task AddAsync(ToolBench bench, string mode, string name = "srv", string[]? extra = null, Dictionary<string, string>? env = null, string program = "node")
     {
         env ??= [];
@@ -259,8 +276,8 @@ public sealed class McpHostileTests(KernelDatabase database) : IClassFixture<Ker
         await bench.Servers.LookAsync(bench.Tenant, name);
     }
 
-    private static Task ApproveAsync(ToolBench bench, string tool, Effect effect, string server = "srv", ToolLimits? limits = null) =>
-        bench.Registry.ApproveAsync(bench.Tenant, $"{server}/{tool}", bench.View.Find(bench.Tenant, $"{server}/{tool}")!.Pin, new ToolTerms(effect, Limits: limits), "read it", "user/ana");
+    private static Task ApproveAsync(ToolBench bench, string tool, Effect effect, string server = "srv", ToolLimits? limits = null, ToolComparison? comparison = null) =>
+        bench.Registry.ApproveAsync(bench.Tenant, $"{server}/{tool}", bench.View.Find(bench.Tenant, $"{server}/{tool}")!.Pin, new ToolTerms(effect, Limits: limits, Comparison: comparison), "read it", "user/ana");
 
     private static async Task<string> FailureAsync(ToolBench bench, string tool) => ((RunFailed)await bench.RunAsync("srv", tool, new { text = "x" })).Failure.Message;
 
