@@ -5,8 +5,10 @@ using Microsoft.Extensions.DependencyInjection.Extensions;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 using Orleans.Configuration;
+using Orleans.Serialization;
 using OrleansAiOs.Cluster.Membership;
 using OrleansAiOs.Cluster.Runs;
+using OrleansAiOs.Cluster.Wire;
 using OrleansAiOs.Workflows.Hosting;
 
 namespace OrleansAiOs.Cluster;
@@ -28,11 +30,16 @@ public sealed class ClusterMember : IAsyncDisposable
         builder.UseOrleans(orleans => Configure(orleans, engine.Options.HostId, options));
         builder.ConfigureServices(services => services.AddSingleton(this));
         silo = builder.Build();
-        route = new GrainRoute(silo.Services.GetRequiredService<IGrainFactory>(), options.Log.CreateLogger("OrleansAiOs.Cluster"));
+        Seal = new MessageSeal(options.Secret, silo.Services.GetRequiredService<Serializer>());
+        route = new GrainRoute(silo.Services.GetRequiredService<IGrainFactory>(), Seal, options.Log.CreateLogger("OrleansAiOs.Cluster"));
     }
 
     /// <summary>The engine whose runs are grains here.</summary>
     internal WorkflowHost Engine { get; private set; }
+
+    internal MessageSeal Seal { get; }
+
+    internal IServiceProvider Services => silo.Services;
 
     /// <summary>Where other members reach this one.</summary>
     public string Address => silo.Services.GetRequiredService<ILocalSiloDetails>().SiloAddress.ToParsableString();
@@ -41,6 +48,8 @@ public sealed class ClusterMember : IAsyncDisposable
     public static async Task<ClusterMember> JoinAsync(WorkflowHost engine, ClusterOptions options, CancellationToken cancellation = default)
     {
         if (!engine.Options.Shared) throw new ArgumentException("A host in a cluster shares its database: WorkflowHostOptions.Shared.", nameof(engine));
+        if (!IPAddress.IsLoopback(options.Address) && options.Tls is null)
+            throw new ArgumentException($"Members beyond this machine speak TLS: without a certificate {options.Address} is refused. Whoever can speak to a member's port could speak for all tenants.", nameof(options));
         var member = new ClusterMember(engine, options);
         try
         {
@@ -105,6 +114,8 @@ public sealed class ClusterMember : IAsyncDisposable
             membership.DefunctSiloCleanupPeriod = TimeSpan.FromMinutes(10);
         });
         orleans.Services.AddSingleton<IMembershipTable>(new PostgresMembership(options.Database, options.Name));
+        orleans.AddIncomingGrainCallFilter<SealFilter>();
+        options.Tls?.Use(orleans);
         // A run is active where it was asked for: a child beside its parent, and a start where its request came in.
         orleans.Services.Replace(ServiceDescriptor.Singleton<PlacementStrategy>(options.Spread ? new RandomPlacement() : new PreferLocalPlacement()));
     }

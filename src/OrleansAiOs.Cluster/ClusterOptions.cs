@@ -10,6 +10,12 @@ public sealed record ClusterOptions
     /// <summary>The database of the runs; the cluster's members stand in it.</summary>
     public required NpgsqlDataSource Database { get; init; }
 
+    /// <summary>What members seal their messages with: 32 bytes that all of them share, and nobody else knows.</summary>
+    public required byte[] Secret { get; init; }
+
+    /// <summary>How members prove to each other who they are; needed where their addresses are beyond this machine.</summary>
+    public MemberTls? Tls { get; init; }
+
     /// <summary>Where other members reach this host.</summary>
     public IPAddress Address { get; init; } = IPAddress.Loopback;
 

@@ -12,12 +12,11 @@ internal sealed class PostgresMembership(NpgsqlDataSource source, string cluster
 {
     private const string Columns = "silo, status, name, host_name, proxy_port, suspects, started_at, alive_at, version";
 
-    public async Task InitializeMembershipTable(bool tryInitTableVersion)
-    {
-        await ExecuteAsync("insert into aios.clusters (name) values ($1) on conflict do nothing", cluster);
-        // After the death of all hosts nobody is left to vote: whoever comes next would wait for silos that are gone. A member is its host
-        // incarnation, and whether that lives, the store knows: one that has said nothing in either table for so long is gone.
-        await ExecuteAsync("""
+    public Task InitializeMembershipTable(bool tryInitTableVersion) => ExecuteAsync("insert into aios.clusters (name) values ($1) on conflict do nothing", cluster);
+
+    // After the death of all hosts nobody is left to vote, and whoever comes next would wait for silos that are gone. A member is its host
+    // incarnation, and whether that lives, the store knows: one that has said nothing in either table for so long is gone, votes or not.
+    private Task StrikeOffTheDeadAsync() => ExecuteAsync("""
             with gone as (
                 update aios.cluster_members m set status = $2, version = c.version + 1 from aios.clusters c
                 where c.name = $1 and m.cluster = $1 and m.status <> $2 and m.seen_at < clock_timestamp() - interval '10 seconds'
@@ -25,7 +24,6 @@ internal sealed class PostgresMembership(NpgsqlDataSource source, string cluster
                 returning 1)
             update aios.clusters set version = version + 1 where name = $1 and exists (select from gone)
             """, cluster, (int)SiloStatus.Dead);
-    }
 
     public async Task DeleteMembershipTableEntries(string clusterId)
     {
@@ -38,7 +36,11 @@ internal sealed class PostgresMembership(NpgsqlDataSource source, string cluster
 
     public Task<MembershipTableData> ReadRow(SiloAddress key) => ReadAsync($" and m.silo = $2", cluster, key.ToParsableString());
 
-    public Task<MembershipTableData> ReadAll() => ReadAsync("", cluster);
+    public async Task<MembershipTableData> ReadAll()
+    {
+        await StrikeOffTheDeadAsync();
+        return await ReadAsync("", cluster);
+    }
 
     public async Task<bool> InsertRow(MembershipEntry entry, TableVersion tableVersion) => await ExecuteAsync($"""
         with fence as (update aios.clusters set version = $2 where name = $1 and version = $3 and not exists (select from aios.cluster_members where cluster = $1 and silo = $4) returning 1)

@@ -10,7 +10,7 @@ namespace OrleansAiOs.Cluster.Runs;
 /// Takes an input to where its run is active. A call that failed may have been carried out all the same, so only what is done once
 /// however often it comes is sent again; for the rest, its sender is told that nobody knows.
 /// </summary>
-internal sealed class GrainRoute(IGrainFactory grains, ILogger log)
+internal sealed class GrainRoute(IGrainFactory grains, MessageSeal seal, ILogger log)
 {
     // Longer than it takes to find out that a silo is dead, and to make its runs active elsewhere.
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
@@ -26,7 +26,8 @@ internal sealed class GrainRoute(IGrainFactory grains, ILogger log)
     {
         try
         {
-            var (grain, message) = (grains.GetGrain<IWorkflowGrain>(GrainKeys.Of(run)), InputForms.Write(input));
+            var key = GrainKeys.Of(run);
+            var (grain, message) = (grains.GetGrain<IWorkflowGrain>(key), seal.Close(key, InputForms.Write(input)));
             var started = TimeProvider.System.GetTimestamp();
             for (var attempt = 1; ; attempt++)
             {

@@ -9,7 +9,7 @@ internal interface IWorkflowGrain : IGrainWithStringKey
 {
     /// <summary>Has the run decide on an input. Answered when what it decided is durable.</summary>
     [Alias("tell")]
-    Task<RunReply> TellAsync([Immutable] RunMessage message);
+    Task<RunReply> TellAsync(SealedMessage message);
 }
 
 /// <summary>How a run is addressed. A tenant's name holds no slash.</summary>

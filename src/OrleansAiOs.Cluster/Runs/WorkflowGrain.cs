@@ -28,13 +28,13 @@ internal sealed class WorkflowGrain(ClusterMember member) : Grain, IWorkflowGrai
         return member.Engine.LeaveAsync(run).WaitAsync(cancellation);
     }
 
-    public async Task<RunReply> TellAsync(RunMessage message)
+    public async Task<RunReply> TellAsync(SealedMessage message)
     {
         var engine = member.Engine;
         if (leaving) return RunReply.Elsewhere;
         try
         {
-            var input = InputForms.Read(message, engine);
+            var input = InputForms.Read(member.Seal.Open(message), engine);
             engine.PostHere(run, input, TaskScheduler.Current, Leave);
             return RunReply.Of(await input.Answered);
         }

@@ -103,7 +103,8 @@ internal sealed class AiosServer : IAsyncDisposable
             store.Appended += auditor.Touch;
             var code = new CodeTools();
             foreach (var assembly in packs) code.AddFrom(assembly);
-            services.AddKernel(store.Queries, await KernelSecret.LoadAsync(folder, options.Setting("KERNEL_SECRET"), () => new EventStreams(store.Queries).AnyAsync(cancellation)));
+            var secret = await KernelSecret.LoadAsync(folder, options.Setting("KERNEL_SECRET"), () => new EventStreams(store.Queries).AnyAsync(cancellation));
+            services.AddKernel(store.Queries, secret);
             services.AddTools(store.Queries, folder.SecretsKey, code);
             services.AddWebhooks(store.Queries, options.Setting("PUBLIC_URL"));
             services.AddSingleton<Identification>().AddSingleton(auditor);
@@ -153,7 +154,7 @@ internal sealed class AiosServer : IAsyncDisposable
             await code.DeclareAsync(web.Services.GetRequiredService<ToolRegistry>(), cancellation);
             // Before the first turn: whoever is not known yet would be refused, and a run that a crash left with an unknown outcome would stay so.
             await web.Services.GetRequiredService<Catalogue>().FreshAsync(cancellation);
-            if (options.Cluster is { } place) server.cluster = cluster = await ClusterSeat.TakeAsync(place, engine, store.Queries, log, cancellation);
+            if (options.Cluster is { } place) server.cluster = cluster = await ClusterSeat.TakeAsync(place, engine, store.Queries, secret, log, cancellation);
             await engine.StartAsync(cancellation);
             web.Services.GetRequiredService<WebhookSender>().Start(engine);
             foreach (var tenant in web.Services.GetRequiredService<IdentityView>().AllTenants.Where(tenant => tenant.Id != Tenants.Platform)) await engine.KeepRetentionAsync(tenant.Id);
@@ -263,7 +264,7 @@ internal sealed record ServeOptions
     public bool Shared { get; init; }
 
     /// <summary>Where other members of the cluster reach this host; null if it is in none.</summary>
-    public System.Net.IPEndPoint? Cluster { get; init; }
+    public ClusterPlace? Cluster { get; init; }
 
     public string Urls { get; init; } = "http://127.0.0.1:8787";
 

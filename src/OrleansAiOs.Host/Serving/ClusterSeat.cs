@@ -1,5 +1,7 @@
 using System.Net;
+using System.Security.Cryptography;
 using Npgsql;
+using OrleansAiOs.Kernel.Streams;
 using OrleansAiOs.Postgres;
 using OrleansAiOs.Workflows.Hosting;
 using OrleansAiOs.Workflows.History;
@@ -10,20 +12,33 @@ using OrleansAiOs.Cluster.History;
 
 namespace OrleansAiOs.Host.Serving;
 
+/// <summary>Where a member of a cluster is reached, and what it shows to the others.</summary>
+/// <param name="Address">An address other hosts can reach; port 0 takes a free one.</param>
+/// <param name="Certificate">A PEM file: the member's certificate and its key. Null on this machine alone.</param>
+/// <param name="Authority">A PEM file: who issues members' certificates.</param>
+internal sealed record ClusterPlace(IPEndPoint Address, string? Certificate, string? Authority)
+{
+    /// <param name="address">An IP address, with a port or without; nothing for any port of this machine.</param>
+    /// <param name="setting">CLUSTER_CERTIFICATE and CLUSTER_AUTHORITY.</param>
+    /// <exception cref="StartRefusedException">It is no address, or one beyond this machine without what members have to show there.</exception>
+    public static ClusterPlace Parse(string address, Func<string, string?> setting)
+    {
+        var point = new IPEndPoint(IPAddress.Loopback, 0);
+        if (address.Length > 0 && (!IPEndPoint.TryParse(address, out point!) || point.Address.Equals(IPAddress.Any) || point.Address.Equals(IPAddress.IPv6Any)))
+            throw new StartRefusedException($"'{address}' is not where other hosts can reach this one: --cluster takes an IP address, with :PORT or without.");
+        var place = new ClusterPlace(point, setting("CLUSTER_CERTIFICATE"), setting("CLUSTER_AUTHORITY"));
+        if (place.Certificate is null != place.Authority is null)
+            throw new StartRefusedException("AIOS_CLUSTER_CERTIFICATE and AIOS_CLUSTER_AUTHORITY belong together: this member's certificate with its key, and who issues members' certificates.");
+        // Whoever can speak to a member's port could speak for all tenants.
+        if (!IPAddress.IsLoopback(point.Address) && place.Certificate is null)
+            throw new StartRefusedException($"Members beyond this machine prove to each other who they are: for {point.Address}, set AIOS_CLUSTER_CERTIFICATE and AIOS_CLUSTER_AUTHORITY.");
+        return place;
+    }
+}
+
 /// <summary>A host's place in a cluster. A program that was built where the packages for one are not to be had says so.</summary>
 internal static class ClusterSeat
 {
-    /// <summary>Where other members are to reach this host: an IP address, with a port or any free one; nothing for any port of this machine.</summary>
-    /// <exception cref="StartRefusedException">It is no address, or one beyond this machine.</exception>
-    public static IPEndPoint Parse(string address)
-    {
-        if (address.Length == 0) return new IPEndPoint(IPAddress.Loopback, 0);
-        if (!IPEndPoint.TryParse(address, out var point)) throw new StartRefusedException($"'{address}' is not where other hosts can reach this one: --cluster takes an IP address, with :PORT or without.");
-        // Whoever can speak to a member's port can speak for all tenants.
-        return IPAddress.IsLoopback(point.Address) ? point
-            : throw new StartRefusedException($"Members reach each other without TLS yet, so {point.Address} is refused: --cluster takes loopback addresses only.");
-    }
-
     /// <summary>What appends: the store itself, or Marten over the same tables.</summary>
     /// <param name="store">The store.</param>
     /// <param name="connection">Its database.</param>
@@ -42,13 +57,35 @@ internal static class ClusterSeat
     };
 
     /// <summary>Joins the members of the database. To be given up before the engine stops.</summary>
-    public static async Task<IAsyncDisposable> TakeAsync(IPEndPoint address, WorkflowHost engine, NpgsqlDataSource database, ILoggerFactory log, CancellationToken cancellation)
+    public static async Task<IAsyncDisposable> TakeAsync(ClusterPlace place, WorkflowHost engine, NpgsqlDataSource database, StreamSeal secret, ILoggerFactory log, CancellationToken cancellation)
     {
 #if CLUSTER_HOST
-        return await ClusterMember.JoinAsync(engine, new ClusterOptions { Database = database, Address = address.Address, Port = address.Port, Log = log }, cancellation);
+        return await ClusterMember.JoinAsync(engine, new ClusterOptions
+        {
+            Database = database,
+            Secret = secret.KeyFor("aios-cluster-members"),
+            Tls = place.Certificate is null ? null : Tls(place),
+            Address = place.Address.Address,
+            Port = place.Address.Port,
+            Log = log,
+        }, cancellation);
 #else
         await Task.CompletedTask;
         throw new StartRefusedException("This program has no cluster: it was built where the packages of Microsoft Orleans were not to be had. Build it where they are; hosts share a database without one by --share.");
 #endif
     }
+
+#if CLUSTER_HOST
+    private static MemberTls Tls(ClusterPlace place)
+    {
+        try
+        {
+            return MemberTls.Load(place.Certificate!, place.Authority!);
+        }
+        catch (Exception e) when (e is CryptographicException or IOException or UnauthorizedAccessException)
+        {
+            throw new StartRefusedException($"The certificates of AIOS_CLUSTER_CERTIFICATE ({place.Certificate}) and AIOS_CLUSTER_AUTHORITY ({place.Authority}) cannot be read: {e.Message}");
+        }
+    }
+#endif
 }

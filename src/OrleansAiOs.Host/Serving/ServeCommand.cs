@@ -32,7 +32,7 @@ internal static class ServeCommand
                 DataFolder = parsed.GetValue(data) ?? HostFolder.DefaultPath,
                 ConnectionString = parsed.GetValue(connection) ?? Environment.GetEnvironmentVariable("AIOS_CONNECTION"),
                 Shared = parsed.GetValue(share) || place is not null,
-                Cluster = place is null ? null : ClusterSeat.Parse(place),
+                Cluster = place is null ? null : ClusterPlace.Parse(place, name => Environment.GetEnvironmentVariable($"AIOS_{name}")),
                 Urls = parsed.GetValue(urls) ?? $"http://127.0.0.1:{parsed.GetValue(port)}",
                 HostNames = parsed.GetValue(hostNames) ?? [],
                 Packs = BuiltIn,

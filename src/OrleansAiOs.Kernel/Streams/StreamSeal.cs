@@ -22,6 +22,10 @@ public sealed class StreamSeal
         this.secret = secret.ToArray();
     }
 
+    /// <summary>A key for something else that the hosts of one database share; what is sealed with it says nothing of the secret, or of other keys.</summary>
+    /// <param name="purpose">What it is for; a name that nothing else uses.</param>
+    public byte[] KeyFor(string purpose) => HKDF.DeriveKey(HashAlgorithmName.SHA256, secret, SecretBytes, info: Encoding.UTF8.GetBytes(purpose));
+
     internal string Of(string tenant, string stream, long version, string name, string body)
     {
         var place = Encoding.UTF8.GetBytes($"aios-kernel-event-v1\n{tenant}\n{stream}\n{version}\n{name}\n");

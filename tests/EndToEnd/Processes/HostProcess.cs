@@ -94,6 +94,14 @@ internal sealed class HostProcess : IAsyncDisposable
         return (host.process.ExitCode, host.Said);
     }
 
+    /// <summary>kill -TERM, and what the host ends with.</summary>
+    public async Task<int> StopAsync()
+    {
+        using (var kill = Process.Start("kill", ["-TERM", $"{process.Id}"])) await kill.WaitForExitAsync();
+        await process.WaitForExitAsync().WaitAsync(Patience);
+        return process.ExitCode;
+    }
+
     /// <summary>kill -9.</summary>
     public async Task KillAsync()
     {

@@ -7,7 +7,8 @@ namespace OrleansAiOs.Cluster.Tests.Processes;
 
 public sealed class ClusterKillTests(OnPostgres postgres, ITestOutputHelper output) : IClassFixture<OnPostgres>
 {
-    private static readonly TimeSpan TakenOverWithin = TimeSpan.FromSeconds(15);
+    // Ten seconds until the dead are known to be dead, and what a busy machine takes on top.
+    private static readonly TimeSpan TakenOverWithin = TimeSpan.FromSeconds(30);
 
     [Fact]
     public async Task Six_kills_among_three_hosts_over_a_hundred_invoices_lose_and_double_nothing()

@@ -41,7 +41,7 @@ public class OnCluster : IStoreFixture, IAsyncLifetime
         for (var i = 0; i < hosts.Count; i++)
         {
             if (cluster.Count > i) cluster[i].Serve(hosts[i]);
-            else cluster.Add(await ClusterMember.JoinAsync(hosts[i], new ClusterOptions { Database = postgres.Source, Log = NullLoggerFactory.Instance, Spread = Spread }));
+            else cluster.Add(await ClusterMember.JoinAsync(hosts[i], new ClusterOptions { Database = postgres.Source, Secret = new byte[32], Log = NullLoggerFactory.Instance, Spread = Spread }));
         }
         await Task.WhenAll(hosts.Select(host => host.StartAsync(CancellationToken.None)));
     }

@@ -37,7 +37,7 @@ public abstract class TenancyConformance(IStoreFixture stores) : EngineConforman
 
     protected override WorkflowHostOptions Configure(WorkflowHostOptions options) => options with { Retention = RetentionRule.Parse("*=1d") };
 
-    private static Dictionary<Type, Func<List<(WorkflowEvent, DateTimeOffset)>, Input>> Sent()
+    internal static Dictionary<Type, Func<List<(WorkflowEvent, DateTimeOffset)>, Input>> Sent()
     {
         var (decider, json) = (new Decider("carl", ["controller"], "key"), JsonText.From("x"));
         return new()
