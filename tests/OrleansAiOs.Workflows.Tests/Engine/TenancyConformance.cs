@@ -68,6 +68,7 @@ public abstract class TenancyConformance(IStoreFixture stores) : EngineConforman
             [typeof(OwnerLostInput)] = _ => new OwnerLostInput(),
             [typeof(ForeignWorkInput)] = _ => new ForeignWorkInput("x"),
             [typeof(HeartbeatInput)] = _ => new HeartbeatInput(1, 1, json),
+            [typeof(PreparedInput)] = _ => new PreparedInput(1, 1, 0, json),
         };
     }
 
