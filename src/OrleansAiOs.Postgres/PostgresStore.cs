@@ -121,6 +121,9 @@ public sealed class PostgresStore : IRunStore, IAsyncDisposable
             : await tenants.ReadAsync(query.Tenant, command, reader => RunQueries.ReadAsync(reader, cancellation), cancellation);
     }
 
+    /// <summary>What was called, the newest first: read from the events that are there anyway.</summary>
+    public Task<CallPage> CallsAsync(CallQuery query, CancellationToken cancellation) => new CallReader(tenants, (run, stop) => ReadAsync(run, 1, stop)).ReadAsync(query, cancellation);
+
     public async ValueTask<IReadOnlyCollection<RunKey>> PurgeAsync(IReadOnlyList<RunKey> runs, string why, CancellationToken cancellation)
     {
         var gone = new List<RunKey>();

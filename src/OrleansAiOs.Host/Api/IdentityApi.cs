@@ -9,16 +9,24 @@ internal sealed record MeView(string Tenant, string Principal, IReadOnlyList<str
 
 internal sealed record PrincipalView(string Id, IReadOnlyList<string> Roles, string? Disabled, IReadOnlyList<GrantView> Grants, IReadOnlyList<IssuedKeyView> Keys, DateTimeOffset AddedAt)
 {
-    public static PrincipalView Of(Principal principal, IdentityView identity) => new(principal.Id, principal.Roles, principal.Disabled, [.. principal.Grants.Select(grant => GrantView.Of(principal.Tenant, grant, identity))],
+    public static PrincipalView Of(Principal principal, GrantUseReport uses) => new(principal.Id, principal.Roles, principal.Disabled, [.. principal.Grants.Select(grant => GrantView.Of(grant, uses))],
         [.. principal.Keys.Select(key => new IssuedKeyView(key.Name, key.Hash, key.Expires, key.By, key.At))], principal.AddedAt);
 }
 
 internal sealed record IssuedKeyView(string Name, string Hash, DateTimeOffset? ExpiresAt, string? By, DateTimeOffset At);
 
-/// <param name="LastUsedAt">On this host, since it was started; null if nobody needed it.</param>
-internal sealed record GrantView(string Id, string To, IReadOnlyList<string> Actions, string Resource, DateTimeOffset? ExpiresAt, string? By, DateTimeOffset At, string? Why, DateTimeOffset? LastUsedAt)
+/// <param name="LastUsedAt">When it was last what let somebody do something, on any host; null if it never was since <paramref name="UsesKnownSince"/>. Another host's last minute may not be in it.</param>
+/// <param name="UsedFor">The same by what was done.</param>
+/// <param name="Unused">Those of its actions that nobody has used: in the span that was asked for, else since uses are known.</param>
+internal sealed record GrantView(string Id, string To, IReadOnlyList<string> Actions, string Resource, DateTimeOffset? ExpiresAt, string? By, DateTimeOffset At, string? Why, DateTimeOffset? LastUsedAt,
+    IReadOnlyDictionary<string, DateTimeOffset> UsedFor, IReadOnlyList<string> Unused, DateTimeOffset UsesKnownSince)
 {
-    public static GrantView Of(string tenant, Grant grant, IdentityView identity) => new(grant.Id, grant.To, grant.Actions, grant.Resource, grant.Expires, grant.By, grant.At, grant.Why, identity.LastUse(tenant, grant.Id));
+    public static GrantView Of(Grant grant, GrantUseReport uses, DateTimeOffset? since = null)
+    {
+        var usedFor = uses.Of(grant);
+        return new(grant.Id, grant.To, grant.Actions, grant.Resource, grant.Expires, grant.By, grant.At, grant.Why, usedFor.Count == 0 ? null : usedFor.Values.Max(), usedFor,
+            uses.Unused(grant, since), uses.KnownSince(grant));
+    }
 }
 
 internal sealed record RolesRequest(List<string> Roles);
@@ -41,13 +49,12 @@ internal static class IdentityApi
     public static void Map(RouteGroupBuilder api)
     {
         api.MapGet("/me", Me).Needs("api.read").WithSummary("Who the key makes you").Produces<MeView>();
-        api.MapGet("/principals", ListPrincipals).Needs("identity.read").WithSummary("Users, services and agents of the tenant").Produces<PageView<PrincipalView>>();
+        api.MapGet("/principals", ListPrincipalsAsync).Needs("identity.read").WithSummary("Users, services and agents of the tenant").Produces<PageView<PrincipalView>>();
         api.MapGet("/principals/{kind}/{name}", PrincipalAsync).Needs("identity.read").WithSummary("One of them").Produces<PrincipalView>().ProducesProblem(404);
         api.MapPut("/principals/{kind}/{name}", SetRolesAsync).Needs("identity.write").WithSummary("Add a principal, or change its roles").Produces<PrincipalView>().ProducesProblem(422);
         api.MapPost("/principals/{kind}/{name}/disable", DisableAsync).Needs("identity.write").WithSummary("Let a principal do nothing from now on, nor anybody for it").Produces<PrincipalView>().ProducesProblem(404);
         api.MapPost("/principals/{kind}/{name}/enable", EnableAsync).Needs("identity.write").WithSummary("Let it go on").Produces<PrincipalView>().ProducesProblem(404);
-        api.MapGet("/grants", (IdentityView identity, Caller caller) => new PageView<GrantView>([.. identity.GrantsOf(caller.Tenant).Select(grant => GrantView.Of(caller.Tenant, grant, identity))]))
-            .Needs("identity.read").WithSummary("Rights that were given, and when each was last of use").Produces<PageView<GrantView>>();
+        api.MapGet("/grants", ListGrantsAsync).Needs("identity.read").WithSummary("Rights that were given, and when each was last of use; with unusedFor, those with actions nobody has used for so long").Produces<PageView<GrantView>>();
         api.MapPost("/grants", GrantAsync).Needs("identity.write").WithSummary("Give a right").Produces<GrantedView>(201).ProducesProblem(404).ProducesProblem(422);
         api.MapDelete("/grants/{id}", TakeAsync).Needs("identity.write").WithSummary("Take a right back").Produces(204).ProducesProblem(404);
         api.MapGet("/tenants", (IdentityView identity) => new PageView<TenantView>([.. identity.AllTenants.Select(tenant => new TenantView(tenant.Id, tenant.Disabled, tenant.AddedAt))]))
@@ -72,36 +79,48 @@ internal static class IdentityApi
 
     private static MeView Me(Caller caller) => new(caller.Tenant, caller.Chain[^1], caller.Chain, caller.Roles, caller.Key);
 
-    private static PageView<PrincipalView> ListPrincipals(IdentityView identity, Caller caller) => new([.. identity.PrincipalsOf(caller.Tenant).Select(principal => PrincipalView.Of(principal, identity))]);
+    private static async Task<PageView<PrincipalView>> ListPrincipalsAsync(IdentityView identity, GrantUses uses, Caller caller, HttpContext context)
+    {
+        var report = await uses.ReportAsync(caller.Tenant, context.RequestAborted);
+        return new([.. identity.PrincipalsOf(caller.Tenant).Select(principal => PrincipalView.Of(principal, report))]);
+    }
 
-    private static async Task<PrincipalView> PrincipalAsync(string kind, string name, Principals principals, IdentityView identity, Caller caller, HttpContext context) =>
-        PrincipalView.Of(await FindAsync(IdOf(kind, name), principals, caller, context) ?? throw NotThere(IdOf(kind, name)), identity);
+    private static async Task<PageView<GrantView>> ListGrantsAsync(IdentityView identity, GrantUses uses, Caller caller, HttpContext context, [FromQuery] string? unusedFor)
+    {
+        DateTimeOffset? since = unusedFor is null ? null : SpanText.TryParse(unusedFor, out var span) && span > TimeSpan.Zero && span < TimeSpan.FromDays(36_500) ? TimeProvider.System.GetUtcNow() - span
+            : throw new ProblemException(400, "Bad span", "unusedFor: write a span such as 90d or 12h.");
+        var report = await uses.ReportAsync(caller.Tenant, context.RequestAborted);
+        return new([.. identity.GrantsOf(caller.Tenant).Select(grant => GrantView.Of(grant, report, since)).Where(grant => since is null || grant.Unused.Count > 0)]);
+    }
 
-    private static async Task<PrincipalView> SetRolesAsync(string kind, string name, RolesRequest request, Principals principals, IdentityView identity, Caller caller, HttpContext context)
+    private static async Task<PrincipalView> PrincipalAsync(string kind, string name, Principals principals, GrantUses uses, Caller caller, HttpContext context) =>
+        PrincipalView.Of(await FindAsync(IdOf(kind, name), principals, caller, context) ?? throw NotThere(IdOf(kind, name)), await uses.ReportAsync(caller.Tenant, context.RequestAborted));
+
+    private static async Task<PrincipalView> SetRolesAsync(string kind, string name, RolesRequest request, Principals principals, GrantUses uses, Caller caller, HttpContext context)
     {
         var id = IdOf(kind, name);
         Principals.CheckRoles(request.Roles);
         caller.DemandGiving(request.Roles, []);
         if (await FindAsync(id, principals, caller, context) is null) await principals.AddAsync(caller.Tenant, id, request.Roles, caller.By, context.RequestAborted);
         else await principals.SetRolesAsync(caller.Tenant, id, request.Roles, caller.By, context.RequestAborted);
-        return PrincipalView.Of((await FindAsync(id, principals, caller, context))!, identity);
+        return PrincipalView.Of((await FindAsync(id, principals, caller, context))!, await uses.ReportAsync(caller.Tenant, context.RequestAborted));
     }
 
-    private static async Task<PrincipalView> DisableAsync(string kind, string name, WhyRequest request, Principals principals, IdentityView identity, Caller caller, HttpContext context)
+    private static async Task<PrincipalView> DisableAsync(string kind, string name, WhyRequest request, Principals principals, GrantUses uses, Caller caller, HttpContext context)
     {
         var id = IdOf(kind, name);
         if (caller.Chain.Contains(id)) throw new ProblemException(409, "Yourself", $"{id} is who asks: let somebody else do it, who can undo it.");
         await principals.DisableAsync(caller.Tenant, id, request.Why, caller.By, context.RequestAborted);
-        return PrincipalView.Of((await FindAsync(id, principals, caller, context))!, identity);
+        return PrincipalView.Of((await FindAsync(id, principals, caller, context))!, await uses.ReportAsync(caller.Tenant, context.RequestAborted));
     }
 
-    private static async Task<PrincipalView> EnableAsync(string kind, string name, WhyRequest request, Principals principals, IdentityView identity, Caller caller, HttpContext context)
+    private static async Task<PrincipalView> EnableAsync(string kind, string name, WhyRequest request, Principals principals, GrantUses uses, Caller caller, HttpContext context)
     {
         var id = IdOf(kind, name);
         var disabled = await FindAsync(id, principals, caller, context) ?? throw NotThere(id);
         caller.DemandGiving(disabled.Roles, disabled.Grants);
         await principals.EnableAsync(caller.Tenant, id, request.Why, caller.By, context.RequestAborted);
-        return PrincipalView.Of((await FindAsync(id, principals, caller, context))!, identity);
+        return PrincipalView.Of((await FindAsync(id, principals, caller, context))!, await uses.ReportAsync(caller.Tenant, context.RequestAborted));
     }
 
     private static async Task<IResult> GrantAsync(GrantRequest request, Grants grants, Caller caller, HttpContext context, [FromHeader(Name = "Idempotency-Key")] string? key)

@@ -61,7 +61,8 @@ internal sealed record PrincipalDocument(string Id, List<string>? Roles = null, 
 
 internal sealed record IssuedKeyDocument(string Name, string Hash, DateTimeOffset? ExpiresAt = null);
 
-internal sealed record GrantDocument(string Id, string To = "", List<string>? Actions = null, string Resource = "", DateTimeOffset? ExpiresAt = null, string? By = null, DateTimeOffset? LastUsedAt = null);
+internal sealed record GrantDocument(string Id, string To = "", List<string>? Actions = null, string Resource = "", DateTimeOffset? ExpiresAt = null, string? By = null, DateTimeOffset? LastUsedAt = null, List<string>? Unused = null,
+    DateTimeOffset? UsesKnownSince = null);
 
 internal sealed record TenantDocument(string Id, string? Disabled = null, DateTimeOffset? AddedAt = null, string? Key = null);
 

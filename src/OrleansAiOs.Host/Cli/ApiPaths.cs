@@ -8,6 +8,7 @@ internal static class ApiPaths
     public static string Schedule(string id) => $"{Schedules}/{Segment("schedule's name", id)}";
 
     public const string Tools = "/api/v1/tools";
+    public const string Calls = "/api/v1/tools/calls";
     public const string ToolServers = "/api/v1/tool-servers";
     public const string Secrets = "/api/v1/secrets";
 

@@ -81,14 +81,19 @@ internal static class GrantsCommand
         });
     }
 
-    private static Command List(ClientOptions client) => client.Query("list", "List the grants, and when each was last of use to anybody on this host since it started.").Does(async call =>
+    private static Command List(ClientOptions client)
     {
-        using var api = client.Connect(call);
-        var json = await api.GetAsync(ApiPaths.Grants, call.Cancellation);
-        if (call.Get(client.Json)) call.Terminal.Json(json);
-        else Table(call, api.Read<PageDocument<GrantDocument>>(json).Items);
-        return ExitCode.Done;
-    });
+        var unused = new Option<string?>("--unused-for") { Description = "Only those with actions that nobody has used for so long, as 90d: what can go.", HelpName = "SPAN" };
+        return client.Query("list", "List the grants, when each was last of use to anybody, and which of its actions never were.", unused).Does(async call =>
+        {
+            using var api = client.Connect(call);
+            var json = await api.GetAsync(ApiPaths.Query(ApiPaths.Grants, ("unusedFor", call.Get(unused))), call.Cancellation);
+            if (call.Get(client.Json)) call.Terminal.Json(json);
+            else if (api.Read<PageDocument<GrantDocument>>(json).Items is { Count: > 0 } grants) Table(call, grants);
+            else call.Terminal.Note(call.Has(unused) ? "none: all is used, or not known for so long" : "no grants");
+            return ExitCode.Done;
+        });
+    }
 
     private static Command Remove(ClientOptions client)
     {
@@ -98,8 +103,8 @@ internal static class GrantsCommand
     }
 
     public static void Table(Invocation call, List<GrantDocument> grants) =>
-        call.Terminal.Table(["grant", "to", "actions", "on", "expires", "by", "last used"], grants.Select(grant => (IEnumerable<Cell>)
-            [grant.Id, grant.To, Human.Names(grant.Actions), grant.Resource, Human.Time(grant.ExpiresAt), grant.By, Human.Time(grant.LastUsedAt)]));
+        call.Terminal.Table(["grant", "to", "actions", "on", "expires", "by", "last used", "not used", "known since"], grants.Select(grant => (IEnumerable<Cell>)
+            [grant.Id, grant.To, Human.Names(grant.Actions), grant.Resource, Human.Time(grant.ExpiresAt), grant.By, Human.Time(grant.LastUsedAt), Human.Names(grant.Unused), Human.Time(grant.UsesKnownSince)]));
 }
 
 /// <summary>aios tenants: who shares the platform, and knows of no other.</summary>

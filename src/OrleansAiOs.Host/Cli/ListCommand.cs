@@ -54,7 +54,7 @@ internal static class ListCommand
         ? $"{name}:{value}"
         : throw CliException.Usage($"--attribute is NAME=VALUE; '{text}' is not.");
 
-    private static string? Stamp(DateTimeOffset? time) => time?.ToUniversalTime().ToString("yyyy-MM-dd'T'HH:mm:ss.FFFFFFF'Z'", CultureInfo.InvariantCulture);
+    internal static string? Stamp(DateTimeOffset? time) => time?.ToUniversalTime().ToString("yyyy-MM-dd'T'HH:mm:ss.FFFFFFF'Z'", CultureInfo.InvariantCulture);
 
     internal static DateTimeOffset? Time(System.CommandLine.Parsing.ArgumentResult result)
     {

@@ -8,8 +8,8 @@ internal static class ToolsCommand
 {
     private static readonly string[] Effects = ["pure", "idempotent", "keyed", "atMostOnce"];
 
-    public static Command Create(ClientOptions client) => new Command("tools", "See, declare and approve the tools that workflows call.")
-        .With(List(client), Show(client), AddHttp(client), AddMcp(client), Approve(client), Quarantine(client), Drift(client), Servers(client), RemoveServer(client));
+    public static Command Create(ClientOptions client) => new Command("tools", "See, declare and approve the tools that workflows call, and see what was called.")
+        .With(List(client), Show(client), AddHttp(client), AddMcp(client), Approve(client), Quarantine(client), Drift(client), Servers(client), RemoveServer(client), CallsCommand.Create(client));
 
     private static Argument<string> Id() => new("TOOL") { Description = "SERVER/NAME." };
 

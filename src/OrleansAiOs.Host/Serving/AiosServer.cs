@@ -109,7 +109,7 @@ internal sealed class AiosServer : IAsyncDisposable
             services.AddWebhooks(store.Queries, options.Setting("PUBLIC_URL"));
             services.AddSingleton<Identification>().AddSingleton(auditor);
             var history = ClusterSeat.History(store, connection, options.Setting("HISTORY"), log.CreateLogger<PostgresStore>());
-            services.AddSingleton<IPayloadStore>(store.Payloads).AddSingleton(_ => history).AddSingleton(registry).AddSingleton(options.Time);
+            services.AddSingleton<IPayloadStore>(store.Payloads).AddSingleton(store).AddSingleton(_ => history).AddSingleton(registry).AddSingleton(options.Time);
             services.AddSingleton(new DoorOptions(options.HostNames));
             services.AddSingleton(provider => new WorkflowHost(history, registry, provider, provider.GetRequiredService<ILogger<WorkflowHost>>(), new WorkflowHostOptions
             {
@@ -211,6 +211,7 @@ internal sealed class AiosServer : IAsyncDisposable
         KeysApi.Map(api);
         IdentityApi.Map(api);
         ToolsApi.Map(api);
+        CallsApi.Map(api);
         PoliciesApi.Map(api);
         WebhooksApi.Map(api);
         HooksApi.Map(web);

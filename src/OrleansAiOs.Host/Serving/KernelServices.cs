@@ -31,7 +31,8 @@ internal static class KernelServices
 
         services.AddView(new IdentityView());
         services.AddSingleton(provider => new Keys(provider.GetRequiredService<EventStreams>(), source, TimeProvider.System));
-        services.AddSingleton(provider => new Rights(provider.GetRequiredService<IdentityView>(), TimeProvider.System));
+        services.AddSingleton(provider => new GrantUses(source, TimeProvider.System, provider.GetRequiredService<ILogger<GrantUses>>()));
+        services.AddSingleton(provider => new Rights(provider.GetRequiredService<IdentityView>(), TimeProvider.System, provider.GetRequiredService<GrantUses>()));
         services.AddSingleton<PolicyVersions>().AddSingleton<Principals>().AddSingleton<Grants>().AddSingleton<Tenants>();
 
         services.AddView(new PolicyView());

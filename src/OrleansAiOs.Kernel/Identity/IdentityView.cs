@@ -9,7 +9,6 @@ public sealed class IdentityView : IKernelView
     private readonly ConcurrentDictionary<string, Tenant> tenants = new(StringComparer.Ordinal);
     private readonly ConcurrentDictionary<(string Tenant, string Id), Principal> principals = new();
     private readonly ConcurrentDictionary<(string Tenant, string Role), IReadOnlyList<Grant>> roles = new();
-    private readonly ConcurrentDictionary<(string Tenant, string Grant), DateTimeOffset> uses = new();
 
     public IdentityView() => tenants[Tenants.Platform] = new Tenant(Tenants.Platform, null, null);
 
@@ -45,10 +44,5 @@ public sealed class IdentityView : IKernelView
             .Concat(roles.Where(pair => pair.Key.Tenant == tenant).SelectMany(pair => pair.Value)).OrderBy(grant => grant.At).ThenBy(grant => grant.Id, StringComparer.Ordinal),
     ];
 
-    /// <summary>When a grant was last what let somebody do something, on this host since it started; null if never. Grants nobody used are rights nobody needs.</summary>
-    public DateTimeOffset? LastUse(string tenant, string grant) => uses.TryGetValue((tenant, grant), out var at) ? at : null;
-
     internal IReadOnlyList<Grant> GrantsOfRole(string tenant, string role) => roles.IsEmpty ? [] : roles.GetValueOrDefault((tenant, role)) ?? [];
-
-    internal void Used(string tenant, Grant grant, DateTimeOffset at) => uses[(tenant, grant.Id)] = at;
 }

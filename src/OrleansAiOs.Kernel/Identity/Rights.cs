@@ -8,7 +8,10 @@ namespace OrleansAiOs.Kernel.Identity;
 ///
 /// Everything here is in memory, as new as the catalogue: who asks before an effect awaits <see cref="Streams.Catalogue.FreshAsync"/> first.
 /// </summary>
-public sealed class Rights(IdentityView view, TimeProvider time)
+/// <param name="view">Who is who.</param>
+/// <param name="time">The clock that grants end by.</param>
+/// <param name="uses">Is told which grants are of use; null to tell nobody.</param>
+public sealed class Rights(IdentityView view, TimeProvider time, GrantUses? uses = null)
 {
     /// <summary>The action of acting for somebody, whose id is the resource. Only a grant that names it gives it.</summary>
     public const string ActFor = "act-for";
@@ -28,12 +31,32 @@ public sealed class Rights(IdentityView view, TimeProvider time)
     /// <param name="resource">"run/ID", "tool/NAME", …; "run/*" for all there are.</param>
     public string? Objection(string tenant, IReadOnlyList<string> chain, string action, string resource)
     {
+        if (ObjectionOnPaper(tenant, chain, action, resource) is { } objection) return objection;
+        if (uses is not null && chain is not [PrincipalId.Engine]) Note(tenant, chain, action, resource);
+        return null;
+    }
+
+    // The same where nothing is done by it: what somebody could do is no use of what lets them.
+    private string? ObjectionOnPaper(string tenant, IReadOnlyList<string> chain, string action, string resource)
+    {
         if (Broken(tenant, chain) is { } broken) return broken;
         if (chain is [PrincipalId.Engine]) return null;
         var now = time.GetUtcNow();
         foreach (var link in chain)
             if (!Allows(view.Find(tenant, PrincipalId.Of(link))!, action, resource, now)) return $"{PrincipalId.Of(link)} may not '{action}' on {resource}: none of its roles and grants allows it.";
         return null;
+    }
+
+    // Once all of a chain may: which grants it took, also those to act for one another. What a role gives takes none.
+    private void Note(string tenant, IReadOnlyList<string> chain, string action, string resource)
+    {
+        var now = time.GetUtcNow();
+        for (var i = 0; i < chain.Count; i++)
+        {
+            var principal = view.Find(tenant, PrincipalId.Of(chain[i]))!;
+            if (!ByRole(principal, action) && GrantFor(principal, action, resource, now) is { } grant) uses!.Note(tenant, grant.Id, action, now);
+            if (i > 0 && !PrincipalId.HasJoined(chain[i]) && GrantFor(principal, ActFor, PrincipalId.Of(chain[i - 1]), now) is { } acting) uses!.Note(tenant, acting.Id, ActFor, now);
+        }
     }
 
     /// <summary>Why a chain may do something to nothing at all; null if there may be something.</summary>
@@ -52,12 +75,12 @@ public sealed class Rights(IdentityView view, TimeProvider time)
         foreach (var role in roles)
         {
             foreach (var action in BuiltInRole.ActionsOf(role))
-                if (Objection(tenant, chain, action, "*") is not null) return $"Only who holds all that is in the role '{role}' may give it.";
+                if (ObjectionOnPaper(tenant, chain, action, "*") is not null) return $"Only who holds all that is in the role '{role}' may give it.";
             if (ObjectionToGiving(tenant, chain, [], view.GrantsOfRole(tenant, role)) is { } objection) return objection;
         }
         foreach (var grant in grants)
             foreach (var action in grant.Actions)
-                if (Objection(tenant, chain, action == ActFor ? "*" : action, action == ActFor ? "*" : grant.Resource) is not null)
+                if (ObjectionOnPaper(tenant, chain, action == ActFor ? "*" : action, action == ActFor ? "*" : grant.Resource) is not null)
                     return $"Only who may '{action}' on {grant.Resource} may give it.";
         return null;
     }
@@ -87,12 +110,14 @@ public sealed class Rights(IdentityView view, TimeProvider time)
         return null;
     }
 
-    private bool Allows(Principal principal, string action, string? resource, DateTimeOffset now)
+    private bool Allows(Principal principal, string action, string? resource, DateTimeOffset now) => ByRole(principal, action) || GrantFor(principal, action, resource, now) is not null;
+
+    private static bool ByRole(Principal principal, string action)
     {
         if (BuiltInRole.AllowsAnybody(action)) return true;
         foreach (var role in principal.Roles)
             if (BuiltInRole.Allows(principal.Tenant, role, action)) return true;
-        return GrantFor(principal, action, resource, now) is not null;
+        return false;
     }
 
     // The principal's own roles do not give it: to act for somebody is granted by name.
@@ -111,7 +136,6 @@ public sealed class Rights(IdentityView view, TimeProvider time)
             {
                 if (!(resource is null ? grants[i].CoversSome(action, now) : grants[i].Covers(action, resource, now))) continue;
                 if (BuiltInRole.IsPlatforms(action)) continue; // the platform's; no grant gives it
-                if (resource is not null) view.Used(principal.Tenant, grants[i], now);
                 return grants[i];
             }
             return null;

@@ -9,7 +9,7 @@ namespace OrleansAiOs.Workflows.Gating;
 /// <param name="Policy">The version of the policy that judged.</param>
 /// <param name="Rules">The rules in it that decided.</param>
 /// <param name="Autonomy">How freely the last in the chain may do this: "suggest", "approve" or "auto".</param>
-/// <param name="Charge">What the attempt costs and moves; set aside before it is sent.</param>
+/// <param name="Charge">What the attempt costs and moves; set aside before it is sent. Of one that may not be sent: what it would.</param>
 /// <param name="Why">In words, for people.</param>
 /// <param name="Hold">What a person has to sign, if one has to.</param>
 /// <param name="SignedBy">Whose signatures let it through.</param>

@@ -109,11 +109,11 @@ public sealed partial class StatementTests(AbuseServer server)
         await server.Start("abuse-echo", new string('x', 20_000), id, wait: 10);
         await server.NewKey(name, "viewer");
         var sha256 = await server.Text($"select sha256::text from aios.payload_uses where tenant_id = 'default' and run_id = '{id}' limit 1");
-        await server.Execute($"insert into aios.outcomes (tenant_id, run_id, key, result) values ('default', '{id}', 'k', '1'); insert into aios.wakeups (tenant_id, run_id, due) values ('default', '{id}', 'infinity'); insert into aios.secrets (tenant_id, name, hosts, sealed, set_by) values ('default', '{name}', '{{}}', '', 'x'); insert into aios.outbox (tenant_id, receiver, run_id, version, kind, at, due, state, attempts) select 'default', '{name}', '{id}', n, 'k', now(), now(), s, 1 from (values (1, 0), (2, 2), (3, 1), (4, 0)) r(n, s); insert into aios.hook_receipts (tenant_id, source, delivery, sha256, at, state, body) values ('default', '{name}', 'k', '', now() - interval '1 day', 2, '')");
+        await server.Execute($"insert into aios.outcomes (tenant_id, run_id, key, result) values ('default', '{id}', 'k', '1'); insert into aios.wakeups (tenant_id, run_id, due) values ('default', '{id}', 'infinity'); insert into aios.secrets (tenant_id, name, hosts, sealed, set_by) values ('default', '{name}', '{{}}', '', 'x'); insert into aios.outbox (tenant_id, receiver, run_id, version, kind, at, due, state, attempts) select 'default', '{name}', '{id}', n, 'k', now(), now(), s, 1 from (values (1, 0), (2, 2), (3, 1), (4, 0)) r(n, s); insert into aios.hook_receipts (tenant_id, source, delivery, sha256, at, state, body) values ('default', '{name}', 'k', '', now() - interval '1 day', 2, ''); insert into aios.grant_uses (tenant_id, grant_id, action, used_at) values ('default', '{name}', 'run.read', now())");
         return new()
         {
             ["tenant_id"] = "default", ["tenant"] = "default", ["id"] = id, ["run_id"] = id, ["run"] = id, ["stream_id"] = $"run/{id}", ["stream"] = $"run/{id}", ["key"] = "k", ["sha256"] = sha256, ["name"] = name,
-            ["part"] = "0", ["version"] = "1", ["first"] = "1", ["receiver"] = name, ["source"] = name, ["delivery"] = "k", ["last"] = "1000", ["expected"] = "1", ["hash"] = await server.Text($"select hash::text from aios.api_keys where name = '{name}'"),
+            ["part"] = "0", ["version"] = "1", ["first"] = "1", ["receiver"] = name, ["source"] = name, ["delivery"] = "k", ["grant_id"] = name, ["action"] = "run.read", ["at"] = "2100-01-01", ["last"] = "1000", ["expected"] = "1", ["hash"] = await server.Text($"select hash::text from aios.api_keys where name = '{name}'"),
         };
     }
 

@@ -90,6 +90,7 @@ public sealed class TenancyTests(AbuseServer server)
         ["DELETE /api/v1/grants/{id}"] = (Finds.Nothing, _ => null),
         ["POST /api/v1/grants"] = (Finds.Nothing, mine => new { to = $"user/{mine.Key}", actions = new[] { "run.read" }, resource = "run/*" }),
         ["GET /api/v1/tools"] = (Finds.Own, _ => null),
+        ["GET /api/v1/tools/calls"] = (Finds.Own, _ => null),
         ["GET /api/v1/tools/{id}"] = (Finds.Nothing, _ => null),
         ["POST /api/v1/tools/{id}/approve"] = (Finds.Nothing, _ => new { pin = "5f5f5f5f5f5f5f5f", effect = "keyed", why = "because" }),
         ["POST /api/v1/tools/{id}/quarantine"] = (Finds.Nothing, _ => Why),

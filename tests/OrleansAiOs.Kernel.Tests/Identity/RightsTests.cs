@@ -1,3 +1,4 @@
+using Microsoft.Extensions.Logging.Abstractions;
 using OrleansAiOs.Kernel.Identity;
 using OrleansAiOs.Kernel.Streams;
 using OrleansAiOs.Kernel.Tests.Streams;
@@ -17,12 +18,14 @@ public sealed class RightsTests : IClassFixture<KernelDatabase>
     private readonly Grants grants;
     private readonly Tenants tenants;
     private readonly Rights rights;
+    private readonly GrantUses uses;
 
     public RightsTests(KernelDatabase database)
     {
         var streams = new EventStreams(database.Source);
         catalogue = new Catalogue(streams, [view], TimeProvider.System);
-        (principals, grants, tenants, rights) = (new Principals(streams), new Grants(streams, view), new Tenants(streams), new Rights(view, time));
+        uses = new GrantUses(database.Source, time, NullLogger<GrantUses>.Instance);
+        (principals, grants, tenants, rights) = (new Principals(streams), new Grants(streams, view), new Tenants(streams), new Rights(view, time, uses));
     }
 
     private async Task There(params (string Id, string[] Roles)[] who)
@@ -103,12 +106,34 @@ public sealed class RightsTests : IClassFixture<KernelDatabase>
         var unused = await Grant("role/importer", "run.cancel", "run/*");
         May("run.start", "workflow/import", "service/a").Should().BeTrue();
         May("run.start", "workflow/import", "service/b").Should().BeFalse();
-        view.LastUse(tenant, used).Should().Be(time.GetUtcNow());
-        view.LastUse(tenant, unused).Should().BeNull();
+        (await Used(used)).Should().Equal(new Dictionary<string, DateTimeOffset> { ["run.start"] = time.GetUtcNow() });
+        (await Used(unused)).Should().BeEmpty();
         await grants.TakeAsync(tenant, used, null, "user/root");
         await catalogue.FreshAsync();
         May("run.start", "workflow/import", "service/a").Should().BeFalse();
     }
+
+    [Fact]
+    public async Task A_grant_was_of_use_only_where_all_of_a_chain_may_and_something_is_done()
+    {
+        await There(("user/ana", []), ("service/crm", []), ("user/root", ["owner"]));
+        var (acting, starting) = (await Grant("service/crm", Rights.ActFor, "user/ana"), await Grant("service/crm", "run.start", "*"));
+        May("run.start", "workflow/x", "user/ana", "service/crm").Should().BeFalse("ana may not");
+        (await Used(acting)).Should().BeEmpty();
+        (await Used(starting)).Should().BeEmpty();
+        rights.ObjectionToGiving(tenant, ["service/crm"], [], [new Grant("", "user/ana", ["run.start"], "*", null, null, default, null)]).Should().BeNull();
+        (await Used(starting)).Should().BeEmpty("what somebody could do is no use of it");
+        var hers = await Grant("user/ana", "run.*", "workflow/x");
+        May("run.start", "workflow/x", "user/ana", "service/crm").Should().BeTrue();
+        (await Used(acting)).Keys.Should().Equal(Rights.ActFor);
+        (await Used(starting)).Keys.Should().Equal("run.start");
+        (await Used(hers)).Keys.Should().Equal(["run.start"], "what it is used for is less than what it gives");
+        var needless = await Grant("user/root", "run.start", "*");
+        May("run.start", "workflow/x", "user/root").Should().BeTrue();
+        (await Used(needless)).Should().BeEmpty("a role of theirs gives it");
+    }
+
+    private async Task<IReadOnlyDictionary<string, DateTimeOffset>> Used(string grant) => (await uses.ReportAsync(tenant)).Of(view.GrantsOf(tenant).Single(given => given.Id == grant));
 
     [Fact]
     public async Task A_chain_may_only_what_each_in_it_may()

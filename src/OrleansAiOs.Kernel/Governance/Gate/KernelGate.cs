@@ -41,7 +41,14 @@ public sealed class KernelGate : IEffectGate
 
     public KernelGate(KernelGateParts parts) => this.parts = parts;
 
-    public GateRecord Judge(EffectIntent intent) => Decide(intent, Charged(intent), limits: !intent.IsReading);
+    public GateRecord Judge(EffectIntent intent)
+    {
+        var charge = Charged(intent);
+        return Refusing(Decide(intent, charge, limits: !intent.IsReading), charge);
+    }
+
+    // What may not be sent sets nothing aside; what it would have cost and reached is kept for who asks later.
+    private static GateRecord Refusing(GateRecord answer, Charge charge) => answer is { Answer: not GateAnswer.Allow, Charge: null } ? answer with { Charge = charge } : answer;
 
     public async ValueTask<GateRecord?> RecheckAsync(EffectIntent intent, GateRecord recorded, CancellationToken cancellation)
     {
@@ -49,6 +56,11 @@ public sealed class KernelGate : IEffectGate
         if (intent.IsInquiry) return Stopped(intent);
         // What the run may move was counted in the turn; here it would be counted twice.
         var charge = recorded.Charge ?? Charged(intent);
+        return await CheckAsync(intent, charge, cancellation) is { } refused ? Refusing(refused, charge) : null;
+    }
+
+    private async ValueTask<GateRecord?> CheckAsync(EffectIntent intent, Charge charge, CancellationToken cancellation)
+    {
         var now = Decide(intent, charge, limits: false);
         if (now.Answer is not GateAnswer.Allow || now.Charge is null || intent.IsReading) return now.Answer is GateAnswer.Allow ? null : now;
         if (await parts.Covers(intent, charge, null, cancellation) is not { } refusal) return null;
