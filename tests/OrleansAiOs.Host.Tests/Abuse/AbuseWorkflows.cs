@@ -1,4 +1,5 @@
 using System.Text.Json;
+using OrleansAiOs.Kernel.Tools.Calling;
 using OrleansAiOs.Workflows;
 using OrleansAiOs.Workflows.Gating;
 using OrleansAiOs.Workflows.Payloads;
@@ -114,6 +115,14 @@ internal sealed class ReadsDocument : Workflow<PayloadRef, string>
     });
 
     protected override Task<string> RunAsync(PayloadRef document) => Call(Read, document);
+}
+
+internal sealed record ToolOrder(string Server, string Tool, JsonElement Input);
+
+[Workflow("abuse-tool")]
+internal sealed class CallsTool : Workflow<ToolOrder, ToolResult>
+{
+    protected override Task<ToolResult> RunAsync(ToolOrder order) => Call(Tool.Of(order.Server, order.Tool), order.Input, new CallOptions { Retry = new RetryPolicy { Attempts = 1 } });
 }
 
 [Workflow("abuse-spend")]

@@ -1,5 +1,7 @@
 using OrleansAiOs.Kernel.Governance.Budgets;
+using OrleansAiOs.Kernel.Governance.Gate;
 using OrleansAiOs.Kernel.Governance.KillSwitches;
+using OrleansAiOs.Kernel.Governance.Policies;
 using OrleansAiOs.Kernel.Governance.RunLimits;
 using OrleansAiOs.Kernel.Identity;
 using OrleansAiOs.Workflows;
@@ -42,6 +44,17 @@ public sealed class GateTests
         world.Books.Paid.Should().BeEmpty();
         var scheduled = (await world.EventsAsync<StepScheduled>(run)).Single();
         (scheduled.Gate!.Answer, scheduled.Input.To<Payment>()).Should().Be((GateAnswer.Deny, new Payment("ACME", 12.50m)), "the proposal stands in the history");
+    }
+
+    [Theory]
+    [InlineData("pure", true)]
+    [InlineData("keyed", false)]
+    public async Task The_policy_that_is_in_force_from_the_start_lets_tools_be_called_that_change_nothing(string effect, bool permitted)
+    {
+        await using var world = new GateWorld("forbid (principal, action, resource);") { Tools = (_, _) => new ToolFacts("http", "v", "crm", null) };
+        world.Activate(BasePolicy.Text);
+        var intent = new EffectIntent(new RunKey("default", "r"), "w", 1, 0, 1, "tool:crm/get", Enum.Parse<Effect>(effect, ignoreCase: true), JsonText.Parse("{}"), null, null, ["user/ana"], world.Now, false, false, null, [], RunSpending.None);
+        world.Gate.Judge(intent).Answer.Should().Be(permitted ? GateAnswer.Allow : GateAnswer.Deny);
     }
 
     [Fact]

@@ -98,6 +98,8 @@ internal sealed class GateWorld : IAsyncDisposable
         policies = ActivePolicies.Of(number, [("main", number, PolicyText.Parse(text))]);
     }
 
+    public void Activate(PolicyText text) => policies = ActivePolicies.Of(++number, [("base", number, text)]);
+
     public void RegisterKey(string principal, string? person = null)
     {
         var key = ECDsa.Create(ECCurve.NamedCurves.nistP256);

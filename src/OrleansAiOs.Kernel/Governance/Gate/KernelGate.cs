@@ -1,5 +1,6 @@
 using System.Runtime.CompilerServices;
 using System.Security.Cryptography;
+using System.Text.Json;
 using OrleansAiOs.Kernel.Governance.Approvals;
 using OrleansAiOs.Kernel.Governance.Budgets;
 using OrleansAiOs.Kernel.Governance.Policies;
@@ -83,13 +84,16 @@ public sealed class KernelGate : IEffectGate
         var tenant = intent.Run.Tenant;
         if (Stopped(intent) is { } stopped) return stopped;
         if (intent.Activity.StartsWith(Activity.EnginesOwn, StringComparison.Ordinal)) return OfTheEngine(intent);
-        if (parts.Rights.Objection(tenant, intent.Chain, Rights.CallTool, $"tool/{intent.Activity}") is { } objection)
-            // What was done is undone also for somebody who may do nothing any more: under a signature.
-            return intent.IsUndo ? Signed(intent, charge, "", [], Autonomy.Approve, [ForTheAbsent], $"It undoes an earlier step, and {objection}") : Deny(intent, objection);
+        var objection = parts.Rights.Objection(tenant, intent.Chain, Rights.CallTool, $"tool/{intent.Activity}");
+        if (objection is not null && !intent.IsUndo) return Deny(intent, objection);
         var tool = parts.Tool(tenant, intent.Activity);
         if (tool?.Trouble is { } trouble) return Deny(intent, trouble);
 
         var policies = parts.Policies(tenant);
+        if (objection is not null)
+            // What was done is undone also for somebody who may do nothing any more: under a signature. No signature makes up for a forbid.
+            return Forbids(policies, intent, tool, charge) is { } forbids ? Deny(intent, forbids.Reason, forbids.Version.ToString(), forbids.Policies)
+                : Signed(intent, charge, "", [], Autonomy.Approve, [ForTheAbsent], $"It undoes an earlier step, and {objection}");
         var verdict = policies.EvaluateChain([.. intent.Chain.Select(link => EntityOf(tenant, link))], RequestOf(intent, tool, charge));
         var version = verdict.Version.ToString();
         if (verdict.Decision is PolicyDecision.Deny) return Deny(intent, verdict.Reason, version, verdict.Policies);
@@ -163,7 +167,7 @@ public sealed class KernelGate : IEffectGate
     private PolicyRequest RequestOf(EffectIntent intent, ToolFacts? tool, Charge charge)
     {
         var resource = new PolicyEntity(new EntityUid("Tool", intent.Activity), PolicyRecord.Of(
-            ("effect", PolicyValue.From(intent.Effect.ToString())), ("kind", PolicyValue.From(tool?.Kind ?? "code")), ("server", PolicyValue.From(tool?.Server ?? "")), ("version", PolicyValue.From(tool?.Version ?? "code"))));
+            ("effect", PolicyValue.From(JsonNamingPolicy.CamelCase.ConvertName(intent.Effect.ToString()))), ("kind", PolicyValue.From(tool?.Kind ?? "code")), ("server", PolicyValue.From(tool?.Server ?? "")), ("version", PolicyValue.From(tool?.Version ?? "code"))));
         var context = new List<KeyValuePair<string, PolicyValue>>
         {
             new("args", PolicyValue.Json(intent.Input)),
@@ -185,9 +189,17 @@ public sealed class KernelGate : IEffectGate
         return new PolicyRequest(Call, Call, resource, new PolicyRecord(context)); // the principal is filled in for each of the chain
     }
 
+    // What forbids it to one of them, or cannot be judged; that no policy permits it is not asked here.
+    private PolicyVerdict? Forbids(ActivePolicies policies, EffectIntent intent, ToolFacts? tool, Charge charge)
+    {
+        var request = RequestOf(intent, tool, charge);
+        return intent.Chain.Select(link => policies.Evaluate(request with { Principal = EntityOf(intent.Run.Tenant, link) })).FirstOrDefault(verdict => verdict is { Decision: PolicyDecision.Deny } and ({ Fault: not null } or { Policies.Count: > 0 }));
+    }
+
     private PolicyEntity EntityOf(string tenant, string link)
     {
-        var principal = parts.Identity.Find(tenant, PrincipalId.Of(link))!; // the rights have found it
+        if (parts.Identity.Find(tenant, PrincipalId.Of(link)) is not { } principal)
+            return new PolicyEntity(new EntityUid("Principal", PrincipalId.Of(link)), PolicyRecord.Of(("kind", PolicyValue.From("")), ("tenant", PolicyValue.From(tenant)), ("roles", PolicyValue.SetOf([]))), [new EntityUid("Tenant", tenant)]);
         return entities.GetValue(principal, static found => new PolicyEntity(new EntityUid("Principal", found.Id),
             PolicyRecord.Of(("kind", PolicyValue.From(found.Id[..found.Id.IndexOf('/')])), ("tenant", PolicyValue.From(found.Tenant)), ("roles", PolicyValue.SetOf([.. found.Roles.Select(PolicyValue.From)]))),
             [.. found.Roles.Select(role => new EntityUid("Role", role)), new EntityUid("Tenant", found.Tenant)]));

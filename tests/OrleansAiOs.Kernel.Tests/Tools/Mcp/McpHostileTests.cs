@@ -252,6 +252,17 @@ public sealed class McpHostileTests(KernelDatabase database) : IClassFixture<Ker
     }
 
     [Fact]
+    public async Task A_server_that_wants_more_before_it_answers_is_given_nothing_and_its_state_is_not_carried_back()
+    {
+        await using var bench = new ToolBench(database);
+        await AddAsync(bench, "wants-more");
+        await ApproveAsync(bench, "echo", Effect.Pure);
+        var end = await bench.RunAsync("srv", "echo", new { text = "x" });
+        (end is RunFailed || ((RunCompleted)end).Result.To<ToolResult>()!.IsError).Should().BeTrue($"nobody has answered: {end}");
+        Messages("tools/call").Should().OnlyContain(call => !call.GetRawText().Contains("state-of-the-server") && !call.GetRawText().Contains("inputResponses"));
+    }
+
+    [Fact]
     public async Task What_a_server_changes_beside_what_it_was_asked_for_is_found_by_its_own_reading()
     {
         await using var bench = new ToolBench(database);
