@@ -1,4 +1,5 @@
 using OrleansAiOs.Workflows.Explaining;
+using OrleansAiOs.Workflows.Hosting;
 
 namespace OrleansAiOs.Workflows.Dispatch;
 
@@ -30,6 +31,7 @@ internal sealed class ActivityGate(ActivityOptions options, TimeProvider time, A
             share.Waiting.Enqueue(attempt, (-attempt.Priority, order++));
             waiting.Add(share);
         }
+        Telemetry.Waits(attempt, 1);
         Admit();
     }
 
@@ -60,8 +62,9 @@ internal sealed class ActivityGate(ActivityOptions options, TimeProvider time, A
             {
                 if (running >= options.Concurrency || pause is not null || waiting.Min is not { } share || share.Running >= options.ConcurrencyPerTenant) return;
                 // One that its time-out gave up has left the queue in all but place, and takes no token.
-                if (share.Waiting.Peek().IsClaimed)
+                if (share.Waiting.Peek() is { IsClaimed: true } gone)
                 {
+                    Telemetry.Waits(gone, -1);
                     Change(share, () => share.Waiting.Dequeue());
                     continue;
                 }
@@ -73,6 +76,7 @@ internal sealed class ActivityGate(ActivityOptions options, TimeProvider time, A
                 }
                 attempt = share.Waiting.Peek();
                 var claimed = attempt.Claim();
+                Telemetry.Waits(attempt, -1);
                 Change(share, () =>
                 {
                     share.Waiting.Dequeue();

@@ -18,6 +18,7 @@ public static class Telemetry
     private static readonly Counter<long> RunsParked = Meter.CreateCounter<long>("aios.runs.parked", "{run}");
     private static readonly Counter<long> Events = Meter.CreateCounter<long>("aios.events.appended", "{event}");
     private static readonly Counter<long> Conflicts = Meter.CreateCounter<long>("aios.appends.lost", "{append}", "Appends that lost against another activation");
+    private static readonly UpDownCounter<long> AttemptsWaiting = Meter.CreateUpDownCounter<long>("aios.attempts.waiting", "{attempt}", "Attempts that wait for a place at their activity's limit on this host");
     private static readonly Histogram<double> AttemptSeconds = Meter.CreateHistogram<double>("aios.attempt.duration", "s");
     private static readonly Histogram<double> AppendSeconds = Meter.CreateHistogram<double>("aios.append.duration", "s");
 
@@ -29,6 +30,8 @@ public static class Telemetry
             .SetTag("aios.attempt", attempt.Number).SetTag("aios.effect", attempt.Activity.Effect.ToString());
         return span;
     }
+
+    internal static void Waits(Attempt attempt, int more) => AttemptsWaiting.Add(more, new KeyValuePair<string, object?>("aios.activity", attempt.Activity.Name));
 
     internal static void Attempted(Attempt attempt, AttemptOutcome outcome, TimeSpan took)
     {
