@@ -49,12 +49,15 @@ public sealed class MartenHistory : IRunStore, IAsyncDisposable
         try
         {
             await using var connection = await source.OpenConnectionAsync();
+            var isUnsure = false;
+            connection.Notice += (_, notice) => isUnsure |= AppendPump.SaysUnreplicated(notice.Notice);
             await using var transaction = await connection.BeginTransactionAsync();
             if (append.Events.Count > 0) await AppendEventsAsync(pending, transaction);
             var loses = false;
             await new AppendStatement(connection, append.Row is not null, append.WakeUp is not null, append.Outbox is { Count: > 0 }, behindEvents: true).ExecuteAsync([pending], _ => loses = true);
             if (loses) return AppendResult.Conflict;
             await transaction.CommitAsync();
+            if (isUnsure) return AppendResult.Unknown;
         }
         catch (Exception e) when (Lost(e))
         {

@@ -242,11 +242,12 @@ internal sealed class AiosServer : IAsyncDisposable
         // First, so that its runs are active elsewhere while what is under way here ends.
         if (cluster is not null) await cluster.DisposeAsync();
         await Engine.StopAsync();
+        await web.StopAsync();
+        // Behind the last append, before the services go and the store with them: what it left is signed for.
+        await auditor.DisposeAsync();
         await web.DisposeAsync();
         traces?.Dispose();
         metrics?.Dispose();
-        // Behind the last append, before the connections go: what it left is signed for.
-        await auditor.DisposeAsync();
         auditKey.Dispose();
         await claim.DisposeAsync();
         await store.DisposeAsync();

@@ -33,7 +33,14 @@ public static class WebhookServices
         var (view, catalogue) = (provider.GetRequiredService<WebhookView>(), provider.GetRequiredService<Catalogue>());
         return async (run, workflow, events) =>
         {
-            await catalogue.FreshAsync();
+            try
+            {
+                await catalogue.FreshAsync();
+            }
+            catch (UnreadableHistoryException)
+            {
+                // A later build has written kernel events that this one cannot read. It decides nothing any more, but what its runs have done is recorded still, and told to whom it knows.
+            }
             if (view.List(run.Tenant).Count == 0) return [];
             var told = new List<OutboxEntry>();
             for (var i = 0; i < events.Count; i++)

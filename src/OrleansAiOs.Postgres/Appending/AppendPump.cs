@@ -143,13 +143,12 @@ internal sealed class AppendPump : IAsyncDisposable
     private async Task<NpgsqlConnection> ConnectAsync()
     {
         var opened = await source.OpenConnectionAsync();
-        opened.Notice += (_, notice) =>
-        {
-            // "canceling wait for synchronous replication …": the server says COMMIT, but a standby does not have it.
-            if (notice.Notice.MessageText.Contains("synchronous replication", StringComparison.Ordinal)) replicationUnsure = true;
-        };
+        opened.Notice += (_, notice) => replicationUnsure |= SaysUnreplicated(notice.Notice);
         return opened;
     }
+
+    /// <summary>"canceling wait for synchronous replication …": the server says COMMIT, but a standby does not have it.</summary>
+    public static bool SaysUnreplicated(PostgresNotice notice) => notice.MessageText.Contains("synchronous replication", StringComparison.Ordinal);
 
     // Class 22 data exception, 23 integrity violation, 54 a limit of the server: the transaction is rolled back, and would be again.
     // An ArgumentException is what cannot be put on the wire (half a character); nothing was sent. Not class 42: a right or a table that

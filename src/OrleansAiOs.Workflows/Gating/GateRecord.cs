@@ -51,7 +51,8 @@ public sealed record Charge(IReadOnlyDictionary<string, decimal> Units, string? 
 /// <param name="Demands">Who has to sign: each of these is to be met. One signature counts for every demand that it fits.</param>
 /// <param name="EscalatesAt">When it is asked of others.</param>
 /// <param name="Level">How often it was.</param>
-public sealed record HoldTerms(string Title, string Digest, string Nonce, DateTimeOffset Expires, IReadOnlyList<HoldDemand> Demands, DateTimeOffset? EscalatesAt = null, int Level = 0)
+/// <param name="Beyond">What it oversteps, if anything ("budget 'month'"); the signature binds it.</param>
+public sealed record HoldTerms(string Title, string Digest, string Nonce, DateTimeOffset Expires, IReadOnlyList<HoldDemand> Demands, DateTimeOffset? EscalatesAt = null, int Level = 0, IReadOnlyList<string>? Beyond = null)
 {
     /// <summary>Who has to sign, for people.</summary>
     [JsonIgnore]

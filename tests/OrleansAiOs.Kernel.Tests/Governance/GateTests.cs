@@ -170,10 +170,15 @@ public sealed class GateTests
         await using var world = new GateWorld("@approval(\"controller\") permit (principal, action, resource);", covers: (_, _, overdraft) =>
             overdraft is null ? new BudgetRefusal("month", "amount:EUR", WhenSpent.Approve, "the month is spent", Overdrafts: [("month", new HoldDemand(["director"]))]) : null) { Overdrafts = [new HoldDemand(["director"])] };
         var run = await world.StartAsync(20);
+        var first = await world.HeldAsync(run);
         await world.SignAsync(run, "user/carl");
-        (await world.HeldAsync(run)).Why.Should().Contain("signed by user/carl");
-        world.Books.Paid.Should().BeEmpty();
+        var second = await world.HeldAsync(run);
+        second.Digest.Should().NotBe(first.Digest, "to go beyond a budget is another thing to sign than the call");
+        second.Name.Should().EndWith("; beyond budget 'month'");
         await world.SignAsync(run, "user/erik");
+        (await world.HeldAsync(run)).Role.Should().Contain("controller", "what he signed before did not say so");
+        world.Books.Paid.Should().BeEmpty();
+        await world.SignAsync(run, "user/carl");
         (await world.ResultAsync(run)).Should().Be("paid");
     }
 

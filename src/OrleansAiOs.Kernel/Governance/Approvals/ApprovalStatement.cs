@@ -1,6 +1,7 @@
 using System.Security.Cryptography;
 using System.Text;
 using System.Text.Json;
+using System.Text.Json.Serialization;
 using OrleansAiOs.Workflows.Gating;
 using OrleansAiOs.Workflows.History;
 
@@ -26,7 +27,7 @@ public static class ApprovalStatement
     /// <param name="terms">What it is held for; the digest in it is not looked at.</param>
     public static JsonText Of(EffectIntent intent, string toolVersion, string policy, HoldTerms terms) => JsonText.From(new Statement(
         Form, intent.Run.Tenant, intent.Run.Id, intent.Workflow, intent.Step, intent.Epoch, intent.Activity, toolVersion, intent.Effect.ToString(), JsonSerializer.SerializeToElement(intent.Input),
-        policy, terms.Title, terms.Nonce, Time(terms.Expires), [.. intent.Chain]));
+        policy, terms.Title, terms.Nonce, Time(terms.Expires), [.. intent.Chain], terms.Beyond));
 
     public static string Digest(JsonText statement) => CanonicalJson.Digest(statement);
 
@@ -37,5 +38,5 @@ public static class ApprovalStatement
     private static string Time(DateTimeOffset at) => at.UtcDateTime.ToString("yyyy-MM-dd'T'HH:mm:ss.fffffff'Z'", null);
 
     private sealed record Statement(string Form, string Tenant, string Run, string Workflow, int Step, int Epoch, string Tool, string ToolVersion, string Effect, JsonElement Arguments,
-        string Policy, string Title, string Nonce, string Expires, string[] Chain);
+        string Policy, string Title, string Nonce, string Expires, string[] Chain, [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] IReadOnlyList<string>? Beyond);
 }

@@ -1,3 +1,4 @@
+using OrleansAiOs.Kernel.Governance.Approvals;
 using OrleansAiOs.Workflows.Gating;
 
 namespace OrleansAiOs.Kernel.Governance.Budgets;
@@ -33,7 +34,7 @@ public sealed record BudgetRefusal(string? Budget, string? Unit, WhenSpent Then,
         return then switch
         {
             WhenSpent.Wait => new BudgetRefusal(budget.Id, unit, then, why, Earlier(budget.EndAt(intent.At), intent.At + LongestWait)),
-            WhenSpent.Approve => new BudgetRefusal(budget.Id, unit, then, why, Overdrafts: [(budget.Id, new HoldDemand(budget.Roles))]),
+            WhenSpent.Approve => new BudgetRefusal(budget.Id, unit, then, why, Overdrafts: [(budget.Id, Signers.Others(intent, budget.Roles))]),
             _ => new BudgetRefusal(budget.Id, unit, then, why),
         };
     }

@@ -75,7 +75,7 @@ public sealed class Escrow(EventStreams streams, DbDataSource source, IRunStore 
 
     /// <summary>Who could sign for a call if the budgets that it concerns were spent.</summary>
     public IReadOnlyList<HoldDemand> Signers(EffectIntent intent, Charge charge) =>
-        [.. view.List(intent.Run.Tenant).Where(budget => budget.WhenSpent is WhenSpent.Approve && Concerns(budget, intent, charge)).Select(budget => new HoldDemand(budget.Roles))];
+        [.. view.List(intent.Run.Tenant).Where(budget => budget.WhenSpent is WhenSpent.Approve && Concerns(budget, intent, charge)).Select(budget => Approvals.Signers.Others(intent, budget.Roles))];
 
     /// <summary>A run is over: what it was granted and has not spent is free again, in a moment. Told twice, it counts once; not told, it is found out.</summary>
     public void Release(RunKey run, RunSpending spent)

@@ -4,6 +4,7 @@ using System.Text.Json;
 using OrleansAiOs.Kernel.Governance.Approvals;
 using OrleansAiOs.Kernel.Governance.Budgets;
 using OrleansAiOs.Kernel.Governance.Policies;
+using OrleansAiOs.Kernel.Governance.RunLimits;
 using OrleansAiOs.Kernel.Identity;
 using OrleansAiOs.Workflows;
 using OrleansAiOs.Workflows.Gating;
@@ -45,7 +46,7 @@ public sealed class KernelGate : IEffectGate
     public GateRecord Judge(EffectIntent intent)
     {
         var charge = Charged(intent);
-        return Refusing(Decide(intent, charge, limits: !intent.IsReading), charge);
+        return Refusing(Decide(intent, charge, limits: !intent.IsReading, out _), charge);
     }
 
     // What may not be sent sets nothing aside; what it would have cost and reached is kept for who asks later.
@@ -62,12 +63,14 @@ public sealed class KernelGate : IEffectGate
 
     private async ValueTask<GateRecord?> CheckAsync(EffectIntent intent, Charge charge, CancellationToken cancellation)
     {
-        var now = Decide(intent, charge, limits: false);
+        var now = Decide(intent, charge, limits: false, out var demands);
         if (now.Answer is not GateAnswer.Allow || now.Charge is null || intent.IsReading) return now.Answer is GateAnswer.Allow ? null : now;
         if (await parts.Covers(intent, charge, null, cancellation) is not { } refusal) return null;
         if (refusal.Then is WhenSpent.Approve)
         {
-            var signed = Signed(intent, charge, now.Policy ?? "", now.Rules ?? [], Autonomy.Approve, [.. refusal.Overdrafts!.Select(overdraft => overdraft.Demand)], refusal.Why);
+            // To go beyond a budget is asked by that name: who has signed for the call has not signed for that.
+            var signed = Signed(intent, charge, now.Policy ?? "", now.Rules ?? [], Autonomy.Approve, [.. demands, .. refusal.Overdrafts!.Select(overdraft => overdraft.Demand)], refusal.Why,
+                beyond: [.. refusal.Overdrafts!.Select(overdraft => $"budget '{overdraft.Budget}'")]);
             if (signed.Answer is not GateAnswer.Allow) return signed;
             if (await parts.Covers(intent, charge, new Overdraft([.. refusal.Overdrafts!.Select(overdraft => overdraft.Budget)], signed.SignedBy!), cancellation) is not { } other) return null;
             // A further one has run short in between: it is asked again, and says who has to sign.
@@ -79,8 +82,10 @@ public sealed class KernelGate : IEffectGate
 
     public void Ended(RunKey run, RunSpending spent) => parts.Ended(run, spent);
 
-    private GateRecord Decide(EffectIntent intent, Charge charge, bool limits)
+    /// <param name="demands">Whose signatures the policies ask for.</param>
+    private GateRecord Decide(EffectIntent intent, Charge charge, bool limits, out IReadOnlyList<HoldDemand> demands)
     {
+        demands = [];
         var tenant = intent.Run.Tenant;
         if (Stopped(intent) is { } stopped) return stopped;
         if (intent.Activity.StartsWith(Activity.EnginesOwn, StringComparison.Ordinal)) return OfTheEngine(intent);
@@ -98,30 +103,32 @@ public sealed class KernelGate : IEffectGate
         var version = verdict.Version.ToString();
         if (verdict.Decision is PolicyDecision.Deny) return Deny(intent, verdict.Reason, version, verdict.Policies);
         if (verdict.Autonomy is Autonomy.Suggest) return Deny(intent, "Only to be suggested: what was asked for stands in the history, and nothing was done.", version, verdict.Policies, Autonomy.Suggest);
-        var demands = verdict.Approvals.ToList();
-        List<HoldDemand> more = [];
+        var asked = verdict.Approvals.ToList();
+        demands = [.. asked.Select(demand => DemandOf(intent, demand))];
+        if (verdict.Autonomy is Autonomy.Approve && demands.Count == 0) demands = [Anybody];
+        LimitHit? beyond = null;
         // What moved too much is undone all the same.
         if (limits && !intent.IsUndo && parts.Limits(intent, charge) is { } hit)
         {
             if (hit.Demand is null) return Deny(intent, hit.Why, version, verdict.Policies);
-            more.Add(hit.Demand);
+            beyond = hit;
         }
-        if (verdict.Autonomy is Autonomy.Approve && demands.Count == 0) more.Add(Anybody);
-        if (demands.Count == 0 && more.Count == 0)
+        if (demands.Count == 0 && beyond is null)
             return new GateRecord(GateAnswer.Allow, intent.Chain, version, verdict.Policies, Word(verdict.Autonomy), charge);
-        return Signed(intent, charge, version, verdict.Policies, Autonomy.Approve, [.. demands.Select(demand => DemandOf(intent, demand)), .. more], verdict.Reason, demands);
+        return beyond is null ? Signed(intent, charge, version, verdict.Policies, Autonomy.Approve, demands, verdict.Reason, asked)
+            : Signed(intent, charge, version, verdict.Policies, Autonomy.Approve, [.. demands, beyond.Demand!], $"{verdict.Reason} {beyond.Why}", asked, [$"what a run may, {beyond.Unit}"]);
     }
 
     // ---- signatures ----
 
     /// <summary>What is to be signed, in full, made anew from what would be sent.</summary>
-    public JsonText StatementOf(EffectIntent held) => ApprovalStatement.Of(held, VersionOf(held), Decide(held, Charged(held), limits: false).Policy ?? "", held.Hold!);
+    public JsonText StatementOf(EffectIntent held) => ApprovalStatement.Of(held, VersionOf(held), Decide(held, Charged(held), limits: false, out _).Policy ?? "", held.Hold!);
 
     /// <summary>Why a signature would count for nothing; null if it would count.</summary>
     public string? ObjectionTo(EffectIntent held, EffectSigned signed)
     {
         var (charge, terms) = (Charged(held), held.Hold!);
-        var now = Decide(held, charge, limits: true);
+        var now = Decide(held, charge, limits: true, out _);
         var demands = parts.Overdrafts(held, charge);
         if (now.Hold is { } hold && hold.Digest == terms.Digest) demands = [.. hold.Demands, .. demands];
         // The policies let it go: it is held for a budget.
@@ -131,11 +138,14 @@ public sealed class KernelGate : IEffectGate
 
     private string VersionOf(EffectIntent intent) => parts.Tool(intent.Run.Tenant, intent.Activity)?.Version ?? "code";
 
-    private GateRecord Signed(EffectIntent intent, Charge charge, string policy, IReadOnlyList<string> rules, Autonomy autonomy, IReadOnlyList<HoldDemand> demands, string why, IReadOnlyList<ApprovalDemand>? asked = null)
+    /// <param name="beyond">What is overstepped: it stands in what is signed, and a signature over anything else does not count for it.</param>
+    private GateRecord Signed(EffectIntent intent, Charge charge, string policy, IReadOnlyList<string> rules, Autonomy autonomy, IReadOnlyList<HoldDemand> demands, string why, IReadOnlyList<ApprovalDemand>? asked = null,
+        IReadOnlyList<string>? beyond = null)
     {
         var version = VersionOf(intent);
         if (intent.Hold is { } held && ApprovalStatement.Digest(ApprovalStatement.Of(intent, version, policy, held)) is var digest && digest == held.Digest)
         {
+            if (beyond?.Except(held.Beyond ?? []).Any() is true) return New([.. beyond.Union(held.Beyond ?? [], StringComparer.Ordinal)]);
             if (intent.At >= held.Expires) return Deny(intent, $"Nobody signed '{held.Title}' before {held.Expires:u}.", policy, rules, autonomy);
             var escalated = intent.At >= held.EscalatesAt || held.Level > 0;
             var open = escalated ? Escalated(demands, asked) : demands;
@@ -145,13 +155,19 @@ public sealed class KernelGate : IEffectGate
             return Hold(held with { Demands = open, Level = escalated ? 1 : 0, EscalatesAt = escalated ? null : held.EscalatesAt });
         }
 
-        var within = asked?.Where(demand => demand.Within is not null).Select(demand => demand.EscalateTo is null ? demand.Within!.Value : 2 * demand.Within!.Value).DefaultIfEmpty(Longest).Min() ?? Longest;
-        var escalates = asked?.Where(demand => demand.EscalateTo is not null).Select(demand => demand.Within).Min();
-        // To the millisecond: whatever carries it must give it back the same.
-        var now = new DateTimeOffset(intent.At.UtcTicks / TimeSpan.TicksPerMillisecond * TimeSpan.TicksPerMillisecond, TimeSpan.Zero);
-        var terms = new HoldTerms(intent.Title is { Length: > 0 } title ? ArgumentText.Show(title) : ArgumentText.Title(intent.Activity, intent.Input), "", Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(16)),
-            now + within, demands, now + escalates);
-        return Hold(terms with { Digest = ApprovalStatement.Digest(ApprovalStatement.Of(intent, version, policy, terms)) });
+        return New(beyond);
+
+        GateRecord New(IReadOnlyList<string>? oversteps)
+        {
+            var title = intent.Title is { Length: > 0 } given ? ArgumentText.Show(given) : ArgumentText.Title(intent.Activity, intent.Input);
+            if (oversteps is not null) title = $"{title}; beyond {string.Join(" and ", oversteps)}";
+            var within = asked?.Where(demand => demand.Within is not null).Select(demand => demand.EscalateTo is null ? demand.Within!.Value : 2 * demand.Within!.Value).DefaultIfEmpty(Longest).Min() ?? Longest;
+            var escalates = asked?.Where(demand => demand.EscalateTo is not null).Select(demand => demand.Within).Min();
+            // To the millisecond: whatever carries it must give it back the same.
+            var now = new DateTimeOffset(intent.At.UtcTicks / TimeSpan.TicksPerMillisecond * TimeSpan.TicksPerMillisecond, TimeSpan.Zero);
+            var terms = new HoldTerms(title, "", Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(16)), now + within, demands, now + escalates, Beyond: oversteps);
+            return Hold(terms with { Digest = ApprovalStatement.Digest(ApprovalStatement.Of(intent, version, policy, terms)) });
+        }
 
         GateRecord Hold(HoldTerms hold) => new(GateAnswer.Hold, intent.Chain, policy, rules, Word(autonomy), Why: why, Hold: hold);
     }

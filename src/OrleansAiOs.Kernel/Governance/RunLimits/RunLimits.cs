@@ -1,3 +1,4 @@
+using OrleansAiOs.Kernel.Governance.Approvals;
 using OrleansAiOs.Kernel.Governance.Budgets;
 using OrleansAiOs.Kernel.Streams;
 using OrleansAiOs.Workflows;
@@ -73,7 +74,7 @@ public sealed class RunLimits(EventStreams streams, RunLimitView view)
         return null;
 
         LimitHit Hit(string unit, string why) => limit.OnHit is OnHit.Approve
-            ? new(limit.Tool, unit, $"{why} Somebody has to sign it: {string.Join(" or ", limit.Roles ?? [])}.", new HoldDemand(limit.Roles ?? []))
+            ? new(limit.Tool, unit, $"{why} Somebody has to sign it: {string.Join(" or ", limit.Roles ?? [])}.", Signers.Others(intent, limit.Roles ?? []))
             : new(limit.Tool, unit, $"{why} Ask whoever may raise it: aios budget limit '{limit.Tool}' …", null);
     }
 

@@ -244,7 +244,7 @@ public sealed class EscrowTests(BudgetDatabase database) : IClassFixture<BudgetD
         }
         else
         {
-            refusal.Overdrafts!.Single().Should().Match<(string Budget, HoldDemand Demand)>(o => o.Budget == "day" && o.Demand.Roles.Single() == "controller");
+            refusal.Overdrafts!.Single().Should().Match<(string Budget, HoldDemand Demand)>(o => o.Budget == "day" && o.Demand.Roles.Single() == "controller" && o.Demand.NotBy != null && more.Chain.All(link => o.Demand.NotBy.Contains(Kernel.Identity.PrincipalId.Of(link))));
             (await host.CoverAsync(more, ten, new Overdraft(["another"], ["carl"])))!.Then.Should().Be(then, "it was signed for another budget");
             (await host.CoverAsync(more, ten, new Overdraft(["day"], ["carl"]))).Should().BeNull();
             var standing = (await host.StandingAsync((await bench.ViewAsync()).Find(bench.Tenant, "day")!, at)).Units.Single();
