@@ -98,12 +98,16 @@ public sealed class PostgresStore : IRunStore, IAsyncDisposable
     internal void HasAppended() => Appended?.Invoke();
 
     public ValueTask<IReadOnlyList<StoredEvent>> ReadAsync(RunKey run, long fromVersion, CancellationToken cancellation) =>
-        ReadAsync(run, Math.Max(1, fromVersion), long.MaxValue, cancellation);
+        BetweenAsync(run, Math.Max(1, fromVersion), long.MaxValue, cancellation);
+
+    public ValueTask<IReadOnlyList<StoredEvent>> ReadAsync(RunKey run, long fromVersion, long toVersion, CancellationToken cancellation) =>
+        BetweenAsync(run, Math.Max(1, fromVersion), toVersion, cancellation);
 
     public async ValueTask<IReadOnlyList<StoredEvent>> LoadAsync(RunKey run, CancellationToken cancellation) =>
-        await FoldedHistory.ReadAsync(await ReadAsync(run, 0, long.MaxValue, cancellation), (from, to) => ReadAsync(run, from, to, cancellation));
+        await FoldedHistory.ReadAsync(await BetweenAsync(run, 0, long.MaxValue, cancellation), (from, to) => BetweenAsync(run, from, to, cancellation));
 
-    private async ValueTask<IReadOnlyList<StoredEvent>> ReadAsync(RunKey run, long fromVersion, long toVersion, CancellationToken cancellation)
+    // From 0: from the last checkpoint on.
+    private async ValueTask<IReadOnlyList<StoredEvent>> BetweenAsync(RunKey run, long fromVersion, long toVersion, CancellationToken cancellation)
     {
         var pending = new PendingRead(run, fromVersion, toVersion);
         if (!reads.Writer.TryWrite(pending)) throw new ObjectDisposedException(nameof(PostgresStore));

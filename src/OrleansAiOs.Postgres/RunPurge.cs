@@ -40,7 +40,7 @@ internal static class RunPurge
             "delete from aios.mt_streams s using unnest($1::varchar[], $2::varchar[]) t(tenant, id) where s.tenant_id = t.tenant and s.id = 'run/' || t.id",
             "delete from aios.mt_events e using unnest($1::varchar[], $2::varchar[]) t(tenant, id) where e.tenant_id = t.tenant and e.stream_id = 'run/' || t.id",
             "delete from aios.wakeups w using unnest($1::varchar[], $2::varchar[]) t(tenant, id) where w.tenant_id = t.tenant and w.run_id = t.id",
-            "delete from aios.outbox x using unnest($1::varchar[], $2::varchar[]) t(tenant, id) where x.tenant_id = t.tenant and x.run_id = t.id and x.state <> 0", // who still waits is told that it is gone
+            "delete from aios.outbox x using unnest($1::varchar[], $2::varchar[]) t(tenant, id) where x.tenant_id = t.tenant and x.run_id = t.id", // who still waits could be told nothing of it; another run may have its id
             "delete from aios.outcomes o using unnest($1::varchar[], $2::varchar[]) t(tenant, id) where o.tenant_id = t.tenant and o.run_id = t.id",
         })
         {

@@ -94,6 +94,8 @@ public sealed class MartenHistory : IRunStore, IAsyncDisposable
 
     public ValueTask<IReadOnlyList<StoredEvent>> ReadAsync(RunKey run, long fromVersion, CancellationToken cancellation) => native.ReadAsync(run, fromVersion, cancellation);
 
+    public ValueTask<IReadOnlyList<StoredEvent>> ReadAsync(RunKey run, long fromVersion, long toVersion, CancellationToken cancellation) => native.ReadAsync(run, fromVersion, toVersion, cancellation);
+
     public ValueTask<IReadOnlyList<StoredEvent>> LoadAsync(RunKey run, CancellationToken cancellation) => native.LoadAsync(run, cancellation);
 
     public ValueTask<IReadOnlyList<RunRow>> ListAsync(RunQuery query, CancellationToken cancellation) => native.ListAsync(query, cancellation);

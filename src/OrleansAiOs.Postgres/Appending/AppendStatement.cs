@@ -17,7 +17,7 @@ namespace OrleansAiOs.Postgres.Appending;
 /// lose  whoever is in neither: the answer
 /// ev    events of the others. nextval is reached only here: a loser burns no number of the sequence that Marten's daemon follows
 /// rw, wu, wd   summary rows and wake-ups of the others
-/// ob    which of their events are to be told to whom outside
+/// ob    which of their events are to be told to whom outside. A row that is there already is of a run of this id that was deleted
 /// au    what the flush says of its events to the audit trail: one row
 /// </code>
 /// "not in (select … from lose)" is a hashed lookup whatever the planner believes about the size of an array.
@@ -99,7 +99,8 @@ internal sealed class AppendStatement
             sql += $"""
                 , ob as (insert into aios.outbox (tenant_id, receiver, run_id, version, kind, at, due)
                     select $1[x.so], x.receiver, substr($2[x.so], 5), x.v, x.kind, x.at, x.at from unnest(${p + 1}::int[], ${p + 2}::varchar[], ${p + 3}::bigint[], ${p + 4}::varchar[], ${p + 5}::timestamptz[]) x(so, receiver, v, kind, at)
-                    where x.so not in (select o from lose))
+                    where x.so not in (select o from lose)
+                    on conflict (tenant_id, receiver, run_id, version) do update set kind = excluded.kind, at = excluded.at, due = excluded.due, state = 0, attempts = 0, host = null, tried_at = null, status = null, trouble = null)
                 """;
             types.AddRange([NpgsqlDbType.Integer, Text, NpgsqlDbType.Bigint, Text, NpgsqlDbType.TimestampTz]);
         }

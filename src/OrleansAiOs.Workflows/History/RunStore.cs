@@ -14,6 +14,10 @@ public interface IRunStore
     /// <summary>The run's events from a version on, in order; empty if there is none.</summary>
     ValueTask<IReadOnlyList<StoredEvent>> ReadAsync(RunKey run, long fromVersion, CancellationToken cancellation);
 
+    /// <summary>The run's events from a version to another, both among them, in order.</summary>
+    async ValueTask<IReadOnlyList<StoredEvent>> ReadAsync(RunKey run, long fromVersion, long toVersion, CancellationToken cancellation) =>
+        [.. (await ReadAsync(run, fromVersion, cancellation)).TakeWhile(e => e.Version <= toVersion)];
+
     /// <summary>
     /// What it takes to rebuild the run: its history, without the events that its last checkpoint stands for. All of the history does as well.
     /// </summary>

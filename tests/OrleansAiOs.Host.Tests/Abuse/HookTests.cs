@@ -102,6 +102,20 @@ public sealed class HookTests(AbuseServer server)
         (await server.Post($"/api/v1/webhooks/{strong}/remove", new { why = "over" })).Status.Should().Be(204);
     }
 
+    [Fact]
+    public async Task Only_who_owns_the_platform_names_endpoints_that_a_webhook_reaches()
+    {
+        var neighbour = (await server.Post("/api/v1/tenants", new { id = $"n-{Guid.NewGuid():N}"[..20] })).Json.GetProperty("key").GetString()!;
+        var name = $"r-{Guid.NewGuid():N}"[..20];
+        object Wanted(string[]? reach) => new { name, url = "https://10.0.0.5:8443/in", kinds = new[] { "run.reset" }, secrets = new[] { "x" }, reach };
+        var refused = await server.Post("/api/v1/webhooks", Wanted(["10.0.0.5:8443"]), neighbour);
+        refused.ShouldBeProblem(403).Body.Should().Contain("reach").And.Contain("10.0.0.5:8443").And.Contain("public address");
+        (await server.Get("/api/v1/webhooks", neighbour)).Json.GetProperty("items").GetArrayLength().Should().Be(0);
+        (await server.Post("/api/v1/webhooks", Wanted(null), neighbour)).Status.Should().Be(201, "where it leads to, egress judges");
+        (await server.Post("/api/v1/webhooks", Wanted(["10.0.0.5:8443"]))).Status.Should().Be(201);
+        (await server.Post($"/api/v1/webhooks/{name}/remove", new { why = "over" })).Status.Should().Be(204);
+    }
+
     [Theory]
     [InlineData("""{"name":"Bad Name"}""")]
     [InlineData("""{"url":"ftp://crm.example.com/"}""")]

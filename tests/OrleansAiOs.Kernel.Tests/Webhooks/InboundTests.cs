@@ -62,6 +62,50 @@ public sealed class InboundTests(KernelDatabase database) : IClassFixture<Kernel
     }
 
     [Theory]
+    [InlineData("a right was gone")]
+    [InlineData("the run was deleted")]
+    public async Task A_signal_whose_act_may_have_been_done_reaches_no_second_run_though_it_was_refused_in_between(string why)
+    {
+        await using var bench = await WebhookBench.StartAsync(database);
+        await bench.AddSourceAsync("erp", does: HookEffect.Signal, workflow: "hook-waits", signal: "go", businessKey: "/data/order");
+        Task<Started> Waiting(string id) => bench.Host.StartRunAsync(new StartRun("hook-waits", JsonText.From(1), id, "A-7", Tenant: bench.Tenant), "user/ana");
+        var first = await Waiting("first");
+        var deliver = () => bench.DeliverAsync("erp", WebhookBench.Signed("msg_1", Body, "erp-secret"), Body);
+        await deliver();
+        await bench.EndAsync(first.Run);
+        // The host died before it noted that it was done.
+        await using var undone = database.Source.CreateCommand($"update aios.hook_receipts set state = 0 where tenant_id = '{bench.Tenant}'");
+        await undone.ExecuteNonQueryAsync();
+
+        if (why == "a right was gone") await bench.Get<Principals>().DisableAsync(bench.Tenant, "service/crm", "why", "user/ana");
+        else (await bench.Store.PurgeAsync([first.Run], "by a test", default)).Should().ContainSingle();
+        await deliver.Should().ThrowAsync<CommandRefusedException>();
+        (await bench.Get<HookReceipts>().ListAsync(bench.Tenant, "erp", ReceiptState.Quarantined, 10)).Should().ContainSingle().Which.Run.Should().Be("first");
+        if (why == "a right was gone") await bench.Get<Principals>().EnableAsync(bench.Tenant, "service/crm", "back", "user/ana");
+
+        var second = await Waiting("second");
+        var retry = () => bench.Get<Hooks>().RetryAsync(bench.Host, bench.Tenant, "erp", "msg_1", default);
+        if (why == "a right was gone") (await retry()).Should().Be(new HookTaken("first", Again: true));
+        else await retry.Should().ThrowAsync<CommandRefusedException>();
+        (await bench.Store.ReadAsync(second.Run, 1, default)).Should().NotContain(e => e.Type == "signal-received", "it was for the other one");
+    }
+
+    [Fact]
+    public async Task A_delivery_that_one_host_does_while_another_refuses_it_is_done_and_does_no_more()
+    {
+        await using var bench = await WebhookBench.StartAsync(database);
+        await bench.AddSourceAsync("erp", does: HookEffect.Signal, workflow: "hook-waits", signal: "go", businessKey: "/data/order");
+        var receipts = bench.Get<HookReceipts>();
+        await receipts.TakeAsync(bench.Tenant, "erp", "msg_1", SHA256.HashData(Encoding.UTF8.GetBytes(Body)), DateTimeOffset.UtcNow, default);
+        await receipts.AimAsync(bench.Tenant, "erp", "msg_1", "first", default);
+        await receipts.QuarantineAsync(bench.Tenant, "erp", "msg_1", "refused here", Encoding.UTF8.GetBytes(Body), default);
+        await receipts.DoneAsync(bench.Tenant, "erp", "msg_1", default);
+        var second = (await bench.Host.StartRunAsync(new StartRun("hook-waits", JsonText.From(1), "second", "A-7", Tenant: bench.Tenant), "user/ana")).Run;
+        (await bench.DeliverAsync("erp", WebhookBench.Signed("msg_1", Body, "erp-secret"), Body)).Should().Be(new HookTaken("first", Again: true));
+        (await bench.Store.ReadAsync(second, 1, default)).Should().NotContain(e => e.Type == "signal-received");
+    }
+
+    [Theory]
     [InlineData("behind the receipt")]
     [InlineData("behind the aim")]
     [InlineData("behind the act")]

@@ -9,6 +9,7 @@ using OrleansAiOs.Kernel.Tools.Secrets;
 using OrleansAiOs.Kernel.Webhooks;
 using OrleansAiOs.Kernel.Webhooks.Outbound;
 using OrleansAiOs.Tests.Shared;
+using OrleansAiOs.Workflows;
 using OrleansAiOs.Workflows.Branching;
 using OrleansAiOs.Workflows.History;
 
@@ -121,6 +122,47 @@ public sealed class OutboundTests(KernelDatabase database) : IClassFixture<Kerne
         bench.Sender!.Look();
         await bench.UntilAsync("crm", all => all.All(d => d.State is DeliveryState.Delivered));
         receiver.Requests.Where(request => request.Contains(dead.Id)).Should().HaveCount(3);
+    }
+
+    [Theory]
+    [InlineData(301)]
+    [InlineData(303)]
+    [InlineData(307)]
+    public async Task Who_sends_the_call_on_was_not_told(int status)
+    {
+        await using var receiver = new RawServer(request => request.StartsWith("GET /told") ? RawServer.Http(200, "") : RawServer.Http(status, "", "Location: /told"));
+        await using var bench = await WebhookBench.StartAsync(database);
+        await bench.AddAsync("crm", receiver, ["run.started"], attempts: 1);
+        await bench.StartRunAsync("hook-echo", 1);
+        await bench.UntilAsync("crm", all => all.Any(d => d.State is not DeliveryState.Waiting));
+        var told = (await bench.DeliveriesAsync("crm")).Single();
+        (told.State, told.Status).Should().Be((DeliveryState.Dead, status));
+        told.Trouble.Should().Contain("new address");
+        receiver.Requests.Should().ContainSingle("nothing is sent on");
+    }
+
+    [Fact]
+    public async Task A_run_under_the_id_of_one_that_was_deleted_undelivered_is_told_of_under_ids_of_its_own()
+    {
+        var up = false;
+        await using var receiver = new RawServer(_ => RawServer.Http(up ? 200 : 503, ""));
+        await using var bench = await WebhookBench.StartAsync(database);
+        await bench.AddAsync("crm", receiver);
+        await bench.EndAsync(await bench.StartRunAsync("hook-echo", 1, "r"));
+        await bench.UntilAsync("crm", all => all is [{ Status: 503 }, _]);
+        var old = await bench.DeliveriesAsync("crm");
+        (await bench.Store.PurgeAsync([new RunKey(bench.Tenant, "r")], "by a test", default)).Should().ContainSingle();
+        (await bench.DeliveriesAsync("crm")).Should().BeEmpty("there is nothing left to tell of it");
+        // As an older build left one.
+        await using var left = database.Source.CreateCommand($"insert into aios.outbox (tenant_id, receiver, run_id, version, kind, at, due, state, attempts, trouble) values ('{bench.Tenant}', 'crm', 'r', 1, 'run.parked', now(), now(), 2, 10, 'gone')");
+        await left.ExecuteNonQueryAsync();
+        up = true;
+        await bench.EndAsync(await bench.StartRunAsync("hook-echo", 2, "r"));
+        await bench.UntilAsync("crm", all => all.Count == 2 && all.All(d => d.State is DeliveryState.Delivered));
+        var fresh = await bench.DeliveriesAsync("crm");
+        fresh.Select(d => (d.Kind, d.Attempts)).Should().Equal(("run.started", 1), ("run.completed", 1));
+        fresh.Select(d => d.Id).Should().NotIntersectWith(old.Select(d => d.Id), "who has seen the old ones would drop these");
+        receiver.Requests.Select(request => WebhookBench.Parse(request).Headers["webhook-id"]).Should().Contain(fresh.Select(d => d.Id));
     }
 
     [Fact]

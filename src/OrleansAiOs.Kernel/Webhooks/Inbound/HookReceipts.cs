@@ -8,11 +8,11 @@ public enum ReceiptState
     Taken,
     Done,
 
-    /// <summary>It could not be done as its source says, and nothing was. Its body is kept.</summary>
+    /// <summary>It could not be done as its source says. Its body is kept. If it names a run, an earlier attempt may have done it.</summary>
     Quarantined,
 }
 
-/// <param name="Run">The run it is for, once that is known; it does not change while something may have been done.</param>
+/// <param name="Run">The run it is for, once that is known; from then on it never changes, since something may have been done.</param>
 internal sealed record HookReceipt(byte[] Sha256, ReceiptState State, string? Run);
 
 /// <summary>A delivery, as people see it.</summary>
@@ -39,9 +39,9 @@ public sealed class HookReceipts(DbDataSource source)
     internal Task DoneAsync(string tenant, string from, string delivery, CancellationToken cancellation) =>
         source.ExecuteAsync("update aios.hook_receipts set state = 1, why = null, body = null where tenant_id = $1 and source = $2 and delivery = $3", [tenant, from, delivery], cancellation);
 
-    /// <summary>Nothing was done for it, for certain.</summary>
+    /// <summary>It could not be done. The run that it was for, if that is known, it stays for: an attempt before this one may have got through, and only that run knows.</summary>
     internal Task QuarantineAsync(string tenant, string from, string delivery, string why, byte[] body, CancellationToken cancellation) =>
-        source.ExecuteAsync("update aios.hook_receipts set state = 2, run_id = null, why = $4, body = $5 where tenant_id = $1 and source = $2 and delivery = $3 and state <> 1", [tenant, from, delivery, why, body], cancellation);
+        source.ExecuteAsync("update aios.hook_receipts set state = 2, why = $4, body = $5 where tenant_id = $1 and source = $2 and delivery = $3 and state <> 1", [tenant, from, delivery, why, body], cancellation);
 
     /// <summary>The body of a delivery in quarantine; null if there is none.</summary>
     internal async Task<byte[]?> BodyAsync(string tenant, string from, string delivery, CancellationToken cancellation) =>

@@ -24,14 +24,13 @@ public sealed record HookTaken(string Run, bool Again);
 /// 1 verify      the signature over the bytes as they came, by a time that is now. Unknown source, missing secret, wrong signature and
 ///               wrong time are one answer, after the same work
 /// 2 take        the receipt, under the id that the signature binds: another body under it is a conflict. Nothing is done yet
-/// 3 aim         which run it is for, written into the receipt: sent again, it is for the same
+/// 3 aim         which run it is for, written into the receipt for good: sent again, after a refusal too, it is for the same
 /// 4 act         through the ordinary command, under a key made of the delivery, with the rights of the source's service.
 ///               The run's history knows the key: sent again, it is answered from there
 /// 5 note        that it is done. A crash before this: sent again, lines 2 to 5 find what they did
 /// </code>
 /// A sender that gets no answer sends again, and nothing happens twice. What is signed and cannot be done (no JSON, no such place in it, no
-/// run, no right) is put in quarantine with its body: nothing is lost and no run has seen it. It is tried again when it is sent again, or
-/// when a person says so.
+/// run, no right) is put in quarantine with its body: nothing is lost. It is tried again when it is sent again, or when a person says so.
 /// </summary>
 public sealed class Hooks(WebhookView view, Catalogue catalogue, SecretStore secrets, HookReceipts receipts, Rights rights, IdentityView identity, KernelGate gate, TimeProvider time, ILogger<Hooks> log)
 {
@@ -109,8 +108,9 @@ public sealed class Hooks(WebhookView view, Catalogue catalogue, SecretStore sec
                 var command = new StartRun(source.Workflow!, ValueOf(), id, source.BusinessKey is null ? null : KeyOf(), new Dictionary<string, string> { ["hook"] = source.Name }, tenant);
                 return (id, !(await host.StartRunAsync(command, source.As)).IsNew);
             case HookEffect.Signal:
-                var signalled = receipt.Run ?? await AimAsync(await OpenRunAsync(host, tenant, source.Workflow!, KeyOf(), cancellation));
+                var signalled = receipt.Run ?? await OpenRunAsync(host, tenant, source.Workflow!, KeyOf(), cancellation);
                 Demand(tenant, source, "run.signal", $"run/{signalled}");
+                if (receipt.Run is null && await AimAsync(signalled) is var aimed && aimed != signalled) Demand(tenant, source, "run.signal", $"run/{signalled = aimed}");
                 await host.SignalAsync(new RunKey(tenant, signalled), source.Signal!, ValueOf(), source.As, key);
                 return (signalled, receipt.Run is not null);
             default:

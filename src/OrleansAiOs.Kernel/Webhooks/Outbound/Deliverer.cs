@@ -29,9 +29,11 @@ internal sealed class Deliverer(EgressClient egress, RunNews news)
                 Body = body,
                 Signature = new EgressSignature(hook.Secrets, secrets => HookSignature.Headers(message.Id, at, body, secrets)),
                 Reach = Reach.Of(hook.Reach),
+                FollowsRedirects = false, // what answers at the end of them is not who was to be told
                 Within = Within,
             }, cancellation);
-            return answer.IsSuccess ? new Outcome(answer.Status, null) : new Outcome(answer.Status, $"It answered {answer.Status}.", answer.RetryAfter);
+            return answer.IsSuccess ? new Outcome(answer.Status, null)
+                : new Outcome(answer.Status, answer.Status is >= 300 and < 400 ? $"It answered {answer.Status}: it is elsewhere. Add the webhook with its new address; nothing is sent on." : $"It answered {answer.Status}.", answer.RetryAfter);
         }
         catch (Exception e) when (e is EgressRefusedException or EgressFailedException or SecretDeniedException or UnreadableHistoryException)
         {

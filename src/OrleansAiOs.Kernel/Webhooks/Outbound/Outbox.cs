@@ -7,7 +7,7 @@ namespace OrleansAiOs.Kernel.Webhooks.Outbound;
 internal sealed record Message(string Tenant, string Receiver, string Run, long Version, string Kind, DateTimeOffset At, int Attempts)
 {
     /// <summary>The same at every attempt, also after it was dead: the receiver knows by it what it has had.</summary>
-    public string Id => OutboxId.Of(Tenant, Receiver, Run, Version);
+    public string Id => OutboxId.Of(Tenant, Receiver, Run, Version, At);
 }
 
 public enum DeliveryState
@@ -74,11 +74,11 @@ public sealed class Outbox(DbDataSource source)
     internal async Task<bool> SettleAsync(Message message, DeliveryState state, int? status, string? trouble, DateTimeOffset due, CancellationToken cancellation) =>
         await source.ValueAsync("""
             with done as (update aios.outbox set state = $6, status = $7, trouble = $8, host = null, due = $9
-                    where tenant_id = $1 and receiver = $2 and run_id = $3 and version = $4 and attempts = $5 and state = 0 returning state),
+                    where tenant_id = $1 and receiver = $2 and run_id = $3 and version = $4 and attempts = $5 and at = $10 and state = 0 returning state),
                 next as (update aios.outbox o set due = $9 where o.tenant_id = $1 and o.receiver = $2 and o.run_id = $3 and o.state = 0 and exists (select from done where state <> 0)
                     and o.version = (select min(n.version) from aios.outbox n where n.tenant_id = $1 and n.receiver = $2 and n.run_id = $3 and n.version > $4 and n.state = 0))
             select state from done
-            """, [message.Tenant, message.Receiver, message.Run, message.Version, message.Attempts, (short)state, status, Cut(trouble), due], cancellation) is not null;
+            """, [message.Tenant, message.Receiver, message.Run, message.Version, message.Attempts, (short)state, status, Cut(trouble), due, message.At], cancellation) is not null;
 
     /// <summary>All that waits for a receiver is dead.</summary>
     internal Task GiveUpAsync(string tenant, string receiver, string why, CancellationToken cancellation) =>
@@ -92,22 +92,18 @@ public sealed class Outbox(DbDataSource source)
 
     /// <summary>Sends something again that is dead, or everything of a receiver that is; the number of attempts begins anew.</summary>
     /// <returns>How many.</returns>
-    public async Task<int> RedeliverAsync(string tenant, string receiver, string? id, DateTimeOffset now, CancellationToken cancellation = default)
-    {
-        if (id is null) return await source.ExecuteAsync("update aios.outbox set state = 0, attempts = 0, due = $3 where tenant_id = $1 and receiver = $2 and state = 2", [tenant, receiver, now], cancellation);
-        // Ids are made of where a row stands, and not kept.
-        foreach (var dead in await ListAsync(tenant, receiver, DeliveryState.Dead, null, int.MaxValue, cancellation))
-            if (dead.Id == id)
-                return await source.ExecuteAsync("update aios.outbox set state = 0, attempts = 0, due = $5 where tenant_id = $1 and receiver = $2 and run_id = $3 and version = $4 and state = 2",
-                    [tenant, receiver, dead.Run, dead.Version, now], cancellation);
-        return 0;
-    }
+    public Task<int> RedeliverAsync(string tenant, string receiver, string? id, DateTimeOffset now, CancellationToken cancellation = default) =>
+        // The id is made as OutboxId does.
+        source.ExecuteAsync("""
+            update aios.outbox set state = 0, attempts = 0, due = $3 where tenant_id = $1 and receiver = $2 and state = 2 and ($4 = ''
+                or $4 = 'msg_' || left(encode(sha256(convert_to($1 || E'\n' || $2 || E'\n' || run_id || E'\n' || version || E'\n' || (extract(epoch from at) * 1000000)::bigint, 'UTF8')), 'hex'), 32))
+            """, [tenant, receiver, now, id ?? ""], cancellation);
 
     /// <summary>A receiver's messages, the newest first.</summary>
     public Task<IReadOnlyList<Delivery>> ListAsync(string tenant, string receiver, DeliveryState? state, string? run, int limit, CancellationToken cancellation = default) => source.ListAsync("""
         select run_id, version, kind, at, state, attempts, due, tried_at, status, trouble from aios.outbox
         where tenant_id = $1 and receiver = $2 and ($3 < 0 or state = $3) and ($4 = '' or run_id = $4) order by at desc, run_id, version desc limit $5
-        """, [tenant, receiver, (short)(state is { } only ? (int)only : -1), run ?? "", limit], reader => new Delivery(OutboxId.Of(tenant, receiver, reader.GetString(0), reader.GetInt64(1)), reader.GetString(0), reader.GetInt64(1),
+        """, [tenant, receiver, (short)(state is { } only ? (int)only : -1), run ?? "", limit], reader => new Delivery(OutboxId.Of(tenant, receiver, reader.GetString(0), reader.GetInt64(1), reader.TimeAt(3)!.Value), reader.GetString(0), reader.GetInt64(1),
             reader.GetString(2), reader.TimeAt(3)!.Value, (DeliveryState)reader.GetInt16(4), reader.GetInt32(5), reader.GetInt16(4) == 0 ? reader.TimeAt(6) : null, reader.TimeAt(7), reader.IsDBNull(8) ? null : reader.GetInt32(8), reader.TextAt(9)), cancellation);
 
     /// <summary>How many of a receiver's messages wait, and how many are dead.</summary>

@@ -21,9 +21,10 @@ internal sealed class RunNews(IRunStore store, string? publicUrl)
     public async Task<byte[]?> WriteAsync(Message message, bool full, CancellationToken cancellation)
     {
         var run = new RunKey(message.Tenant, message.Run);
-        if (await store.FindAsync(run, cancellation) is not { } row || await store.ReadAsync(run, message.Version, cancellation) is not [var stored, ..]) return null;
+        // Another run may have its id by now: what is told happened when the message says.
+        if (await store.FindAsync(run, cancellation) is not { } row || await store.ReadAsync(run, message.Version, message.Version, cancellation) is not [var stored] || stored.At != message.At) return null;
         var e = stored.Read();
-        var data = new Data(message.Tenant, message.Run, row.Workflow, row.BusinessKey, message.Version, (e as StepEvent)?.Step, message.Kind == RunEventKinds.ApprovalRequested ? await AskedAsync(run, e, cancellation) : null,
+        var data = new Data(message.Tenant, message.Run, row.Workflow, row.BusinessKey, message.Version, (e as StepEvent)?.Step, message.Kind == RunEventKinds.ApprovalRequested ? await AskedAsync(run, e, message.Version, cancellation) : null,
             full ? new Told(stored.Type, new JsonText(stored.Body).ToElement()) : null, null);
         var body = Body(message, data);
         // What is too much to send is asked for by who has a right to.
@@ -34,14 +35,14 @@ internal sealed class RunNews(IRunStore store, string? publicUrl)
 
     private static byte[] Body(Message message, Data data) => JsonSerializer.SerializeToUtf8Bytes(new Envelope(message.Kind, message.At.UtcDateTime, data), Json);
 
-    private async Task<Asked?> AskedAsync(RunKey run, WorkflowEvent e, CancellationToken cancellation)
+    private async Task<Asked?> AskedAsync(RunKey run, WorkflowEvent e, long version, CancellationToken cancellation)
     {
         var at = $"{Base}/runs/{Uri.EscapeDataString(run.Id)}";
         if (e is ApprovalRequested asked)
             return new Asked(ArgumentText.Show(asked.Title), ArgumentText.Lines(asked.Subject), asked.Digest, IsSigned: false, asked.Role, asked.NotBy, asked.Deadline?.UtcDateTime, $"{at}/approvals/{asked.Step}", $"aios approve {run.Id} {asked.Step}");
         if (RunEventKinds.HoldOf(e) is not { } hold) return null;
         var step = ((StepEvent)e).Step;
-        var scheduled = e as StepScheduled ?? (await store.ReadAsync(run, 1, cancellation)).Select(stored => stored.Read()).OfType<StepScheduled>().LastOrDefault(scheduled => scheduled.Step == step);
+        var scheduled = e as StepScheduled ?? (await store.ReadAsync(run, 1, version, cancellation)).Select(stored => stored.Read()).OfType<StepScheduled>().LastOrDefault(scheduled => scheduled.Step == step);
         return new Asked(hold.Title, scheduled is null ? [] : ArgumentText.Lines(scheduled.Input), hold.Digest, IsSigned: true, hold.Who, [.. hold.Demands.SelectMany(demand => demand.NotBy ?? []).Distinct()], hold.Expires.UtcDateTime,
             $"{at}/holds/{step}", $"aios approve {run.Id} {step}");
     }
