@@ -107,7 +107,7 @@ internal sealed class AiosServer : IAsyncDisposable
             services.AddKernel(store.Queries, secret);
             services.AddTools(store.Queries, folder.SecretsKey, code);
             services.AddWebhooks(store.Queries, options.Setting("PUBLIC_URL"));
-            services.AddSingleton<Identification>().AddSingleton(auditor);
+            services.AddSingleton<Identification>().AddSingleton<UnprovedHooks>().AddSingleton(auditor);
             var history = ClusterSeat.History(store, connection, options.Setting("HISTORY"), log.CreateLogger<PostgresStore>());
             services.AddSingleton<IPayloadStore>(store.Payloads).AddSingleton(store).AddSingleton(_ => history).AddSingleton(registry).AddSingleton(options.Time);
             services.AddSingleton(new DoorOptions(options.HostNames));

@@ -13,6 +13,6 @@ internal static partial class WebhookLog
     [LoggerMessage(Level = LogLevel.Error, Message = "Webhook '{Receiver}' of tenant '{Tenant}' was not told of run {Run} ({Id}), and is not told again: {Why}. aios webhooks redeliver sends it again")]
     public static partial void Dead(this ILogger log, string tenant, string receiver, string run, string id, string why);
 
-    [LoggerMessage(Level = LogLevel.Warning, Message = "A delivery to hook source '{Source}' of tenant '{Tenant}' was not taken: {Why}")]
+    [LoggerMessage(Level = LogLevel.Warning, Message = "A delivery to hook source '{Source}' of tenant '{Tenant}' was not taken: {Why}. More of this source in the next minute are not told")]
     public static partial void NotTaken(this ILogger log, string tenant, string source, string why);
 }

@@ -111,7 +111,7 @@ public sealed record HostBeat(DateTimeOffset StoreTime, IReadOnlyCollection<stri
 /// <param name="After">Go on behind this run (the last of the page before).</param>
 public sealed record RunQuery(string Tenant, RunStatus? Status = null, string? Workflow = null, string? BusinessKey = null,
     IReadOnlyDictionary<string, string>? Attributes = null, DateTimeOffset? StartedFrom = null, DateTimeOffset? StartedBefore = null,
-    bool? AwaitsApproval = null, RunSort Sort = RunSort.NewestFirst, RunCursor? After = null, int Limit = 50, DateTimeOffset? ClosedBefore = null);
+    bool? AwaitsApproval = null, RunSort Sort = RunSort.NewestFirst, RunCursor? After = null, int Limit = 50, DateTimeOffset? ClosedBefore = null, bool? IsOpen = null);
 
 public enum RunSort
 {

@@ -71,6 +71,42 @@ public sealed class HookTests(AbuseServer server)
     }
 
     [Fact]
+    public async Task A_flood_of_what_is_not_proved_asks_the_database_for_few_at_once_and_what_claims_nothing_not_at_all()
+    {
+        var name = await Source();
+        const int Beyond = 20;
+        await using var source = Npgsql.NpgsqlDataSource.Create(server.ConnectionString);
+        await using var connection = await source.OpenConnectionAsync();
+        await using var transaction = await connection.BeginTransactionAsync();
+        // Whoever asks for a secret waits here.
+        await using (var held = new Npgsql.NpgsqlCommand("lock table aios.secrets in access exclusive mode", connection)) await held.ExecuteNonQueryAsync();
+        var flood = Enumerable.Range(0, 16 + 64 + Beyond).Select(i => Deliver($"/hooks/default/{(i % 2 == 0 ? name : "nobody")}", $"msg_{i}", "{}"u8.ToArray(), "another-secret")).ToList();
+        var refused = new List<Answer>();
+        foreach (var first in Enumerable.Range(0, Beyond))
+        {
+            var ended = await Task.WhenAny(flood).WaitAsync(TimeSpan.FromSeconds(60));
+            flood.Remove(ended);
+            refused.Add(await ended);
+        }
+        foreach (var answer in refused) answer.ShouldBeProblem(429).Headers.Should().ContainKey("Retry-After");
+        foreach (var path in new[] { $"/hooks/default/{name}", "/hooks/default/nobody" })
+        {
+            (await server.Send(HttpMethod.Post, path, Json(new { }), key: "")).ShouldBeProblem(401);
+            (await Deliver(path, "msg_1", "{}"u8.ToArray(), at: DateTimeOffset.UtcNow.AddMinutes(-6))).ShouldBeProblem(401);
+        }
+        (await AskingAsync()).Should().BeLessThanOrEqualTo(16);
+        await transaction.RollbackAsync();
+        foreach (var answer in await Task.WhenAll(flood)) answer.ShouldBeProblem(401);
+        (await Deliver($"/hooks/default/{name}", "msg_good", "{}"u8.ToArray())).Status.Should().Be(200, "there is room again");
+
+        async Task<long> AskingAsync()
+        {
+            await using var asked = new Npgsql.NpgsqlCommand("select count(*) from pg_stat_activity where wait_event_type = 'Lock' and query like '%aios.secrets%'", connection);
+            return (long)(await asked.ExecuteScalarAsync())!;
+        }
+    }
+
+    [Fact]
     public async Task What_is_too_large_or_no_JSON_is_refused()
     {
         var name = await Source();

@@ -274,6 +274,41 @@ public sealed class InboundTests(KernelDatabase database) : IClassFixture<Kernel
     }
 
     [Fact]
+    public async Task A_signal_finds_the_one_run_that_is_open_behind_any_number_of_closed_ones()
+    {
+        await using var bench = await WebhookBench.StartAsync(database);
+        await bench.AddSourceAsync("erp", does: HookEffect.Signal, workflow: "hook-waits", signal: "go", businessKey: "/data/order");
+        var open = (await bench.Host.StartRunAsync(new StartRun("hook-waits", JsonText.From(1), "open", "A-7", Tenant: bench.Tenant), "user/ana")).Run;
+        foreach (var i in Enumerable.Range(0, 105))
+        {
+            var run = (await bench.Host.StartRunAsync(new StartRun("hook-waits", JsonText.From(1), $"closed-{i}", "A-7", Tenant: bench.Tenant), "user/ana")).Run;
+            await bench.Host.TerminateAsync(run, "over", "user/ana");
+        }
+        (await bench.DeliverAsync("erp", WebhookBench.Signed("msg_1", Body, "erp-secret"), Body))!.Run.Should().Be(open.Id);
+    }
+
+    [Fact]
+    public async Task Quarantine_keeps_the_newest_bodies_of_a_source_and_nothing_for_longer_than_thirty_days()
+    {
+        await using var bench = await WebhookBench.StartAsync(database);
+        var receipts = bench.Get<HookReceipts>();
+        var now = DateTimeOffset.UtcNow;
+        const int Over = 3;
+        for (var i = 0; i < HookReceipts.BodiesMax + Over; i++)
+        {
+            await receipts.TakeAsync(bench.Tenant, "shop", $"msg_{i}", [1], now.AddMinutes(i - 1000), default);
+            await receipts.QuarantineAsync(bench.Tenant, "shop", $"msg_{i}", "why", [7], default);
+        }
+        var kept = await Task.WhenAll(Enumerable.Range(0, HookReceipts.BodiesMax + Over).Select(async i => await receipts.BodyAsync(bench.Tenant, "shop", $"msg_{i}", default) is not null));
+        kept.Should().Equal([.. Enumerable.Repeat(false, Over), .. Enumerable.Repeat(true, HookReceipts.BodiesMax)]);
+        await receipts.ForgetAsync(bench.Tenant, "shop", isForEver: true, now.AddDays(31), default);
+        (await receipts.BodyAsync(bench.Tenant, "shop", "msg_100", default)).Should().BeNull();
+        (await receipts.ListAsync(bench.Tenant, "shop", null, 1000)).Should().HaveCount(HookReceipts.BodiesMax + Over, "what is signed for ever is known for ever");
+        for (var i = 0; i < 11; i++) await receipts.ForgetAsync(bench.Tenant, "shop", isForEver: false, now.AddDays(31), default);
+        (await receipts.ListAsync(bench.Tenant, "shop", null, 1000)).Should().BeEmpty();
+    }
+
+    [Fact]
     public async Task No_secret_stands_in_any_row()
     {
         await using var bench = await WebhookBench.StartAsync(database);

@@ -21,6 +21,9 @@ public sealed record ReceivedHook(string Delivery, DateTimeOffset At, ReceiptSta
 /// <summary>The table aios.hook_receipts: which deliveries were taken.</summary>
 public sealed class HookReceipts(DbDataSource source)
 {
+    /// <summary>How many bodies in quarantine are kept of a source: the newest. 256 KB each at most.</summary>
+    internal const int BodiesMax = 200;
+
     private static readonly TimeSpan KeptFor = TimeSpan.FromDays(30);
 
     /// <summary>The receipt of a delivery, made if there is none.</summary>
@@ -40,17 +43,25 @@ public sealed class HookReceipts(DbDataSource source)
         source.ExecuteAsync("update aios.hook_receipts set state = 1, why = null, body = null where tenant_id = $1 and source = $2 and delivery = $3", [tenant, from, delivery], cancellation);
 
     /// <summary>It could not be done. The run that it was for, if that is known, it stays for: an attempt before this one may have got through, and only that run knows.</summary>
-    internal Task QuarantineAsync(string tenant, string from, string delivery, string why, byte[] body, CancellationToken cancellation) =>
-        source.ExecuteAsync("update aios.hook_receipts set state = 2, why = $4, body = $5 where tenant_id = $1 and source = $2 and delivery = $3 and state <> 1", [tenant, from, delivery, why, body], cancellation);
+    internal async Task QuarantineAsync(string tenant, string from, string delivery, string why, byte[] body, CancellationToken cancellation)
+    {
+        await source.ExecuteAsync("update aios.hook_receipts set state = 2, why = $4, body = $5 where tenant_id = $1 and source = $2 and delivery = $3 and state <> 1", [tenant, from, delivery, why, body], cancellation);
+        await source.ExecuteAsync("""
+            update aios.hook_receipts set body = null where tenant_id = $1 and source = $2 and state = 2 and delivery in
+                (select delivery from aios.hook_receipts where tenant_id = $1 and source = $2 and state = 2 and body is not null order by at desc, delivery offset $3)
+            """, [tenant, from, BodiesMax], cancellation);
+    }
 
     /// <summary>The body of a delivery in quarantine; null if there is none.</summary>
     internal async Task<byte[]?> BodyAsync(string tenant, string from, string delivery, CancellationToken cancellation) =>
         await source.ValueAsync("select body from aios.hook_receipts where tenant_id = $1 and source = $2 and delivery = $3 and state = 2", [tenant, from, delivery], cancellation) as byte[];
 
-    /// <summary>Forgets some that are long done: what they asked for comes no more, its time is over.</summary>
-    internal Task ForgetAsync(string tenant, string from, DateTimeOffset now, CancellationToken cancellation) => source.ExecuteAsync("""
+    /// <summary>Forgets some of the oldest: what they asked for comes no more, its time is over. Where a signature holds for ever, the receipt does too, and only bodies are forgotten.</summary>
+    internal Task ForgetAsync(string tenant, string from, bool isForEver, DateTimeOffset now, CancellationToken cancellation) => source.ExecuteAsync(isForEver ? """
+        update aios.hook_receipts set body = null where tenant_id = $1 and source = $2 and state = 2 and at < $3 and body is not null
+        """ : """
         delete from aios.hook_receipts where tenant_id = $1 and source = $2 and delivery in
-            (select delivery from aios.hook_receipts where tenant_id = $1 and source = $2 and at < $3 and state = 1 order by at limit 20)
+            (select delivery from aios.hook_receipts where tenant_id = $1 and source = $2 and at < $3 order by at limit 20)
         """, [tenant, from, now - KeptFor], cancellation);
 
     /// <summary>What a source has sent, the newest first.</summary>

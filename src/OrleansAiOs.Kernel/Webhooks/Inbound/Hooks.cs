@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Security.Cryptography;
 using System.Text;
 using System.Text.Json;
@@ -17,10 +18,25 @@ namespace OrleansAiOs.Kernel.Webhooks.Inbound;
 /// <param name="Again">The delivery was known, and did nothing more.</param>
 public sealed record HookTaken(string Run, bool Again);
 
+/// <summary>What came from a source, as its signature proves.</summary>
+public sealed class ProvedHook
+{
+    internal ProvedHook(string tenant, HookSource source, string delivery, byte[] body) => (Tenant, Source, Delivery, Body) = (tenant, source, delivery, body);
+
+    internal string Tenant { get; }
+
+    internal HookSource Source { get; }
+
+    internal string Delivery { get; }
+
+    internal byte[] Body { get; }
+}
+
 /// <summary>
 /// Takes what sources send. A delivery's way, and what a crash behind each line leaves:
 ///
 /// <code>
+/// 0 look        whether a signature of any scheme is claimed, by a time that is now: nothing is read or asked for what claims none
 /// 1 verify      the signature over the bytes as they came, by a time that is now. Unknown source, missing secret, wrong signature and
 ///               wrong time are one answer, after the same work
 /// 2 take        the receipt, under the id that the signature binds: another body under it is a conflict. Nothing is done yet
@@ -36,12 +52,25 @@ public sealed class Hooks(WebhookView view, Catalogue catalogue, SecretStore sec
 {
     public const int BodyBytesMax = 256 * 1024;
 
+    private static readonly HookScheme[] Schemes = Enum.GetValues<HookScheme>();
+    private static readonly TimeSpan ToldEvery = TimeSpan.FromMinutes(1);
+
+    private readonly ConcurrentDictionary<(string Tenant, string Source), DateTimeOffset> told = new();
+
     // Stands in for the secret of a source that is not there: the work is the same.
     private readonly string nobodys = Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(32));
 
+    /// <summary>Whether a request's headers claim what could be proved, to whatever address it is sent. It costs nothing to find out.</summary>
+    public bool Claims(string tenant, string name, Func<string, string?> header)
+    {
+        var now = time.GetUtcNow();
+        if (Array.Exists(Schemes, scheme => HookSignature.Read(scheme, header, now) is not null)) return true;
+        if (view.FindSource(tenant, name) is not null) Tell(tenant, name, "it claims no signature, or one of another time", now);
+        return false;
+    }
+
     /// <returns>Null if it is not proved to be from a source that is known: to a stranger there is no difference.</returns>
-    /// <exception cref="CommandRefusedException">It is from the source, and was not done.</exception>
-    public async Task<HookTaken?> ReceiveAsync(WorkflowHost host, string tenant, string name, Func<string, string?> header, ReadOnlyMemory<byte> body, CancellationToken cancellation)
+    public async Task<ProvedHook?> ProveAsync(string tenant, string name, Func<string, string?> header, ReadOnlyMemory<byte> body, CancellationToken cancellation)
     {
         await catalogue.FreshAsync(cancellation);
         var source = view.FindSource(tenant, name)?.Source;
@@ -50,12 +79,18 @@ public sealed class Hooks(WebhookView view, Catalogue catalogue, SecretStore sec
         var isProved = HookSignature.Fits(claim ?? new HookSignature.Claim(null, [], [[]]), body.Span, values.Count == 0 ? [nobodys] : values);
         if (source is null || claim is null || values.Count == 0 || !isProved)
         {
-            if (source is not null) log.NotTaken(tenant, name, claim is null ? "it claims no signature of its scheme, or one of another time" : values.Count == 0 ? $"none of its secrets is there for hook:{name}" : "its signature is wrong");
+            if (source is not null) Tell(tenant, name, claim is null ? "it claims no signature of its scheme, or one of another time" : values.Count == 0 ? $"none of its secrets is there for hook:{name}" : "its signature is wrong", time.GetUtcNow());
             return null;
         }
-        var delivery = claim.Id ?? IdOf(source.Scheme, body);
-        if (source.Scheme is not HookScheme.GitHub) await receipts.ForgetAsync(tenant, name, time.GetUtcNow(), cancellation);
-        return await TakeAsync(host, tenant, source, delivery, body.ToArray(), cancellation);
+        return new ProvedHook(tenant, source, claim.Id ?? IdOf(source.Scheme, body), body.ToArray());
+    }
+
+    /// <summary>Does what a delivery is for, if it was not done before.</summary>
+    /// <exception cref="CommandRefusedException">It was not done.</exception>
+    public async Task<HookTaken> TakeAsync(WorkflowHost host, ProvedHook proved, CancellationToken cancellation)
+    {
+        await receipts.ForgetAsync(proved.Tenant, proved.Source.Name, isForEver: proved.Source.Scheme is HookScheme.GitHub, time.GetUtcNow(), cancellation);
+        return await TakeAsync(host, proved.Tenant, proved.Source, proved.Delivery, proved.Body, cancellation);
     }
 
     /// <summary>Tries a delivery in quarantine again.</summary>
@@ -64,7 +99,7 @@ public sealed class Hooks(WebhookView view, Catalogue catalogue, SecretStore sec
     {
         await catalogue.FreshAsync(cancellation);
         if (view.FindSource(tenant, name)?.Source is not { } source) throw new CommandRefusedException(Refusal.NotFound, $"There is no source '{name}'.");
-        var body = await receipts.BodyAsync(tenant, name, delivery, cancellation) ?? throw new CommandRefusedException(Refusal.NotFound, $"No delivery '{delivery}' of '{name}' is in quarantine.");
+        var body = await receipts.BodyAsync(tenant, name, delivery, cancellation) ?? throw new CommandRefusedException(Refusal.NotFound, $"No delivery '{delivery}' of '{name}' is in quarantine with its body.");
         return await TakeAsync(host, tenant, source, delivery, body, cancellation);
     }
 
@@ -149,13 +184,20 @@ public sealed class Hooks(WebhookView view, Catalogue catalogue, SecretStore sec
 
     private static async Task<string> OpenRunAsync(WorkflowHost host, string tenant, string workflow, string businessKey, CancellationToken cancellation)
     {
-        var open = (await host.Store.ListAsync(new RunQuery(tenant, Workflow: workflow, BusinessKey: businessKey, Limit: 100), cancellation)).Where(row => row.ClosedAt is null).Take(2).ToList();
-        return open switch
+        return await host.Store.ListAsync(new RunQuery(tenant, Workflow: workflow, BusinessKey: businessKey, IsOpen: true, Limit: 2), cancellation) switch
         {
             [var only] => only.Run.Id,
             [] => throw new CommandRefusedException(Refusal.NotFound, $"There is no open run of '{workflow}' with the business key '{businessKey}'."),
             _ => throw new CommandRefusedException(Refusal.Conflict, $"There are several open runs of '{workflow}' with the business key '{businessKey}': which one is meant cannot be told."),
         };
+    }
+
+    // Once a minute of each source: strangers do not fill the log. Of sources that are not there nothing is kept, nor told.
+    private void Tell(string tenant, string name, string why, DateTimeOffset now)
+    {
+        var last = told.GetValueOrDefault((tenant, name), DateTimeOffset.MinValue);
+        if (last != DateTimeOffset.MinValue && now - last < ToldEvery) return;
+        if (last == DateTimeOffset.MinValue ? told.TryAdd((tenant, name), now) : told.TryUpdate((tenant, name), now, last)) log.NotTaken(tenant, name, why);
     }
 
     // GitHub's signature binds no id and no time, so the body is the id, and its receipt is kept for ever.

@@ -188,7 +188,7 @@ public sealed class WebhookSender : IAsyncDisposable
     {
         try
         {
-            var outcome = await deliverer.SendAsync(hook, message, serving.Now, cutting.Token);
+            var outcome = await OutcomeAsync(serving, hook, message);
             var isLast = outcome.Hopeless || message.Attempts >= (hook.Attempts ?? WebhookRules.AttemptsDefault);
             var state = outcome.Trouble is null ? DeliveryState.Delivered : isLast ? DeliveryState.Dead : DeliveryState.Waiting;
             if (state is DeliveryState.Dead) log.Dead(message.Tenant, message.Receiver, message.Run, message.Id, outcome.Trouble!);
@@ -203,6 +203,20 @@ public sealed class WebhookSender : IAsyncDisposable
         {
             underWay.AddOrUpdate((message.Tenant, message.Receiver), 0, static (_, count) => count - 1);
             Look();
+        }
+    }
+
+    // What nobody has thought of is a failed attempt like any other: else it would go on for ever.
+    private async Task<Outcome> OutcomeAsync(WorkflowHost serving, Webhook hook, Message message)
+    {
+        try
+        {
+            return await deliverer.SendAsync(hook, message, serving.Now, cutting.Token);
+        }
+        catch (Exception e) when (!cutting.IsCancellationRequested)
+        {
+            log.SenderTrouble(e);
+            return new Outcome(null, $"The attempt broke off ({e.GetType().Name}); the host's log says where.");
         }
     }
 
