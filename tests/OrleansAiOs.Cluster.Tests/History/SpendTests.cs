@@ -100,7 +100,7 @@ public sealed class SpendTests(BothStores stores) : IClassFixture<BothStores>
         (await store.Storage.CreateMigrationAsync()).WriteAllUpdates(script, new Weasel.Postgresql.PostgresqlMigrator(), AutoCreate.All);
         var statements = script.ToString().Split(['\n', ';'], StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries);
         statements.Where(line => line.StartsWith("alter", StringComparison.OrdinalIgnoreCase) || line.StartsWith("create", StringComparison.OrdinalIgnoreCase) || line.StartsWith("drop", StringComparison.OrdinalIgnoreCase))
-            .Should().Equal("drop index if exists aios.mt_events_kernel", "drop index if exists aios.mt_events_catalogue", "ALTER TABLE aios.mt_events");
+            .Should().Equal("drop index if exists aios.mt_events_kernel", "drop index if exists aios.mt_events_catalogue", "drop index if exists aios.mt_events_time", "ALTER TABLE aios.mt_events");
         script.ToString().Should().Contain("ADD CONSTRAINT fkey_mt_events_stream_id_tenant_id FOREIGN KEY");
     }
 
