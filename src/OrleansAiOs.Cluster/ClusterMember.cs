@@ -84,14 +84,6 @@ public sealed class ClusterMember : IAsyncDisposable
         silo.Dispose();
     }
 
-    /// <summary>As the death of the process would: nothing is said to anybody.</summary>
-    internal async Task KillAsync()
-    {
-        Engine.Halt();
-        await silo.StopAsync(new CancellationToken(canceled: true));
-        silo.Dispose();
-    }
-
     private static void Configure(ISiloBuilder orleans, string host, ClusterOptions options)
     {
         orleans.Configure<Orleans.Configuration.ClusterOptions>(cluster => (cluster.ClusterId, cluster.ServiceId) = (options.Name, options.Name));

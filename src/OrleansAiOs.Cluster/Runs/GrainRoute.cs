@@ -40,8 +40,13 @@ internal sealed class GrainRoute(IGrainFactory grains, MessageSeal seal, ILogger
                         return;
                     }
                 }
-                catch (Exception e) when (e is OrleansException or TimeoutException)
+                catch (Exception e) when (e is OrleansException or TimeoutException or InvalidOperationException or IOException) // the last: this silo or that one is closing
                 {
+                    if (host.Route is null)
+                    {
+                        host.PostHere(run, input); // this host has left the cluster meanwhile
+                        return;
+                    }
                     ClusterLog.NotReached(log, run.ToString(), attempt, e);
                     if (!input.IsRepeatable || input is not InnerInput && TimeProvider.System.GetElapsedTime(started) > Patience)
                         throw new CommandRefusedException(Refusal.Busy, $"The host on which run {run} is did not answer. Whether the command was recorded is not known: send it again with the same id or Idempotency-Key.", TimeSpan.FromSeconds(5));
@@ -49,6 +54,12 @@ internal sealed class GrainRoute(IGrainFactory grains, MessageSeal seal, ILogger
                 if (host.IsHalted || input.Answered.IsCompleted && input is not InnerInput) throw new CommandRefusedException(Refusal.Busy, "The host is going down. Send it again with the same id or Idempotency-Key.", TimeSpan.FromSeconds(5));
                 await Task.Delay(host.Pause(attempt));
             }
+        }
+        catch (Exception e) when (input is InnerInput && !host.IsHalted)
+        {
+            // Nobody would send it again. Decided here it is as good: the append is the fence.
+            ClusterLog.NotReached(log, run.ToString(), 0, e);
+            host.PostHere(run, input);
         }
         catch (Exception e)
         {

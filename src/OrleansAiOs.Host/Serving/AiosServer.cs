@@ -38,6 +38,7 @@ internal sealed class AiosServer : IAsyncDisposable
     private readonly TracerProvider? traces;
     private readonly MeterProvider? metrics;
     private IAsyncDisposable? cluster;
+    private IAsyncDisposable? apart;
 
     private AiosServer(EmbeddedServer? embedded, PostgresStore store, HostClaim claim, WebApplication web, WorkflowHost engine, Auditor auditor, AuditKey auditKey, TracerProvider? traces, MeterProvider? metrics) =>
         (this.embedded, this.store, this.claim, this.web, Engine, this.auditor, this.auditKey, this.traces, this.metrics) = (embedded, store, claim, web, engine, auditor, auditKey, traces, metrics);
@@ -109,7 +110,7 @@ internal sealed class AiosServer : IAsyncDisposable
             services.AddWebhooks(store.Queries, options.Setting("PUBLIC_URL"));
             services.AddSingleton<Identification>().AddSingleton<UnprovedHooks>().AddSingleton(auditor);
             var history = ClusterSeat.History(store, connection, options.Setting("HISTORY"), log.CreateLogger<PostgresStore>());
-            services.AddSingleton<IPayloadStore>(store.Payloads).AddSingleton(store).AddSingleton(_ => history).AddSingleton(registry).AddSingleton(options.Time);
+            services.AddSingleton<IPayloadStore>(store.Payloads).AddSingleton(store).AddSingleton(history).AddSingleton(registry).AddSingleton(options.Time);
             services.AddSingleton(new DoorOptions(options.HostNames));
             services.AddSingleton(provider => new WorkflowHost(history, registry, provider, provider.GetRequiredService<ILogger<WorkflowHost>>(), new WorkflowHostOptions
             {
@@ -149,6 +150,8 @@ internal sealed class AiosServer : IAsyncDisposable
             var engine = web.Services.GetRequiredService<WorkflowHost>();
             web.Services.GetRequiredService<EventStreams>().Appended += auditor.Touch;
             var server = new AiosServer(embedded, store, claim, web, engine, auditor, auditKey, traces, metrics);
+            // What appends beside the store, over connections of its own.
+            server.apart = ReferenceEquals(history, store) ? null : history as IAsyncDisposable;
             engine.Fenced += () => server.Abandon("Another host declared this one dead and took over its runs.");
             claim.Lost += () => server.Abandon("Another host serves this database now.");
             await code.DeclareAsync(web.Services.GetRequiredService<ToolRegistry>(), cancellation);
@@ -250,6 +253,7 @@ internal sealed class AiosServer : IAsyncDisposable
         metrics?.Dispose();
         auditKey.Dispose();
         await claim.DisposeAsync();
+        if (apart is not null) await apart.DisposeAsync();
         await store.DisposeAsync();
         if (embedded is not null) await embedded.DisposeAsync();
     }
