@@ -41,6 +41,14 @@ internal sealed class ComparedCalls(ToolCaller caller, ToolView view, Catalogue 
             return JsonText.From(new FoundBefore(terms, terms.By, null, null, "an earlier attempt may have been made before its approval asked for a comparison."));
         try
         {
+            _ = TargetFields.All(input);
+        }
+        catch (FormatException e)
+        {
+            throw new WithheldException($"tool {id}: nothing is written, since its input cannot be compared: {e.Message}.");
+        }
+        try
+        {
             var (fields, by, reading) = await ReadAsync(terms, input, context, "before");
             return JsonText.From(new FoundBefore(terms, by, reading, fields.Tree(fields.Paths)));
         }

@@ -94,8 +94,8 @@ internal sealed class TargetFields
             else if (member.Value.ValueKind is not JsonValueKind.Null)
             {
                 var path = PathOf(names);
-                var kept = Kept(member.Value);
-                bytes += Encoding.UTF8.GetByteCount(path) + Encoding.UTF8.GetByteCount(kept.GetRawText());
+                var (kept, length) = Kept(member.Value);
+                bytes += Encoding.UTF8.GetByteCount(path) + length;
                 if (fields.Count >= FieldsMax || bytes > BytesMax) throw new FormatException($"it has more than {FieldsMax:N0} fields, or more than {BytesMax / 1024} KiB of them. Name the part that is written to in the comparison's 'at'");
                 fields.Add(path, (names, kept));
             }
@@ -105,11 +105,12 @@ internal sealed class TargetFields
     /// <summary>Names with a dot in them are told from paths.</summary>
     private static string PathOf(string[] names) => string.Join('.', names.Select(name => name.Replace("\\", "\\\\", StringComparison.Ordinal).Replace(".", "\\.", StringComparison.Ordinal)));
 
-    private static JsonElement Kept(JsonElement value)
+    private static (JsonElement Value, int Length) Kept(JsonElement value)
     {
-        var text = value.GetRawText();
-        if (Encoding.UTF8.GetByteCount(text) <= ValueBytesMax) return value.Clone();
-        var canonical = CanonicalJson.Write(JsonText.Parse(text));
-        return JsonSerializer.SerializeToElement($"({canonical.Length:N0} bytes, SHA-256 {Convert.ToHexStringLower(SHA256.HashData(canonical))})");
+        // As it is, not as it came: the same value, escaped otherwise, is as long.
+        var canonical = CanonicalJson.Write(JsonText.Parse(value.GetRawText()));
+        if (canonical.Length <= ValueBytesMax) return (value.Clone(), canonical.Length);
+        var hash = $"({canonical.Length:N0} bytes, SHA-256 {Convert.ToHexStringLower(SHA256.HashData(canonical))})";
+        return (JsonSerializer.SerializeToElement(hash), hash.Length + 2);
     }
 }

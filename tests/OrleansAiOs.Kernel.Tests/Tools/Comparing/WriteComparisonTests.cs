@@ -1,5 +1,7 @@
 using System.Text;
+using System.Text.Encodings.Web;
 using System.Text.Json;
+using System.Text.Json.Nodes;
 using OrleansAiOs.Kernel.Tests.Streams;
 using OrleansAiOs.Kernel.Tests.Tools.Egress;
 using OrleansAiOs.Kernel.Tools.Calling;
@@ -230,6 +232,34 @@ public sealed class WriteComparisonTests(KernelDatabase database) : IClassFixtur
         result.Comparison!.Unasked.Should().Equal("echo", "photo");
         result.Comparison.After!.Value.GetProperty("photo").GetString().Should().StartWith("(10,002 bytes, SHA-256 ");
         foreach (var stored in await bench.Store.ReadAsync(new RunKey(bench.Tenant, run), 1, default)) Encoding.UTF8.GetString(stored.Body).Should().NotContain(Value).And.NotContain("xxxxxxxxxx").And.NotContain("yyyyyyyyyy");
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task What_is_the_same_is_the_same_however_it_is_written(bool escaped)
+    {
+        await using var crm = new Crm();
+        await using var bench = new ToolBench(database);
+        await crm.AddAsync(bench);
+        (crm.Customer["name"], crm.Customer["a.b"], crm.Customer["tags"], crm.Customer["rate"]) = (new string('é', 110), "x", new JsonArray("<", "\"", 1), 1.50m);
+        var reads = 0;
+        crm.Before = request => !request.StartsWith("GET", StringComparison.Ordinal) ? null
+            : RawServer.Http(200, crm.Customer.ToJsonString(new JsonSerializerOptions { Encoder = escaped == (++reads == 1) ? JavaScriptEncoder.Default : JavaScriptEncoder.UnsafeRelaxedJsonEscaping }), "Content-Type: application/json");
+        var result = await ResultAsync(bench, await bench.StartAsync("crm", "update", Update));
+        result.Comparison!.Changed.Should().Equal("email", "version");
+    }
+
+    [Fact]
+    public async Task What_is_too_large_to_be_compared_is_not_written()
+    {
+        await using var crm = new Crm();
+        await using var bench = new ToolBench(database);
+        await crm.AddAsync(bench);
+        var input = Enumerable.Range(0, 1001).ToDictionary(i => $"f{i}", _ => "x");
+        input["id"] = "7";
+        ((RunFailed)await bench.RunAsync("crm", "update", input)).Failure.Message.Should().Contain("its input cannot be compared");
+        crm.Server.Connects.Should().Be(0);
     }
 
     [Theory]
