@@ -6,6 +6,7 @@ using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 using Orleans.Configuration;
 using Orleans.Serialization;
+using OrleansAiOs.Cluster.Explaining;
 using OrleansAiOs.Cluster.Membership;
 using OrleansAiOs.Cluster.Runs;
 using OrleansAiOs.Cluster.Wire;
@@ -31,13 +32,17 @@ public sealed class ClusterMember : IAsyncDisposable
         builder.ConfigureServices(services => services.AddSingleton(this));
         silo = builder.Build();
         Seal = new MessageSeal(options.Secret, silo.Services.GetRequiredService<Serializer>());
-        route = new GrainRoute(silo.Services.GetRequiredService<IGrainFactory>(), Seal, options.Log.CreateLogger("OrleansAiOs.Cluster"));
+        var log = options.Log.CreateLogger("OrleansAiOs.Cluster");
+        route = new GrainRoute(silo.Services.GetRequiredService<IGrainFactory>(), Seal, log);
+        Others = new OtherMembers(silo.Services, Seal, log);
     }
 
     /// <summary>The engine whose runs are grains here.</summary>
     internal WorkflowHost Engine { get; private set; }
 
     internal MessageSeal Seal { get; }
+
+    internal OtherMembers Others { get; }
 
     internal IServiceProvider Services => silo.Services;
 
@@ -68,6 +73,7 @@ public sealed class ClusterMember : IAsyncDisposable
     internal void Serve(WorkflowHost engine)
     {
         engine.Route = (run, input) => route.Post(engine, run, input);
+        engine.ExplainedElsewhere = Others.ExplainAsync;
         Engine = engine;
     }
 
@@ -75,7 +81,7 @@ public sealed class ClusterMember : IAsyncDisposable
     public async Task LeaveAsync()
     {
         await silo.StopAsync();
-        Engine.Route = null;
+        (Engine.Route, Engine.ExplainedElsewhere) = (null, null);
     }
 
     public async ValueTask DisposeAsync()
@@ -107,6 +113,7 @@ public sealed class ClusterMember : IAsyncDisposable
         });
         orleans.Services.AddSingleton<IMembershipTable>(new PostgresMembership(options.Database, options.Name));
         orleans.AddIncomingGrainCallFilter<SealFilter>();
+        orleans.AddGrainService<MemberService>();
         options.Tls?.Use(orleans);
         // A run is active where it was asked for: a child beside its parent, and a start where its request came in.
         orleans.Services.Replace(ServiceDescriptor.Singleton<PlacementStrategy>(options.Spread ? new RandomPlacement() : new PreferLocalPlacement()));

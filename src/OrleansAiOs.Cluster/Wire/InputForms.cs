@@ -1,6 +1,7 @@
 using System.Reflection;
 using System.Runtime.InteropServices;
 using OrleansAiOs.Workflows;
+using OrleansAiOs.Workflows.Explaining;
 using OrleansAiOs.Workflows.Gating;
 using OrleansAiOs.Workflows.History;
 using OrleansAiOs.Workflows.Hosting;
@@ -43,6 +44,9 @@ internal static class InputForms
         List<(WorkflowEvent Event, DateTimeOffset At)> history => new HistoryForm([.. history.Select(e => Form(e.Event, e.At))]),
         Started started => new StartedForm(started.Run.Tenant, started.Run.Id, started.IsNew),
         UpdateOutcome outcome => new UpdateForm(outcome.Version, outcome.IsOver, outcome.Answer is { } answer ? Bytes(answer) : null, outcome.Failure?.Type, outcome.Failure?.Message, (int)(outcome.Failure?.Kind ?? default)),
+        IReadOnlyList<Keyholder> holders => new KeyholdersForm([.. holders.Select(holder => new KeyholderForm(holder.Name, [.. holder.Roles]))]),
+        Explanation said => new ExplanationForm(said.Run, said.Workflow, (int?)said.Status, said.AsOf, [.. said.Causes.Select(cause =>
+            new CauseForm(cause.Code, cause.Says, (int)cause.Urgency, cause.Since, cause.Step, cause.Detail, [.. cause.Unblockers], [.. cause.Repairs.Select(repair => new RepairForm(repair.Does, repair.Command))]))]),
         _ => throw new NotSupportedException($"A {part.GetType().Name} has no form for the way to another host."),
     };
 
@@ -60,6 +64,9 @@ internal static class InputForms
         HistoryForm of => of.Events.Select((e, i) => (EventNames.Read(i + 1, e.Name, e.Body), e.At)).ToList(),
         StartedForm of => new Started(new RunKey(of.Tenant, of.Run), of.IsNew),
         UpdateForm of => new UpdateOutcome(of.Version, of.IsOver, of.Answer is null ? null : new JsonText(of.Answer), of.FailureType is null ? null : new Failure(of.FailureType, of.FailureMessage!, (FailureKind)of.FailureKind)),
+        KeyholdersForm of => of.Holders.Select(holder => new Keyholder(holder.Name, holder.Roles)).ToList(),
+        ExplanationForm of => new Explanation(of.Run, of.Workflow, (RunStatus?)of.Status, of.AsOf, [.. of.Causes.Select(cause =>
+            new Cause(cause.Code, cause.Says, (Urgency)cause.Urgency, cause.Since, cause.Step) { Detail = cause.Detail, Unblockers = cause.Unblockers, Repairs = [.. cause.Repairs.Select(repair => new Repair(repair.Does, repair.Command))] })]),
         _ => form,
     };
 
@@ -107,3 +114,19 @@ internal sealed record StartedForm([property: Id(0)] string Tenant, [property: I
 [GenerateSerializer, Immutable, Alias("aios.update")]
 internal sealed record UpdateForm([property: Id(0)] long Version, [property: Id(1)] bool IsOver, [property: Id(2)] byte[]? Answer, [property: Id(3)] string? FailureType,
     [property: Id(4)] string? FailureMessage, [property: Id(5)] int FailureKind);
+
+[GenerateSerializer, Immutable, Alias("aios.keyholders")]
+internal sealed record KeyholdersForm([property: Id(0)] KeyholderForm[] Holders);
+
+[GenerateSerializer, Immutable, Alias("aios.keyholder")]
+internal sealed record KeyholderForm([property: Id(0)] string Name, [property: Id(1)] string[] Roles);
+
+[GenerateSerializer, Immutable, Alias("aios.explanation")]
+internal sealed record ExplanationForm([property: Id(0)] string Run, [property: Id(1)] string? Workflow, [property: Id(2)] int? Status, [property: Id(3)] DateTimeOffset AsOf, [property: Id(4)] CauseForm[] Causes);
+
+[GenerateSerializer, Immutable, Alias("aios.cause")]
+internal sealed record CauseForm([property: Id(0)] string Code, [property: Id(1)] string Says, [property: Id(2)] int Urgency, [property: Id(3)] DateTimeOffset? Since, [property: Id(4)] int? Step,
+    [property: Id(5)] string? Detail, [property: Id(6)] string[] Unblockers, [property: Id(7)] RepairForm[] Repairs);
+
+[GenerateSerializer, Immutable, Alias("aios.repair")]
+internal sealed record RepairForm([property: Id(0)] string Does, [property: Id(1)] string Command);

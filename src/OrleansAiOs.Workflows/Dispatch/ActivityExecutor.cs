@@ -50,6 +50,9 @@ internal sealed class ActivityExecutor(WorkflowHost host, IServiceProvider servi
     public AttemptView? ViewOf(RunKey run, int step) =>
         underWay.TryGetValue((run, step), out var attempt) && gates.TryGetValue(attempt.Inquiry > 0 ? attempt.Activity.Gate + "?" : attempt.Activity.Gate, out var gate) ? gate.View(attempt.IsClaimed, run.Tenant) : null;
 
+    /// <summary>Whether anything is in hand of a run.</summary>
+    public bool HasInHand(RunKey run) => underWay.Any(attempt => attempt.Key.Item1 == run);
+
     /// <summary>Whether activities ask for a service of this type that nobody has registered.</summary>
     public bool Lacks(Type service) => services.GetService<IServiceProviderIsService>() is { } known && !known.IsService(service);
 

@@ -100,6 +100,9 @@ public sealed class WorkflowHost : IAsyncDisposable
     /// <summary>In a cluster: takes each input to where its run is active. Null where this host is alone with its mailboxes.</summary>
     internal Action<RunKey, Input>? Route { get; set; }
 
+    /// <summary>In a cluster: what another host that has a run in hand says of it; null if none has, or does not answer.</summary>
+    internal Func<RunKey, IReadOnlyList<Keyholder>?, CancellationToken, Task<Explanation?>>? ExplainedElsewhere { get; set; }
+
     /// <summary>Done when the store knows this incarnation: before, no run may be active here.</summary>
     internal Task Registered => registered.Task;
 
@@ -241,8 +244,16 @@ public sealed class WorkflowHost : IAsyncDisposable
     /// <param name="run">Which run.</param>
     /// <param name="keyholders">Who holds a key, if that is known: else nobody is missed.</param>
     /// <param name="cancellation">Gives up.</param>
-    public Task<Explanation> ExplainAsync(RunKey run, IReadOnlyList<Keyholder>? keyholders = null, CancellationToken cancellation = default) =>
-        RunExplainer.ExplainAsync(this, run, keyholders, cancellation);
+    public async Task<Explanation> ExplainAsync(RunKey run, IReadOnlyList<Keyholder>? keyholders = null, CancellationToken cancellation = default) =>
+        !HasInHand(run) && !IsHalted && ExplainedElsewhere is { } ask && await ask(run, keyholders, cancellation) is { } told
+            ? told
+            : await RunExplainer.ExplainAsync(this, run, keyholders, cancellation); // here, or nowhere: what is stored is all there is
+
+    /// <summary>The same for another host, if the run is in memory here or one of its attempts is.</summary>
+    internal async Task<Explanation?> ExplainInHandAsync(RunKey run, IReadOnlyList<Keyholder>? keyholders) =>
+        HasInHand(run) ? await RunExplainer.ExplainAsync(this, run, keyholders, CancellationToken.None) : null;
+
+    private bool HasInHand(RunKey run) => mailboxes.ContainsKey(run) || Executor.HasInHand(run);
 
     /// <summary>Waits for the end of a run, however far away.</summary>
     /// <exception cref="CommandRefusedException">There is no such run, or the host goes down.</exception>

@@ -6,6 +6,7 @@ using OrleansAiOs.Cluster.Wire;
 using OrleansAiOs.Testing;
 using OrleansAiOs.Workflows;
 using OrleansAiOs.Workflows.Branching;
+using OrleansAiOs.Workflows.Explaining;
 using OrleansAiOs.Workflows.History;
 using OrleansAiOs.Workflows.Hosting;
 using OrleansAiOs.Workflows.Tests.Engine;
@@ -54,6 +55,21 @@ public sealed class InputFormTests
                 if (was is WorkflowType) became.Should().BeSameAs(was);
                 else Text(became).Should().Be(Text(was), input.GetType().Name);
         }
+    }
+
+    [Fact]
+    public void An_explanation_and_who_it_is_for_arrive_as_they_were_sent()
+    {
+        var said = new Explanation("r", "crosses", RunStatus.Running, At,
+        [
+            new Cause(CauseCodes.Approval, "It waits.", Urgency.Person, At, 3) { Detail = "on 100", Unblockers = ["carl", "mia"], Repairs = [new Repair("grant it", "aios approve r 3"), new Repair("refuse it", "aios reject r 3")] },
+            new Cause(CauseCodes.ClockSkew, "Late.", Urgency.Note),
+        ]);
+        Keyholder[] holders = [new("carl", ["controller", "buyer"]), new("nobody", [])];
+        var arrived = seal.Open(seal.Close("t/r", new RunMessage("Explain", [InputForms.Form(said), InputForms.Form(said with { Workflow = null, Status = null }), InputForms.Form(holders)]))).Parts;
+        InputForms.Part(arrived[0], null).Should().BeEquivalentTo(said, same => same.WithStrictOrdering());
+        InputForms.Part(arrived[1], null).Should().BeEquivalentTo(said with { Workflow = null, Status = null }, same => same.WithStrictOrdering());
+        InputForms.Part(arrived[2], null).Should().BeEquivalentTo(holders, same => same.WithStrictOrdering());
     }
 
     [Fact]

@@ -7,6 +7,7 @@ using OrleansAiOs.Postgres;
 using OrleansAiOs.Testing;
 using OrleansAiOs.Testing.Checking;
 using OrleansAiOs.Tests.Shared;
+using OrleansAiOs.Workflows.Explaining;
 using OrleansAiOs.Workflows.History;
 using OrleansAiOs.Workflows.Hosting;
 
@@ -128,9 +129,20 @@ public abstract class EngineConformance(IStoreFixture stores) : IAsyncLifetime
     /// <summary>As a kill does it: nothing more leaves the host, and the next one finds only what was appended.</summary>
     protected async Task KillAndRestart(WorkflowRegistry? newCode = null)
     {
-        foreach (var host in hosts) host.Halt();
+        Kill();
         await StartHost(newCode ?? Code);
     }
+
+    /// <summary>The same, and nobody comes after them.</summary>
+    protected void Kill()
+    {
+        foreach (var host in hosts) host.Halt();
+    }
+
+    /// <summary>What the run's mailbox does, on whichever host it is; null if it is in memory on none.</summary>
+    private protected MailboxView? ViewOf(RunKey run) => hosts.Select(host => host.ViewOf(run)).FirstOrDefault(view => view is not null);
+
+    private protected int HostCount => hosts.Count;
 
     private async Task StartHost(WorkflowRegistry code)
     {

@@ -155,16 +155,8 @@ public abstract class ExplainConformance(IStoreFixture stores) : EngineConforman
         [CauseCodes.ToolUnknown] = t => t.AfterAFailure("absent"),
         [CauseCodes.AttemptUnderWay] = t => t.WhileItHangs("keyed"),
         [CauseCodes.AttemptSlow] = t => t.WhileItHangs("keyed", meanwhile: () => t.Time.Advance(TimeSpan.FromSeconds(20))),
-        [CauseCodes.GateFull] = async t =>
-        {
-            await t.WhileItHangs("narrow", "first");
-            return await t.Host.ExplainAsync(await t.Start("explained", "narrow"));
-        },
-        [CauseCodes.TenantShareFull] = async t =>
-        {
-            await t.WhileItHangs("shared", "first");
-            return await t.Host.ExplainAsync(await t.Start("explained", "shared"));
-        },
+        [CauseCodes.GateFull] = t => t.OneTooMany("narrow"),
+        [CauseCodes.TenantShareFull] = t => t.OneTooMany("shared"),
         [CauseCodes.Paused] = async t =>
         {
             var run = await t.Start("explained", "receive");
@@ -187,8 +179,7 @@ public abstract class ExplainConformance(IStoreFixture stores) : EngineConforman
         },
         [CauseCodes.RateLimited] = async t =>
         {
-            await t.WhileItHangs("seldom", "first");
-            var said = await t.Host.ExplainAsync(await t.Start("explained", "seldom"));
+            var said = await t.OneTooMany("seldom");
             t.Outside.LetGo();
             t.Time.Advance(TimeSpan.FromMinutes(5));
             return said;
@@ -229,7 +220,7 @@ public abstract class ExplainConformance(IStoreFixture stores) : EngineConforman
         {
             var run = await t.Start("explained", "spin");
             var signal = t.Signal(run, "delivery", 1);
-            await t.Eventually(() => Task.FromResult(t.Host.ViewOf(run) is { Doing: MailboxActivity.RunningCode }), () => "the code does not run");
+            await t.Eventually(() => Task.FromResult(t.ViewOf(run) is { Doing: MailboxActivity.RunningCode }), () => "the code does not run");
             t.Time.Advance(TimeSpan.FromMinutes(1));
             var said = await t.Host.ExplainAsync(run);
             MayRest[run.Id] = true;
@@ -258,7 +249,7 @@ public abstract class ExplainConformance(IStoreFixture stores) : EngineConforman
         [CauseCodes.HostLost] = async t =>
         {
             var run = await t.Hanging("keyed");
-            t.Host.Halt();
+            t.Kill();
             return await t.NewHost().ExplainAsync(run);
         },
         [CauseCodes.AttemptElsewhere] = async t =>
@@ -286,7 +277,7 @@ public abstract class ExplainConformance(IStoreFixture stores) : EngineConforman
         [CauseCodes.Overdue] = async t =>
         {
             var run = await t.Start("explained", "sleep-an-hour");
-            t.Host.Halt();
+            t.Kill();
             t.Time.Advance(TimeSpan.FromHours(2));
             return await t.NewHost(clockOf: t.Host).ExplainAsync(run);
         },
@@ -497,6 +488,16 @@ public abstract class ExplainConformance(IStoreFixture stores) : EngineConforman
         return await Host.ExplainAsync(run);
     }
 
+    /// <summary>Each host lets one through: of one more than there are hosts, one waits its turn.</summary>
+    private async Task<Explanation> OneTooMany(string tool)
+    {
+        Outside.Answer = (_, _) => Outside.Hang();
+        var runs = new List<RunKey>();
+        for (var i = 0; i <= HostCount; i++) runs.Add(await Start("explained", tool, $"r{i}"));
+        var said = await Task.WhenAll(runs.Select(run => Host.ExplainAsync(run)));
+        return said.First(explanation => explanation.Main.Code is not CauseCodes.AttemptUnderWay);
+    }
+
     private async Task<Explanation> OnOtherCode(Type code)
     {
         var run = await Start("explained", "receive-late");
@@ -512,7 +513,7 @@ public abstract class ExplainConformance(IStoreFixture stores) : EngineConforman
     private async Task<Explanation> WhileTheStoreHangs(int signals)
     {
         var store = Troubled.Over(Store);
-        Host.Halt();
+        Kill();
         var host = NewHost(store, options => options with { MailboxMax = 3 });
         await host.StartAsync(default);
         var run = (await host.StartRunAsync(new StartRun("explained", JsonText.From("receive-two"), Key("r").Id), "paula")).Run;
