@@ -1,5 +1,4 @@
 using System.Diagnostics;
-using OrleansAiOs.Postgres.Embedded;
 
 namespace OrleansAiOs.Host.Demo;
 
@@ -8,23 +7,28 @@ internal sealed class SandboxProcess : IAsyncDisposable
 {
     private readonly Process process;
 
-    private SandboxProcess(Process process, string address) => (this.process, Address) = (process, address);
+    private SandboxProcess(Process process) => this.process = process;
 
-    public string Address { get; }
+    public string Address { get; private set; } = "";
 
     public static async Task<SandboxProcess> StartAsync(string dataFolder, CancellationToken cancellation)
     {
-        var self = SupervisorCommand.OfThisProgram();
-        var start = new ProcessStartInfo(self.FileName) { RedirectStandardOutput = true, RedirectStandardError = true };
-        // "dotnet exec aios.dll db supervise", with another verb in the place of the last two words.
-        foreach (var argument in self.Arguments.SkipLast(2)) start.ArgumentList.Add(argument);
-        foreach (var argument in new[] { "sandbox", "--port", "0", "--data", dataFolder }) start.ArgumentList.Add(argument);
-        var process = Process.Start(start)!;
+        var process = Process.Start(ProgramProcess.Of("sandbox", "--port", "0", "--data", dataFolder))!;
         process.ErrorDataReceived += (_, _) => { };
         process.BeginErrorReadLine();
-        var address = await process.StandardOutput.ReadLineAsync(cancellation);
-        if (string.IsNullOrWhiteSpace(address)) throw new InvalidOperationException($"The sandbox did not start. Try `aios sandbox --data {dataFolder}` by itself to see why.");
-        return new SandboxProcess(process, address.Trim() + "/");
+        var sandbox = new SandboxProcess(process);
+        try
+        {
+            var address = await process.StandardOutput.ReadLineAsync(cancellation);
+            if (string.IsNullOrWhiteSpace(address)) throw new InvalidOperationException($"The sandbox did not start. Try `aios sandbox --data {dataFolder}` by itself to see why.");
+            sandbox.Address = address.Trim() + "/";
+            return sandbox;
+        }
+        catch
+        {
+            await sandbox.DisposeAsync();
+            throw;
+        }
     }
 
     public async ValueTask DisposeAsync()

@@ -39,6 +39,13 @@ internal sealed record ClusterPlace(IPEndPoint Address, string? Certificate, str
 /// <summary>A host's place in a cluster. A program that was built where the packages for one are not to be had says so.</summary>
 internal static class ClusterSeat
 {
+#if CLUSTER_HOST
+    /// <summary>Why this program can be in no cluster; null if it can.</summary>
+    public static string? Lacking => null;
+#else
+    public static string? Lacking => "This program has no cluster: it was built where the packages of Microsoft Orleans were not to be had. Build it where they are.";
+#endif
+
     /// <summary>What appends: the store itself, or Marten over the same tables.</summary>
     /// <param name="store">The store.</param>
     /// <param name="connection">Its database.</param>
@@ -71,7 +78,7 @@ internal static class ClusterSeat
         }, cancellation);
 #else
         await Task.CompletedTask;
-        throw new StartRefusedException("This program has no cluster: it was built where the packages of Microsoft Orleans were not to be had. Build it where they are; hosts share a database without one by --share.");
+        throw new StartRefusedException($"{Lacking} Hosts share a database without one by --share.");
 #endif
     }
 

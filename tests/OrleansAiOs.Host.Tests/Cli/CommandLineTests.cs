@@ -25,6 +25,8 @@ public sealed class CommandLineTests
     [InlineData("show", "inv-1", "--url", "http://user:secret@127.0.0.1")]
     [InlineData("sandbox", "--port", "70000")]
     [InlineData("new", "../elsewhere")]
+    [InlineData("demo", "--cluster")]
+    [InlineData("demo", "--cluster", "three")]
     public async Task A_wrong_command_line_ends_with_2_and_leaves_stdout_empty(params string[] args)
     {
         var run = await CliRun.Of(args);
@@ -32,6 +34,31 @@ public sealed class CommandLineTests
         run.Output.Should().BeEmpty();
         run.Error.Should().NotBeEmpty();
     }
+
+    [Theory]
+    [InlineData("0")]
+    [InlineData("1")]
+    [InlineData("6")]
+    [InlineData("-3")]
+    [InlineData("99999999999")]
+    public async Task A_demo_of_too_few_or_too_many_hosts_is_refused_with_how_many_it_can_have(string hosts)
+    {
+        var run = await CliRun.Of(["demo", "--cluster", hosts, "--yes"]);
+        (run.Code, run.Output).Should().Be((2, ""));
+        run.Error.Should().Contain($"2 to 5 hosts, not '{hosts}'");
+    }
+
+#if !CLUSTER_HOST
+    [Fact]
+    public async Task Built_without_the_packages_of_a_cluster_the_demo_of_one_is_refused_and_leaves_nothing()
+    {
+        var folder = Path.Combine(Path.GetTempPath(), $"aios-no-cluster-{Guid.NewGuid():N}");
+        var run = await CliRun.Of(["demo", "--cluster", "3", "--yes", "--data", folder]);
+        (run.Code, run.Output).Should().Be((1, ""));
+        run.Error.Should().Contain("packages of Microsoft Orleans").And.Contain("on one host");
+        Directory.Exists(folder).Should().BeFalse();
+    }
+#endif
 
     [Fact]
     public async Task No_verb_at_all_shows_the_help_on_stderr()

@@ -70,7 +70,7 @@ internal sealed class RefundsDemonstration(Terminal terminal, string folder, boo
             var runs = await SettleAsync(cancellation);
             Report(runs);
             await ReportBooksAsync(sandbox, cancellation);
-            await DemoEnd.SayAsync(terminal, server, folder, samples[0].Id, decidesByRules, cancellation);
+            await DemoEnd.SayAsync(terminal, server.Address, folder, samples[0].Id, decidesByRules, cancellation);
         }
         return ExitCode.Done;
     }
