@@ -1,4 +1,5 @@
 using System.Data.Common;
+using OrleansAiOs.Workflows;
 
 namespace OrleansAiOs.Packs.InvoiceToPay;
 
@@ -19,50 +20,22 @@ internal sealed class TwinTable : ITwinRegister
     {
         await EnsureAsync(transaction);
         // The second insert waits for the first one's transaction, and then finds its row.
-        await ExecuteAsync(transaction, "insert into invoice_to_pay.claims (tenant_id, key, run_id) values ($1, $2, $3) on conflict do nothing", tenant, key, run);
-        await using var command = Command(transaction, "select run_id from invoice_to_pay.claims where tenant_id = $1 and key = $2", tenant, key);
+        await transaction.ExecuteAsync("insert into invoice_to_pay.claims (tenant_id, key, run_id) values ($1, $2, $3) on conflict do nothing", tenant, key, run);
+        await using var command = transaction.Command("select run_id from invoice_to_pay.claims where tenant_id = $1 and key = $2", tenant, key);
         return (string)(await command.ExecuteScalarAsync())!;
     }
 
     public async Task ReleaseAsync(DbTransaction transaction, string tenant, string key, string run)
     {
         await EnsureAsync(transaction);
-        await ExecuteAsync(transaction, "delete from invoice_to_pay.claims where tenant_id = $1 and key = $2 and run_id = $3", tenant, key, run);
+        await transaction.ExecuteAsync("delete from invoice_to_pay.claims where tenant_id = $1 and key = $2 and run_id = $3", tenant, key, run);
     }
 
-    private static Task EnsureAsync(DbTransaction transaction) => ExecuteAsync(transaction, """
-        do $$ begin
-            if to_regclass('invoice_to_pay.claims') is null then
-                -- "If not exists" may still answer from what this session looked up before another committed: then the insert into the catalogue says it.
-                begin
-                    create schema if not exists invoice_to_pay;
-                    create table if not exists invoice_to_pay.claims (
-                        tenant_id varchar not null, key varchar not null, run_id varchar not null, at timestamptz not null default now(), primary key (tenant_id, key));
-                exception when unique_violation or duplicate_schema or duplicate_table then null;
-                end;
-            end if;
-        end $$
+    private static Task EnsureAsync(DbTransaction transaction) => transaction.EnsureAsync("invoice_to_pay.claims", """
+        create schema if not exists invoice_to_pay;
+        create table if not exists invoice_to_pay.claims (
+            tenant_id varchar not null, key varchar not null, run_id varchar not null, at timestamptz not null default now(), primary key (tenant_id, key));
         """);
-
-    private static async Task ExecuteAsync(DbTransaction transaction, string sql, params string[] values)
-    {
-        await using var command = Command(transaction, sql, values);
-        await command.ExecuteNonQueryAsync();
-    }
-
-    private static DbCommand Command(DbTransaction transaction, string sql, params string[] values)
-    {
-        var command = transaction.Connection!.CreateCommand();
-        command.Transaction = transaction;
-        command.CommandText = sql;
-        foreach (var value in values)
-        {
-            var parameter = command.CreateParameter();
-            parameter.Value = value;
-            command.Parameters.Add(parameter);
-        }
-        return command;
-    }
 }
 
 /// <summary>For tests over a store without a database.</summary>

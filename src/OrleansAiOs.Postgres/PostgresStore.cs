@@ -1,7 +1,5 @@
 using System.Data.Common;
 using System.Runtime.CompilerServices;
-using System.Text;
-using System.Text.Json;
 using System.Threading.Channels;
 using Microsoft.Extensions.Logging;
 using Npgsql;
@@ -113,7 +111,7 @@ public sealed class PostgresStore : IRunStore, IAsyncDisposable
         if (!reads.Writer.TryWrite(pending)) throw new ObjectDisposedException(nameof(PostgresStore));
         var events = await pending.Result.WaitAsync(cancellation);
         for (var i = 0; i < events.Count; i++)
-            if (LargeBody(events[i].Body) is { } sha256) events[i] = events[i] with { Body = await payloads.GetAsync(run.Tenant, sha256, cancellation) };
+            if (LargeBody.Read(events[i].Body) is { } sha256) events[i] = events[i] with { Body = await payloads.GetAsync(run.Tenant, sha256, cancellation) };
         return events;
     }
 
@@ -153,7 +151,7 @@ public sealed class PostgresStore : IRunStore, IAsyncDisposable
             while (await reader.ReadAsync(cancellation))
             {
                 var (run, body) = (new RunKey(reader.GetString(0), reader.GetString(1)["run/".Length..]), reader.GetFieldValue<byte[]>(5));
-                if (LargeBody(body) is { } sha256) body = await payloads.GetAsync(run.Tenant, sha256, cancellation);
+                if (LargeBody.Read(body) is { } sha256) body = await payloads.GetAsync(run.Tenant, sha256, cancellation);
                 if (Kin.NamedIn(new StoredEvent(reader.GetInt64(2), reader.GetGuid(3), reader.GetString(4), body, default)) is { } other) kin.Add((run, other));
             }
         }
@@ -276,7 +274,7 @@ public sealed class PostgresStore : IRunStore, IAsyncDisposable
                 run = new StoredRun(key, [], reader.IsDBNull(8) ? null : RunQueries.Row(reader, 8), reader.IsDBNull(7) ? null : reader.GetFieldValue<DateTimeOffset>(7));
             }
             var body = reader.GetFieldValue<byte[]>(5);
-            if (LargeBody(body) is { } sha256) body = await payloads.GetAsync(key.Tenant, sha256, cancellation);
+            if (LargeBody.Read(body) is { } sha256) body = await payloads.GetAsync(key.Tenant, sha256, cancellation);
             run.History.Add(new StoredEvent(reader.GetInt64(2), reader.GetGuid(3), reader.GetString(4), body, new DateTimeOffset(reader.GetDateTime(6), TimeSpan.Zero)));
         }
         if (run is not null) yield return run;
@@ -304,16 +302,9 @@ public sealed class PostgresStore : IRunStore, IAsyncDisposable
                 await using var use = Command("insert into aios.payload_uses (tenant_id, sha256, run_id) values ($1, $2, $3) on conflict do nothing", append.Run.Tenant, sha256, append.Run.Id);
                 await use.ExecuteNonQueryAsync();
             });
-            replaced[i] = Encoding.UTF8.GetBytes($$"""{"$payload":"{{payload.Sha256}}"}""");
+            replaced[i] = LargeBody.Write(payload.Sha256);
         }
         return replaced;
-    }
-
-    private static string? LargeBody(byte[] body)
-    {
-        if (body.Length is < 76 or > 84 || body.AsSpan().IndexOf("\"$payload\""u8) is < 0 or > 2) return null;
-        using var document = JsonDocument.Parse(body);
-        return document.RootElement.GetProperty("$payload").GetString();
     }
 
     private NpgsqlCommand Command(string sql, params object[] values)

@@ -37,7 +37,7 @@ internal sealed class RefundWorld : IAsyncDisposable
             .AddSingleton<IRefundRegister>(new RefundsInMemory())
             .AddSingleton(new RefundSettings { Orders = new ShopOrders(orders) })
             .AddSingleton(new PaymentsClient(new HttpClient(new SandboxHttpHandler(Provider)) { BaseAddress = new Uri("http://sandbox/"), Timeout = Timeout.InfiniteTimeSpan })), options => options with { Gate = gate });
-        kernel = new PaperKernel(Host.Time, InForce);
+        kernel = new PaperKernel(Host.Time, () => InForce);
         gate = kernel.Gate;
         foreach (var (name, roles) in new[]
         {

@@ -17,28 +17,33 @@ internal sealed class PaperKernel
     public const string Tenant = "default";
     private static readonly Dictionary<string, (ECDsa Key, string Id)> Keys = [];
 
-    private readonly IdentityView identity = new();
     private readonly SigningKeyView signingKeys = new();
     private readonly IKernelView[] views;
     private readonly Func<DateTimeOffset> now;
     private long seq;
 
-    public PaperKernel(TimeProvider time, ActivePolicies inForce)
+    /// <param name="time">What the gate goes by.</param>
+    /// <param name="inForce">The policies of this moment.</param>
+    /// <param name="more">Parts that are otherwise than usual.</param>
+    public PaperKernel(TimeProvider time, Func<ActivePolicies> inForce, Func<KernelGateParts, KernelGateParts>? more = null)
     {
         now = time.GetUtcNow;
         var (switches, delegations) = (new KillSwitchView(), new DelegationView());
-        views = [identity, signingKeys, switches, delegations];
-        Gate = new KernelGate(new KernelGateParts
+        views = [Identity, signingKeys, switches, delegations];
+        var parts = new KernelGateParts
         {
             Fresh = _ => default,
-            Identity = identity,
-            Rights = new Rights(identity, time),
+            Identity = Identity,
+            Rights = new Rights(Identity, time),
             Switches = switches,
-            Signatures = new SignatureCheck(signingKeys, identity, delegations),
-            Policies = _ => inForce,
+            Signatures = new SignatureCheck(signingKeys, Identity, delegations),
+            Policies = _ => inForce(),
             Log = NullLogger.Instance,
-        });
+        };
+        Gate = new KernelGate(more is null ? parts : more(parts));
     }
+
+    public IdentityView Identity { get; } = new();
 
     public KernelGate Gate { get; }
 
@@ -58,7 +63,7 @@ internal sealed class PaperKernel
         Show($"signing-key/{id}", new SigningKeyRegistered(id, name, Convert.ToBase64String(key.ExportSubjectPublicKeyInfo()), person));
     }
 
-    public Decider DeciderOf(string who) => new(who, identity.Find(Tenant, who)?.Roles ?? [], "key");
+    public Decider DeciderOf(string who) => new(who, Identity.Find(Tenant, who)?.Roles ?? [], "key");
 
     /// <summary>Signs a digest, as the approver's side does.</summary>
     /// <param name="with">Whose key makes the signature, if it is not the signer's own.</param>

@@ -100,7 +100,7 @@ internal static class BulkApi
     }
 
     // What it can do nothing about is not meant; the engine's own runs are meant only by their name.
-    private static bool IsFor(string action, RunQuery query, RunRow row) => (query.Workflow is not null || !row.Workflow.StartsWith("aios.", StringComparison.Ordinal)) && action switch
+    private static bool IsFor(string action, RunQuery query, RunRow row) => (query.Workflow is not null || !row.Workflow.StartsWith(Activity.EnginesOwn, StringComparison.Ordinal)) && action switch
     {
         "purge" => row.ClosedAt is not null,
         "unpark" => row.Status is RunStatus.Parked,

@@ -6,14 +6,7 @@ namespace OrleansAiOs.Host.Cli;
 internal static class ApprovalsCommand
 {
     public static Command Create(ClientOptions client) =>
-        client.Query("approvals", "List what awaits a decision.").Does(async call =>
-        {
-            using var api = client.Connect(call);
-            var json = await api.GetAsync(ApiPaths.Approvals, call.Cancellation);
-            if (call.Get(client.Json)) call.Terminal.Json(json);
-            else Tell(call.Terminal, api.Read<PageDocument<ApprovalDocument>>(json).Items);
-            return ExitCode.Done;
-        });
+        client.Query("approvals", "List what awaits a decision.").Does(call => client.ShowAsync<PageDocument<ApprovalDocument>>(call, ApiPaths.Approvals, page => Tell(call.Terminal, page.Items)));
 
     private static void Tell(Terminal terminal, List<ApprovalDocument> approvals)
     {

@@ -18,22 +18,14 @@ internal static class AuditCommand
     public static Command Create(ClientOptions client) =>
         new Command("audit", "The audit trail: how it stands, and whether what is stored is what was appended.").With(Stands(client), Sign(client), Verify(), Bundle(client), VerifyBundle());
 
-    private static Command Stands(ClientOptions client) => client.Query("status", "How the trail stands: what is signed, and where the checkpoints have gone.").Does(async call =>
+    private static Command Stands(ClientOptions client) => client.Query("status", "How the trail stands: what is signed, and where the checkpoints have gone.").Does(call => client.ShowAsync<AuditStatusDocument>(call, Status, status =>
     {
-        using var api = client.Connect(call);
-        var json = await api.GetAsync(Status, call.Cancellation);
-        if (call.Get(client.Json)) call.Terminal.Json(json);
-        else
-        {
-            var status = api.Read<AuditStatusDocument>(json);
-            call.Terminal.Line($"{status.Events} events in {status.Blocks} blocks; {status.Pending} batches wait");
-            call.Terminal.Line(status.Checkpoint == 0 ? "nothing is signed yet" : $"checkpoint {status.Checkpoint} of {Human.Time(status.SignedAt)}, root {status.Root}");
-            call.Terminal.Line($"key {status.PublicKey}");
-            foreach (var outlet in status.Outlets) call.Terminal.Line($"{outlet.Name}: up to checkpoint {outlet.Number}{(outlet.Error is null ? "" : $"; {outlet.Error}")}");
-            if (status.Stopped is not null) call.Terminal.Problem("Nothing is signed at present.", status.Stopped);
-        }
-        return ExitCode.Done;
-    });
+        call.Terminal.Line($"{status.Events} events in {status.Blocks} blocks; {status.Pending} batches wait");
+        call.Terminal.Line(status.Checkpoint == 0 ? "nothing is signed yet" : $"checkpoint {status.Checkpoint} of {Human.Time(status.SignedAt)}, root {status.Root}");
+        call.Terminal.Line($"key {status.PublicKey}");
+        foreach (var outlet in status.Outlets) call.Terminal.Line($"{outlet.Name}: up to checkpoint {outlet.Number}{(outlet.Error is null ? "" : $"; {outlet.Error}")}");
+        if (status.Stopped is not null) call.Terminal.Problem("Nothing is signed at present.", status.Stopped);
+    }));
 
     private static Command Sign(ClientOptions client)
     {

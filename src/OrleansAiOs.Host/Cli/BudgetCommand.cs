@@ -14,29 +14,18 @@ internal static class BudgetCommand
 
     private static Argument<string> Name() => new("BUDGET") { Description = "The budget's name." };
 
-    private static Command List(ClientOptions client) => client.Query("list", "List the budgets, and how each stands.").Does(async call =>
+    private static Command List(ClientOptions client) => client.Query("list", "List the budgets, and how each stands.").Does(call => client.ShowAsync<PageDocument<BudgetDocument>>(call, ApiPaths.Budgets, page =>
     {
-        using var api = client.Connect(call);
-        var json = await api.GetAsync(ApiPaths.Budgets, call.Cancellation);
-        if (call.Get(client.Json)) call.Terminal.Json(json);
-        else if (api.Read<PageDocument<BudgetDocument>>(json).Items is { Count: > 0 } budgets)
+        if (page.Items is { Count: > 0 } budgets)
             call.Terminal.Table(["budget", "of", "tool", "period", "unit", "limit", "spent", "set aside", "free", "then"], budgets.SelectMany(budget => budget.Units.Select(unit => (IEnumerable<Cell>)
                 [budget.Id, budget.Principal ?? "the tenant", budget.Tool ?? "", budget.Current, unit.Unit, Amount(unit.Limit), Amount(unit.Settled), Amount(unit.Granted), Free(unit), Then(budget.WhenSpent, budget.Roles)])));
         else call.Terminal.Note("no budgets");
-        return ExitCode.Done;
-    });
+    }));
 
     private static Command Show(ClientOptions client)
     {
         var name = Name();
-        return client.Query("show", "One budget, and the runs that hold the most of it.", name).Does(async call =>
-        {
-            using var api = client.Connect(call);
-            var json = await api.GetAsync(ApiPaths.Budget(call.Get(name)), call.Cancellation);
-            if (call.Get(client.Json)) call.Terminal.Json(json);
-            else Tell(call.Terminal, api.Read<BudgetDocument>(json));
-            return ExitCode.Done;
-        });
+        return client.Query("show", "One budget, and the runs that hold the most of it.", name).Does(call => client.ShowAsync<BudgetDocument>(call, ApiPaths.Budget(call.Get(name)), budget => Tell(call.Terminal, budget)));
     }
 
     private static void Tell(Terminal terminal, BudgetDocument budget)
@@ -84,16 +73,9 @@ internal static class BudgetCommand
             client.SendAsync(call, HttpMethod.Delete, ApiPaths.Budget(call.Get(name)), null, $"removed the budget {call.Get(name)}"));
     }
 
-    private static Command Limits(ClientOptions client) => client.Query("limits", "List how far one run may go.").Does(async call =>
-    {
-        using var api = client.Connect(call);
-        var json = await api.GetAsync(ApiPaths.RunLimits, call.Cancellation);
-        if (call.Get(client.Json)) call.Terminal.Json(json);
-        else
-            call.Terminal.Table(["tool", "at most", "targets", "then", ""], api.Read<PageDocument<RunLimitDocument>>(json).Items.Select(limit => (IEnumerable<Cell>)
-                [limit.Tool, string.Join(", ", limit.Units.Select(unit => $"{Amount(unit.Value)} {unit.Key}")), limit.Targets?.ToString(CultureInfo.InvariantCulture) ?? "", Then(limit.OnHit, limit.Roles), limit.BuiltIn ? "built in" : ""]));
-        return ExitCode.Done;
-    });
+    private static Command Limits(ClientOptions client) => client.Query("limits", "List how far one run may go.").Does(call => client.ShowAsync<PageDocument<RunLimitDocument>>(call, ApiPaths.RunLimits, page =>
+        call.Terminal.Table(["tool", "at most", "targets", "then", ""], page.Items.Select(limit => (IEnumerable<Cell>)
+            [limit.Tool, string.Join(", ", limit.Units.Select(unit => $"{Amount(unit.Value)} {unit.Key}")), limit.Targets?.ToString(CultureInfo.InvariantCulture) ?? "", Then(limit.OnHit, limit.Roles), limit.BuiltIn ? "built in" : ""]))));
 
     private static Command Limit(ClientOptions client)
     {

@@ -20,15 +20,8 @@ internal static class CallsCommand
         var to = new Option<DateTimeOffset?>("--to") { Description = "Before this time. Default: now. At most 31 days behind --from.", HelpName = "TIME", CustomParser = ListCommand.Time };
         var limit = new Option<int?>("--limit") { Description = "Calls on one page." };
         var cursor = new Option<string?>("--cursor") { Description = "Go on where the page before ended." };
-        return client.Query("calls", "List what was called, the newest first: by whom for whom, what the gate said, and how it ended.", tool, principal, target, run, outcome, from, to, limit, cursor).Does(async call =>
-        {
-            using var api = client.Connect(call);
-            var json = await api.GetAsync(ApiPaths.Query(ApiPaths.Calls, ("tool", call.Get(tool)), ("principal", call.Get(principal)), ("target", call.Get(target)), ("run", call.Get(run)), ("outcome", call.Get(outcome)),
-                ("from", ListCommand.Stamp(call.Get(from))), ("to", ListCommand.Stamp(call.Get(to))), ("limit", call.Get(limit)?.ToString(CultureInfo.InvariantCulture)), ("cursor", call.Get(cursor))), call.Cancellation);
-            if (call.Get(client.Json)) call.Terminal.Json(json);
-            else Tell(call.Terminal, api.Read<PageDocument<CallDocument>>(json));
-            return ExitCode.Done;
-        });
+        return client.Query("calls", "List what was called, the newest first: by whom for whom, what the gate said, and how it ended.", tool, principal, target, run, outcome, from, to, limit, cursor).Does(call => client.ShowAsync<PageDocument<CallDocument>>(call, ApiPaths.Query(ApiPaths.Calls, ("tool", call.Get(tool)), ("principal", call.Get(principal)), ("target", call.Get(target)), ("run", call.Get(run)), ("outcome", call.Get(outcome)),
+                ("from", ListCommand.Stamp(call.Get(from))), ("to", ListCommand.Stamp(call.Get(to))), ("limit", call.Get(limit)?.ToString(CultureInfo.InvariantCulture)), ("cursor", call.Get(cursor))), page => Tell(call.Terminal, page)));
     }
 
     private static void Tell(Terminal terminal, PageDocument<CallDocument> page)

@@ -25,6 +25,16 @@ internal sealed class ClientOptions
 
     public ApiClient Connect(Invocation call) => new(Address(call), call.Get(IdempotencyKey));
 
+    /// <summary>Shows what stands under a path: as the host answers with --json, else as <paramref name="tell"/> has it.</summary>
+    public async Task<int> ShowAsync<T>(Invocation call, string path, Action<T> tell)
+    {
+        using var api = Connect(call);
+        var json = await api.GetAsync(path, call.Cancellation);
+        if (call.Get(Json)) call.Terminal.Json(json);
+        else tell(api.Read<T>(json));
+        return ExitCode.Done;
+    }
+
     public HostAddress Address(Invocation call) => HostAddress.Find(call.Get(Url), call.Get(Key), call.Get(Data)) with { OnBehalfOf = call.Get(OnBehalfOf) };
 
     public static Argument<string> Run() => new("RUN") { Description = "The run's id." };

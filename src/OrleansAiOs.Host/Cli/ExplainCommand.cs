@@ -10,14 +10,7 @@ internal static class ExplainCommand
     public static Command Create(ClientOptions client)
     {
         var id = ClientOptions.Run();
-        return client.Query("explain", "Say why a run is where it is: since when, who can move it on, and with which command.", id).Does(async call =>
-        {
-            using var api = client.Connect(call);
-            var json = await api.GetAsync($"{ApiPaths.Run(call.Get(id))}/explain", call.Cancellation);
-            if (call.Get(client.Json)) call.Terminal.Json(json);
-            else Tell(call.Terminal, api.Read<ExplanationDocument>(json));
-            return ExitCode.Done;
-        });
+        return client.Query("explain", "Say why a run is where it is: since when, who can move it on, and with which command.", id).Does(call => client.ShowAsync<ExplanationDocument>(call, $"{ApiPaths.Run(call.Get(id))}/explain", explanation => Tell(call.Terminal, explanation)));
     }
 
     private static void Tell(Terminal terminal, ExplanationDocument said)

@@ -10,36 +10,21 @@ internal static class PrincipalsCommand
 
     private static Argument<string> Principal() => new("PRINCIPAL") { Description = "user/NAME, service/NAME or agent/NAME." };
 
-    private static Command List(ClientOptions client) => client.Query("list", "List the principals.").Does(async call =>
-    {
-        using var api = client.Connect(call);
-        var json = await api.GetAsync(ApiPaths.Principals, call.Cancellation);
-        if (call.Get(client.Json)) call.Terminal.Json(json);
-        else
-            call.Terminal.Table(["principal", "roles", "keys", "grants", "disabled"], api.Read<PageDocument<PrincipalDocument>>(json).Items.Select(principal => (IEnumerable<Cell>)
-                [principal.Id, Human.Names(principal.Roles), Human.Names(principal.Keys?.Select(key => key.Name)), $"{principal.Grants?.Count ?? 0}", principal.Disabled ?? ""]));
-        return ExitCode.Done;
-    });
+    private static Command List(ClientOptions client) => client.Query("list", "List the principals.").Does(call => client.ShowAsync<PageDocument<PrincipalDocument>>(call, ApiPaths.Principals, page =>
+        call.Terminal.Table(["principal", "roles", "keys", "grants", "disabled"], page.Items.Select(principal => (IEnumerable<Cell>)
+            [principal.Id, Human.Names(principal.Roles), Human.Names(principal.Keys?.Select(key => key.Name)), $"{principal.Grants?.Count ?? 0}", principal.Disabled ?? ""]))));
 
     private static Command Show(ClientOptions client)
     {
         var id = Principal();
-        return client.Query("show", "One principal, with its grants.", id).Does(async call =>
+        return client.Query("show", "One principal, with its grants.", id).Does(call => client.ShowAsync<PrincipalDocument>(call, ApiPaths.Principal(call.Get(id)), principal =>
         {
-            using var api = client.Connect(call);
-            var json = await api.GetAsync(ApiPaths.Principal(call.Get(id)), call.Cancellation);
-            if (call.Get(client.Json)) call.Terminal.Json(json);
-            else
-            {
-                var principal = api.Read<PrincipalDocument>(json);
-                call.Terminal.Line($"principal   {principal.Id}");
-                call.Terminal.Line($"roles       {Human.Names(principal.Roles)}");
-                if (principal.Disabled is { } why) call.Terminal.Line($"disabled    {why}");
-                foreach (var key in principal.Keys ?? []) call.Terminal.Line($"key         {key.Name} ({key.Hash}…){(key.ExpiresAt is { } end ? $", until {Human.Time(end)}" : "")}");
-                if (principal.Grants is { Count: > 0 } grants) GrantsCommand.Table(call, grants);
-            }
-            return ExitCode.Done;
-        });
+            call.Terminal.Line($"principal   {principal.Id}");
+            call.Terminal.Line($"roles       {Human.Names(principal.Roles)}");
+            if (principal.Disabled is { } why) call.Terminal.Line($"disabled    {why}");
+            foreach (var key in principal.Keys ?? []) call.Terminal.Line($"key         {key.Name} ({key.Hash}…){(key.ExpiresAt is { } end ? $", until {Human.Time(end)}" : "")}");
+            if (principal.Grants is { Count: > 0 } grants) GrantsCommand.Table(call, grants);
+        }));
     }
 
     private static Command Set(ClientOptions client)
@@ -84,15 +69,11 @@ internal static class GrantsCommand
     private static Command List(ClientOptions client)
     {
         var unused = new Option<string?>("--unused-for") { Description = "Only those with actions that nobody has used for so long, as 90d: what can go.", HelpName = "SPAN" };
-        return client.Query("list", "List the grants, when each was last of use to anybody, and which of its actions never were.", unused).Does(async call =>
+        return client.Query("list", "List the grants, when each was last of use to anybody, and which of its actions never were.", unused).Does(call => client.ShowAsync<PageDocument<GrantDocument>>(call, ApiPaths.Query(ApiPaths.Grants, ("unusedFor", call.Get(unused))), page =>
         {
-            using var api = client.Connect(call);
-            var json = await api.GetAsync(ApiPaths.Query(ApiPaths.Grants, ("unusedFor", call.Get(unused))), call.Cancellation);
-            if (call.Get(client.Json)) call.Terminal.Json(json);
-            else if (api.Read<PageDocument<GrantDocument>>(json).Items is { Count: > 0 } grants) Table(call, grants);
+            if (page.Items is { Count: > 0 } grants) Table(call, grants);
             else call.Terminal.Note(call.Has(unused) ? "none: all is used, or not known for so long" : "no grants");
-            return ExitCode.Done;
-        });
+        }));
     }
 
     private static Command Remove(ClientOptions client)
@@ -133,15 +114,8 @@ internal static class TenantsCommand
         });
     }
 
-    private static Command List(ClientOptions client) => client.Query("list", "List the tenants.").Does(async call =>
-    {
-        using var api = client.Connect(call);
-        var json = await api.GetAsync(ApiPaths.Tenants, call.Cancellation);
-        if (call.Get(client.Json)) call.Terminal.Json(json);
-        else
-            call.Terminal.Table(["tenant", "made", "disabled"], api.Read<PageDocument<TenantDocument>>(json).Items.Select(tenant => (IEnumerable<Cell>)[tenant.Id, Human.Time(tenant.AddedAt), tenant.Disabled ?? ""]));
-        return ExitCode.Done;
-    });
+    private static Command List(ClientOptions client) => client.Query("list", "List the tenants.").Does(call => client.ShowAsync<PageDocument<TenantDocument>>(call, ApiPaths.Tenants, page =>
+        call.Terminal.Table(["tenant", "made", "disabled"], page.Items.Select(tenant => (IEnumerable<Cell>)[tenant.Id, Human.Time(tenant.AddedAt), tenant.Disabled ?? ""]))));
 
     private static Command Switch(ClientOptions client, string verb, string what, string done)
     {

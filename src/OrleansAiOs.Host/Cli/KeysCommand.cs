@@ -34,16 +34,9 @@ internal static class KeysCommand
         });
     }
 
-    private static Command List(ClientOptions client) => client.Query("list", "List the keys, without their secrets.").Does(async call =>
-    {
-        using var api = client.Connect(call);
-        var json = await api.GetAsync(ApiPaths.Keys, call.Cancellation);
-        if (call.Get(client.Json)) call.Terminal.Json(json);
-        else
-            call.Terminal.Table(["name", "principal", "roles", "made", "expires", "revoked"], api.Read<PageDocument<KeyDocument>>(json).Items.Select(key => (IEnumerable<Cell>)
-                [key.Name, key.Principal, Human.Names(key.Roles), Human.Time(key.CreatedAt), Human.Time(key.ExpiresAt), Human.Time(key.RevokedAt)]));
-        return ExitCode.Done;
-    });
+    private static Command List(ClientOptions client) => client.Query("list", "List the keys, without their secrets.").Does(call => client.ShowAsync<PageDocument<KeyDocument>>(call, ApiPaths.Keys, page =>
+        call.Terminal.Table(["name", "principal", "roles", "made", "expires", "revoked"], page.Items.Select(key => (IEnumerable<Cell>)
+            [key.Name, key.Principal, Human.Names(key.Roles), Human.Time(key.CreatedAt), Human.Time(key.ExpiresAt), Human.Time(key.RevokedAt)]))));
 
     private static Command Revoke(ClientOptions client)
     {

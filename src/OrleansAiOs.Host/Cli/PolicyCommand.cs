@@ -88,21 +88,13 @@ internal static class PolicyCommand
         });
     }
 
-    private static Command List(ClientOptions client) => client.Query("list", "List the policies, and which of them are in force.").Does(async call =>
+    private static Command List(ClientOptions client) => client.Query("list", "List the policies, and which of them are in force.").Does(call => client.ShowAsync<PoliciesDocument>(call, ApiPaths.Policies, policies =>
     {
-        using var api = client.Connect(call);
-        var json = await api.GetAsync(ApiPaths.Policies, call.Cancellation);
-        if (call.Get(client.Json)) call.Terminal.Json(json);
-        else
-        {
-            var policies = api.Read<PoliciesDocument>(json);
-            call.Terminal.Table(["policy", "in force", "last", "changed by", "at"], policies.Items.Select(policy => (IEnumerable<Cell>)
-                [policy.Name, policy.Active switch { null => "no", 0 => "built in", var active => $"{active}" }, $"{policy.Latest}", policy.By, Human.Time(policy.At)]));
-            call.Terminal.Note($"version {policies.Version}");
-            if (policies.Trouble is { } trouble) call.Terminal.Problem("Everything is denied.", trouble);
-        }
-        return ExitCode.Done;
-    });
+        call.Terminal.Table(["policy", "in force", "last", "changed by", "at"], policies.Items.Select(policy => (IEnumerable<Cell>)
+            [policy.Name, policy.Active switch { null => "no", 0 => "built in", var active => $"{active}" }, $"{policy.Latest}", policy.By, Human.Time(policy.At)]));
+        call.Terminal.Note($"version {policies.Version}");
+        if (policies.Trouble is { } trouble) call.Terminal.Problem("Everything is denied.", trouble);
+    }));
 
     private static Command Show(ClientOptions client)
     {

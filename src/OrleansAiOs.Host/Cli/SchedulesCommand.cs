@@ -44,41 +44,25 @@ internal static class SchedulesCommand
         });
     }
 
-    private static Command List(ClientOptions client) => client.Query("list", "List the schedules.").Does(async call =>
+    private static Command List(ClientOptions client) => client.Query("list", "List the schedules.").Does(call => client.ShowAsync<PageDocument<ScheduleDocument>>(call, ApiPaths.Schedules, page =>
     {
-        using var api = client.Connect(call);
-        var json = await api.GetAsync(ApiPaths.Schedules, call.Cancellation);
-        if (call.Get(client.Json)) call.Terminal.Json(json);
+        if (page.Items.Count == 0) call.Terminal.Note("no schedules");
         else
-        {
-            var page = api.Read<PageDocument<ScheduleDocument>>(json);
-            if (page.Items.Count == 0) call.Terminal.Note("no schedules");
-            else
-                call.Terminal.Table(["schedule", "when", "zone", "starts", "next", "last", "started", "skipped", "failed"], page.Items.Select(schedule => (IEnumerable<Cell>)
-                    [schedule.Id, schedule.Cron, schedule.TimeZone, schedule.Workflow, schedule.Paused is null ? schedule.Next : $"paused: {schedule.Paused}", schedule.Last, $"{schedule.Started}", $"{schedule.Skipped}", $"{schedule.Failed}"]));
-        }
-        return ExitCode.Done;
-    });
+            call.Terminal.Table(["schedule", "when", "zone", "starts", "next", "last", "started", "skipped", "failed"], page.Items.Select(schedule => (IEnumerable<Cell>)
+                [schedule.Id, schedule.Cron, schedule.TimeZone, schedule.Workflow, schedule.Paused is null ? schedule.Next : $"paused: {schedule.Paused}", schedule.Last, $"{schedule.Started}", $"{schedule.Skipped}", $"{schedule.Failed}"]));
+    }));
 
     private static Command Show(ClientOptions client)
     {
         var id = Name();
-        return client.Query("show", "One schedule, with its next times.", id).Does(async call =>
+        return client.Query("show", "One schedule, with its next times.", id).Does(call => client.ShowAsync<ScheduleDocument>(call, ApiPaths.Schedule(call.Get(id)), schedule =>
         {
-            using var api = client.Connect(call);
-            var json = await api.GetAsync(ApiPaths.Schedule(call.Get(id)), call.Cancellation);
-            if (call.Get(client.Json)) call.Terminal.Json(json);
-            else
-            {
-                var schedule = api.Read<ScheduleDocument>(json);
-                call.Terminal.Line($"{schedule.Id}: {schedule.Cron} ({schedule.TimeZone}) starts {schedule.Workflow}; overlap {schedule.Overlap}{(schedule.CatchUp is null ? "" : $", catch-up {schedule.CatchUp}")}{(schedule.Jitter is null ? "" : $", jitter {schedule.Jitter}")}");
-                call.Terminal.Line($"{schedule.Started} started, {schedule.Skipped} skipped, {schedule.Failed} failed{(schedule.Last is null ? "" : $"; last {schedule.Last}")}");
-                if (schedule.Paused is { } why) call.Terminal.Line($"paused: {why}");
-                if (schedule.Trouble is { } trouble) call.Terminal.Line($"trouble: {trouble}");
-                foreach (var time in schedule.Upcoming ?? []) call.Terminal.Line($"  {Human.Time(time)}");
-            }
-            return ExitCode.Done;
-        });
+            call.Terminal.Line($"{schedule.Id}: {schedule.Cron} ({schedule.TimeZone}) starts {schedule.Workflow}; overlap {schedule.Overlap}{(schedule.CatchUp is null ? "" : $", catch-up {schedule.CatchUp}")}{(schedule.Jitter is null ? "" : $", jitter {schedule.Jitter}")}");
+            call.Terminal.Line($"{schedule.Started} started, {schedule.Skipped} skipped, {schedule.Failed} failed{(schedule.Last is null ? "" : $"; last {schedule.Last}")}");
+            if (schedule.Paused is { } why) call.Terminal.Line($"paused: {why}");
+            if (schedule.Trouble is { } trouble) call.Terminal.Line($"trouble: {trouble}");
+            foreach (var time in schedule.Upcoming ?? []) call.Terminal.Line($"  {Human.Time(time)}");
+        }));
     }
 
     private static Command Pause(ClientOptions client)

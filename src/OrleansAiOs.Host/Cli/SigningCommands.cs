@@ -28,16 +28,9 @@ internal static class SigningKeysCommand
         });
     }
 
-    public static Command List(ClientOptions client) => client.Query("signing", "List the public signing keys.").Does(async call =>
-    {
-        using var api = client.Connect(call);
-        var json = await api.GetAsync(ApiPaths.SigningKeys, call.Cancellation);
-        if (call.Get(client.Json)) call.Terminal.Json(json);
-        else
-            call.Terminal.Table(["key", "principal", "person", "since", "revoked"], api.Read<PageDocument<SigningKeyDocument>>(json).Items.Select(key => (IEnumerable<Cell>)
-                [key.Id, key.Principal, key.Person ?? "", Human.Time(key.Since), Human.Time(key.RevokedAt)]));
-        return ExitCode.Done;
-    });
+    public static Command List(ClientOptions client) => client.Query("signing", "List the public signing keys.").Does(call => client.ShowAsync<PageDocument<SigningKeyDocument>>(call, ApiPaths.SigningKeys, page =>
+        call.Terminal.Table(["key", "principal", "person", "since", "revoked"], page.Items.Select(key => (IEnumerable<Cell>)
+            [key.Id, key.Principal, key.Person ?? "", Human.Time(key.Since), Human.Time(key.RevokedAt)]))));
 
     public static Command Revoke(ClientOptions client)
     {
@@ -107,16 +100,9 @@ internal static class KillCommands
 
     public static Command CreateRelease(ClientOptions client) => Create(client, "release", "Let what a kill switch stopped go on where it was.", ApiPaths.KillSwitches + "/release", "goes on");
 
-    public static Command CreateList(ClientOptions client) => client.Query("kill-switches", "Which kill switches are thrown.").Does(async call =>
-    {
-        using var api = client.Connect(call);
-        var json = await api.GetAsync(ApiPaths.KillSwitches, call.Cancellation);
-        if (call.Get(client.Json)) call.Terminal.Json(json);
-        else
-            call.Terminal.Table(["what", "which", "since", "by", "why"], api.Read<PageDocument<KillSwitchDocument>>(json).Items.Select(thrown => (IEnumerable<Cell>)
-                [thrown.Target, thrown.Id, Human.Time(thrown.Since), thrown.By ?? "", thrown.Why]));
-        return ExitCode.Done;
-    });
+    public static Command CreateList(ClientOptions client) => client.Query("kill-switches", "Which kill switches are thrown.").Does(call => client.ShowAsync<PageDocument<KillSwitchDocument>>(call, ApiPaths.KillSwitches, page =>
+        call.Terminal.Table(["what", "which", "since", "by", "why"], page.Items.Select(thrown => (IEnumerable<Cell>)
+            [thrown.Target, thrown.Id, Human.Time(thrown.Since), thrown.By ?? "", thrown.Why]))));
 
     private static Command Create(ClientOptions client, string name, string description, string path, string done)
     {

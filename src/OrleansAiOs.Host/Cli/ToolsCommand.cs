@@ -47,14 +47,7 @@ internal static class ToolsCommand
     private static Command Show(ClientOptions client)
     {
         var id = Id();
-        return client.Query("show", "One tool, whole: what it says of itself, and what was said about it.", id).Does(async call =>
-        {
-            using var api = client.Connect(call);
-            var json = await api.GetAsync(ApiPaths.Tool(call.Get(id)), call.Cancellation);
-            if (call.Get(client.Json)) call.Terminal.Json(json);
-            else Tell(call.Terminal, api.Read<ToolDocument>(json));
-            return ExitCode.Done;
-        });
+        return client.Query("show", "One tool, whole: what it says of itself, and what was said about it.", id).Does(call => client.ShowAsync<ToolDocument>(call, ApiPaths.Tool(call.Get(id)), tool => Tell(call.Terminal, tool)));
     }
 
     private static void Tell(Terminal terminal, ToolDocument tool)
@@ -152,21 +145,13 @@ internal static class ToolsCommand
             client.SendAsync(call, HttpMethod.Post, $"{ApiPaths.Tool(call.Get(id))}/quarantine", new { why = call.Get(why) }, $"{call.Get(id)} is called no more until it is approved again"));
     }
 
-    private static Command Servers(ClientOptions client) => client.Query("servers", "List the MCP servers.").Does(async call =>
+    private static Command Servers(ClientOptions client) => client.Query("servers", "List the MCP servers.").Does(call => client.ShowAsync<PageDocument<ToolServerDocument>>(call, ApiPaths.ToolServers, page =>
     {
-        using var api = client.Connect(call);
-        var json = await api.GetAsync(ApiPaths.ToolServers, call.Cancellation);
-        if (call.Get(client.Json)) call.Terminal.Json(json);
+        if (page.Items.Count == 0) call.Terminal.Note("no MCP servers");
         else
-        {
-            var page = api.Read<PageDocument<ToolServerDocument>>(json);
-            if (page.Items.Count == 0) call.Terminal.Note("no MCP servers");
-            else
-                call.Terminal.Table(["server", "reached by", "state", "revision", "trouble", "not kept"], page.Items.Select(server => (IEnumerable<Cell>)
-                    [server.Server.Name, Human.Cut(server.Server.Url ?? string.Join(' ', server.Server.Argv ?? [])), server.State, server.Revision, Human.Cut(server.Trouble ?? ""), Human.Cut(string.Join("; ", server.Refused))]));
-        }
-        return ExitCode.Done;
-    });
+            call.Terminal.Table(["server", "reached by", "state", "revision", "trouble", "not kept"], page.Items.Select(server => (IEnumerable<Cell>)
+                [server.Server.Name, Human.Cut(server.Server.Url ?? string.Join(' ', server.Server.Argv ?? [])), server.State, server.Revision, Human.Cut(server.Trouble ?? ""), Human.Cut(string.Join("; ", server.Refused))]));
+    }));
 
     private static Command RemoveServer(ClientOptions client)
     {
@@ -199,19 +184,11 @@ internal static class SecretsCommand
         });
     }
 
-    private static Command List(ClientOptions client) => client.Query("list", "List the secrets, without their values.").Does(async call =>
+    private static Command List(ClientOptions client) => client.Query("list", "List the secrets, without their values.").Does(call => client.ShowAsync<PageDocument<SecretDocument>>(call, ApiPaths.Secrets, page =>
     {
-        using var api = client.Connect(call);
-        var json = await api.GetAsync(ApiPaths.Secrets, call.Cancellation);
-        if (call.Get(client.Json)) call.Terminal.Json(json);
-        else
-        {
-            var page = api.Read<PageDocument<SecretDocument>>(json);
-            if (page.Items.Count == 0) call.Terminal.Note("no secrets");
-            else call.Terminal.Table(["name", "hosts", "set", "by"], page.Items.Select(secret => (IEnumerable<Cell>)[secret.Name, Human.Names(secret.Hosts), Human.Time(secret.SetAt), secret.SetBy]));
-        }
-        return ExitCode.Done;
-    });
+        if (page.Items.Count == 0) call.Terminal.Note("no secrets");
+        else call.Terminal.Table(["name", "hosts", "set", "by"], page.Items.Select(secret => (IEnumerable<Cell>)[secret.Name, Human.Names(secret.Hosts), Human.Time(secret.SetAt), secret.SetBy]));
+    }));
 
     private static Command Remove(ClientOptions client)
     {

@@ -171,8 +171,8 @@ internal sealed class AiosServer : IAsyncDisposable
             if (cluster is not null) await cluster.DisposeAsync();
             // Stops the engine too: what it had begun ends while its outcome can still be recorded.
             if (web is not null) await web.DisposeAsync();
-            await claim.DisposeAsync();
             if (auditor is not null) await auditor.DisposeAsync();
+            await claim.DisposeAsync();
             if (store is not null) await store.DisposeAsync();
             auditKey?.Dispose();
             throw;
@@ -245,12 +245,11 @@ internal sealed class AiosServer : IAsyncDisposable
         // First, so that its runs are active elsewhere while what is under way here ends.
         if (cluster is not null) await cluster.DisposeAsync();
         await Engine.StopAsync();
-        await web.StopAsync();
-        // Behind the last append, before the services go and the store with them: what it left is signed for.
-        await auditor.DisposeAsync();
         await web.DisposeAsync();
         traces?.Dispose();
         metrics?.Dispose();
+        // Behind the last append, before the connections go: what it left is signed for.
+        await auditor.DisposeAsync();
         auditKey.Dispose();
         await claim.DisposeAsync();
         if (apart is not null) await apart.DisposeAsync();

@@ -1,5 +1,7 @@
 using System.Data.Common;
+using OrleansAiOs.Workflows;
 using OrleansAiOs.Workflows.Audit;
+using OrleansAiOs.Workflows.Payloads;
 
 namespace OrleansAiOs.Kernel.Audit;
 
@@ -14,12 +16,7 @@ internal sealed record AuditedEvent(long Seq, string Tenant, string Stream, long
     }
 
     /// <summary>The payload that holds its body, if the body is too large for the table.</summary>
-    public string? PayloadOf()
-    {
-        if (Body.Length is < 76 or > 84 || Body.AsSpan().IndexOf("\"$payload\""u8) is < 0 or > 2) return null;
-        using var body = System.Text.Json.JsonDocument.Parse(Body);
-        return body.RootElement.TryGetProperty("$payload", out var sha256) ? sha256.GetString() : null;
-    }
+    public string? PayloadOf() => LargeBody.Read(Body);
 }
 
 /// <summary>Reads events for the trail: on the connection it is given, so that all that is read is of one moment.</summary>
@@ -78,13 +75,7 @@ internal static class Sql
     {
         var command = connection.CreateCommand();
         command.CommandText = sql;
-        foreach (var value in values)
-        {
-            var parameter = command.CreateParameter();
-            parameter.Value = value ?? DBNull.Value;
-            command.Parameters.Add(parameter);
-        }
-        return command;
+        return command.Bound(values);
     }
 
     public static async Task<int> ExecuteAsync(DbConnection connection, string sql, CancellationToken cancellation, params object?[] values)

@@ -1,6 +1,7 @@
 using System.Collections.Concurrent;
 using System.Data.Common;
 using Microsoft.Extensions.Logging;
+using OrleansAiOs.Kernel.Streams;
 
 namespace OrleansAiOs.Kernel.Identity;
 
@@ -35,14 +36,14 @@ public sealed class GrantUses(DbDataSource source, TimeProvider time, ILogger<Gr
     public async Task<GrantUseReport> ReportAsync(string tenant, CancellationToken cancellation = default)
     {
         var last = new Dictionary<string, Dictionary<string, DateTimeOffset>>(StringComparer.Ordinal);
-        await using (var command = Command("select grant_id, action, used_at from aios.grant_uses where tenant_id = $1", tenant))
+        await using (var command = source.Command("select grant_id, action, used_at from aios.grant_uses where tenant_id = $1", tenant))
         {
             await using var reader = await command.ExecuteReaderAsync(cancellation);
             while (await reader.ReadAsync(cancellation)) Add(reader.GetString(0), reader.GetString(1), await reader.GetFieldValueAsync<DateTimeOffset>(2, cancellation));
         }
         foreach (var ((of, grant, action), at) in uses)
             if (of == tenant) Add(grant, action, at);
-        await using var since = Command("select at from aios.schema_steps where name = '023-grant-uses'");
+        await using var since = source.Command("select at from aios.schema_steps where name = '023-grant-uses'");
         return new GrantUseReport(last, await since.ExecuteScalarAsync(cancellation) is DateTime kept ? new DateTimeOffset(kept, TimeSpan.Zero) : throw new InvalidOperationException("The schema has no step 023-grant-uses."));
 
         void Add(string grant, string action, DateTimeOffset at)
@@ -62,7 +63,7 @@ public sealed class GrantUses(DbDataSource source, TimeProvider time, ILogger<Gr
             var now = uses.ToArray();
             foreach (var own in now.Where(use => !written.TryGetValue(use.Key, out var at) || at < use.Value).GroupBy(use => use.Key.Tenant, StringComparer.Ordinal))
             {
-                await using var command = Command("""
+                await using var command = source.Command("""
                     insert into aios.grant_uses as u (tenant_id, grant_id, action, used_at)
                     select $1, n.grant_id, n.action, n.at from unnest($2::varchar[], $3::varchar[], $4::timestamptz[]) n(grant_id, action, at) order by 2, 3
                     on conflict (tenant_id, grant_id, action) do update set used_at = excluded.used_at where u.used_at < excluded.used_at
@@ -109,18 +110,6 @@ public sealed class GrantUses(DbDataSource source, TimeProvider time, ILogger<Gr
             log.NotWritten(e);
             return false;
         }
-    }
-
-    private DbCommand Command(string sql, params object[] values)
-    {
-        var command = source.CreateCommand(sql);
-        foreach (var value in values)
-        {
-            var parameter = command.CreateParameter();
-            parameter.Value = value;
-            command.Parameters.Add(parameter);
-        }
-        return command;
     }
 }
 

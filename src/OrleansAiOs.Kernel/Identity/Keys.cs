@@ -67,12 +67,12 @@ public sealed class Keys(EventStreams streams, DbDataSource source, TimeProvider
             return [new KeyIssued(name, Beginning(hash), expires, mark)];
         }, by, async transaction =>
         {
-            await using var command = Command("""
+            var made = await transaction.ExecuteAsync("""
                 insert into aios.api_keys (tenant_id, name, principal, hash, roles, expires_at) values ($1, $2, $3, $4, '{}', $5)
                 on conflict (tenant_id, name) do update set principal = excluded.principal, hash = excluded.hash, roles = excluded.roles, created_at = now(), expires_at = excluded.expires_at, revoked_at = null
                 where api_keys.revoked_at is not null or api_keys.expires_at <= now() or api_keys.principal is null
-                """, transaction, tenant, name, principal, hash, expires?.UtcDateTime ?? (object)DBNull.Value);
-            if (await command.ExecuteNonQueryAsync(CancellationToken.None) != 1)
+                """, tenant, name, principal, hash, expires);
+            if (made != 1)
                 throw new CommandRefusedException(Refusal.Conflict, $"There is a key named '{name}' already. Revoke it first, or choose another name.");
         }, cancellation);
         return key;
@@ -89,11 +89,7 @@ public sealed class Keys(EventStreams streams, DbDataSource source, TimeProvider
             if (did || Principal.Of(history)?.Holds(Beginning(hash)) is not true) return [];
             did = true;
             return [new KeyRevoked(name, Beginning(hash), mark)];
-        }, by, async transaction =>
-        {
-            await using var command = Command("update aios.api_keys set revoked_at = now() where tenant_id = $1 and name = $2 and hash = $3 and revoked_at is null", transaction, tenant, name, hash);
-            await command.ExecuteNonQueryAsync(CancellationToken.None);
-        }, cancellation);
+        }, by, transaction => transaction.ExecuteAsync("update aios.api_keys set revoked_at = now() where tenant_id = $1 and name = $2 and hash = $3 and revoked_at is null", tenant, name, hash), cancellation);
         known.Clear();
         return did;
     }
@@ -108,25 +104,22 @@ public sealed class Keys(EventStreams streams, DbDataSource source, TimeProvider
         const string adoption = "identity/adoption";
         if ((await streams.ReadAsync(Tenants.Platform, adoption, cancellation)).Count > 0) return;
         var old = new List<(string Tenant, string Name, byte[] Hash, string[] Roles)>();
-        await using (var command = Command("select tenant_id, name, hash, roles from aios.api_keys where principal is null order by tenant_id, name", null))
+        await using (var command = source.Command("select tenant_id, name, hash, roles from aios.api_keys where principal is null order by tenant_id, name"))
         await using (var reader = await command.ExecuteReaderAsync(cancellation))
             while (await reader.ReadAsync(cancellation)) old.Add((reader.GetString(0), reader.GetString(1), reader.GetFieldValue<byte[]>(2), reader.GetFieldValue<string[]>(3)));
         foreach (var (tenant, name, hash, roles) in old)
         {
             var principal = PrincipalId.Of(PrincipalKind.User, name);
             string[] held = roles.Contains(BuiltInRole.Owner) || roles.Contains(BuiltInRole.Operator) ? roles : [.. roles, BuiltInRole.Operator];
-            await streams.DecideAsync(tenant, Principal.StreamOf(principal), history => history.Count > 0 ? [] : [new PrincipalAdded(principal, held), new KeyIssued(name, Beginning(hash))], null, async transaction =>
-            {
-                await using var adopt = Command("update aios.api_keys set principal = $4 where tenant_id = $1 and name = $2 and hash = $3", transaction, tenant, name, hash, principal);
-                await adopt.ExecuteNonQueryAsync(CancellationToken.None);
-            }, cancellation);
+            await streams.DecideAsync(tenant, Principal.StreamOf(principal), history => history.Count > 0 ? [] : [new PrincipalAdded(principal, held), new KeyIssued(name, Beginning(hash))], null,
+                transaction => transaction.ExecuteAsync("update aios.api_keys set principal = $4 where tenant_id = $1 and name = $2 and hash = $3", tenant, name, hash, principal), cancellation);
         }
         await streams.DecideAsync(Tenants.Platform, adoption, history => history.Count > 0 ? [] : [new KeysAdopted(old.Count)], null, cancellation: cancellation);
     }
 
     public async Task<IReadOnlyList<ListedKey>> ListAsync(string tenant, CancellationToken cancellation = default)
     {
-        await using var command = Command("select name, principal, created_at, expires_at, revoked_at from aios.api_keys where tenant_id = $1 and principal is not null order by name", null, tenant);
+        await using var command = source.Command("select name, principal, created_at, expires_at, revoked_at from aios.api_keys where tenant_id = $1 and principal is not null order by name", tenant);
         await using var reader = await command.ExecuteReaderAsync(cancellation);
         var keys = new List<ListedKey>();
         while (await reader.ReadAsync(cancellation))
@@ -141,7 +134,7 @@ public sealed class Keys(EventStreams streams, DbDataSource source, TimeProvider
     private async Task<(Credential Holder, DateTimeOffset? Expires)?> LookUpAsync(byte[] hash, CancellationToken cancellation)
     {
         // The one question that knows no tenant yet: it is what the answer tells.
-        await using var command = Command("select tenant_id, principal, name, expires_at from aios.api_keys where hash = $1 and principal is not null and revoked_at is null and (expires_at is null or expires_at > now())", null, hash);
+        await using var command = source.Command("select tenant_id, principal, name, expires_at from aios.api_keys where hash = $1 and principal is not null and revoked_at is null and (expires_at is null or expires_at > now())", hash);
         await using var reader = await command.ExecuteReaderAsync(cancellation);
         return await reader.ReadAsync(cancellation)
             ? (new Credential(reader.GetString(0), reader.GetString(1), reader.GetString(2), Beginning(hash)), reader.IsDBNull(3) ? null : reader.GetFieldValue<DateTimeOffset>(3))
@@ -150,27 +143,9 @@ public sealed class Keys(EventStreams streams, DbDataSource source, TimeProvider
 
     private async Task<(string Principal, byte[] Hash)?> RowAsync(string tenant, string name, CancellationToken cancellation)
     {
-        await using var command = Command("select principal, hash from aios.api_keys where tenant_id = $1 and name = $2 and principal is not null", null, tenant, name);
+        await using var command = source.Command("select principal, hash from aios.api_keys where tenant_id = $1 and name = $2 and principal is not null", tenant, name);
         await using var reader = await command.ExecuteReaderAsync(cancellation);
         return await reader.ReadAsync(cancellation) ? (reader.GetString(0), await reader.GetFieldValueAsync<byte[]>(1, cancellation)) : null;
-    }
-
-    private DbCommand Command(string sql, DbTransaction? transaction, params object[] values)
-    {
-        DbCommand command;
-        if (transaction is null) command = source.CreateCommand(sql);
-        else
-        {
-            command = transaction.Connection!.CreateCommand();
-            (command.CommandText, command.Transaction) = (sql, transaction);
-        }
-        foreach (var value in values)
-        {
-            var parameter = command.CreateParameter();
-            parameter.Value = value;
-            command.Parameters.Add(parameter);
-        }
-        return command;
     }
 
     private static byte[] Hash(string key) => SHA256.HashData(Encoding.UTF8.GetBytes(key));

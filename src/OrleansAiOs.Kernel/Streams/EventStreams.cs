@@ -1,5 +1,6 @@
 using System.Data.Common;
 using System.Text;
+using OrleansAiOs.Workflows;
 using OrleansAiOs.Workflows.Audit;
 
 namespace OrleansAiOs.Kernel.Streams;
@@ -37,7 +38,7 @@ public sealed class EventStreams(DbDataSource source, StreamSeal? seal = null)
     /// <exception cref="ForgedEventException">One of them was written by hand: nothing is decided by this stream until a person has mended it.</exception>
     public async Task<IReadOnlyList<RecordedEvent>> ReadAsync(string tenant, string stream, CancellationToken cancellation = default)
     {
-        await using var command = Command("""
+        await using var command = source.Command("""
             select seq_id, tenant_id, stream_id, version, timestamp, type, data::text from aios.mt_events
             where tenant_id = $1 and stream_id = $2 order by version
             """, tenant, stream);
@@ -47,14 +48,14 @@ public sealed class EventStreams(DbDataSource source, StreamSeal? seal = null)
     /// <summary>The version of a stream; 0 if it is not there.</summary>
     public async Task<long> VersionAsync(string tenant, string stream, CancellationToken cancellation = default)
     {
-        await using var command = Command("select version from aios.mt_streams where tenant_id = $1 and id = $2", tenant, stream);
+        await using var command = source.Command("select version from aios.mt_streams where tenant_id = $1 and id = $2", tenant, stream);
         return await command.ExecuteScalarAsync(cancellation) is long version ? version : 0;
     }
 
     /// <summary>Everything in the kernel's streams but the ledgers, of all tenants, behind a place in the order of commits. Rows written by hand are passed over, with <see cref="Forged"/>.</summary>
     public async Task<IReadOnlyList<RecordedEvent>> ReadAllAsync(long after, CancellationToken cancellation = default)
     {
-        await using var command = Command("""
+        await using var command = source.Command("""
             select seq_id, tenant_id, stream_id, version, timestamp, type, data::text from aios.mt_events
             where seq_id > $1 and stream_id not like 'run/%' and stream_id not like 'escrow/%' order by seq_id
             """, after);
@@ -64,14 +65,14 @@ public sealed class EventStreams(DbDataSource source, StreamSeal? seal = null)
     /// <summary>Whether anything is there, of whatever tenant.</summary>
     public async Task<bool> AnyAsync(CancellationToken cancellation = default)
     {
-        await using var command = Command("select 1 from aios.mt_events where stream_id not like 'run/%' limit 1");
+        await using var command = source.Command("select 1 from aios.mt_events where stream_id not like 'run/%' limit 1");
         return await command.ExecuteScalarAsync(cancellation) is not null;
     }
 
     /// <summary>Whether a tenant has a stream whose id begins so.</summary>
     public async Task<bool> AnyAsync(string tenant, string prefix, CancellationToken cancellation = default)
     {
-        await using var command = Command("select 1 from aios.mt_streams where tenant_id = $1 and starts_with(id, $2) limit 1", tenant, prefix);
+        await using var command = source.Command("select 1 from aios.mt_streams where tenant_id = $1 and starts_with(id, $2) limit 1", tenant, prefix);
         return await command.ExecuteScalarAsync(cancellation) is not null;
     }
 
@@ -186,7 +187,7 @@ public sealed class EventStreams(DbDataSource source, StreamSeal? seal = null)
 
     private async Task<bool> IsThereAsync(string tenant, string stream, long version, Guid id)
     {
-        await using var command = Command("select 1 from aios.mt_events where tenant_id = $1 and stream_id = $2 and version = $3 and id = $4", tenant, stream, version, id);
+        await using var command = source.Command("select 1 from aios.mt_events where tenant_id = $1 and stream_id = $2 and version = $3 and id = $4", tenant, stream, version, id);
         return await command.ExecuteScalarAsync() is not null;
     }
 
@@ -208,25 +209,12 @@ public sealed class EventStreams(DbDataSource source, StreamSeal? seal = null)
         return events;
     }
 
-    private DbCommand Command(string sql, params object[] values)
-    {
-        var command = source.CreateCommand(sql);
-        foreach (var value in values) Bind(command.Parameters, command.CreateParameter(), value);
-        return command;
-    }
-
     private static void Add(DbBatch batch, string sql, params object[] values)
     {
         var command = batch.CreateBatchCommand();
         command.CommandText = sql;
-        foreach (var value in values) Bind(command.Parameters, command.CreateParameter(), value);
+        foreach (var value in values) TransactionSql.Bind(command.Parameters, command.CreateParameter(), value);
         batch.BatchCommands.Add(command);
-    }
-
-    private static void Bind(DbParameterCollection parameters, DbParameter parameter, object value)
-    {
-        parameter.Value = value;
-        parameters.Add(parameter);
     }
 }
 

@@ -1,4 +1,5 @@
 using System.Data.Common;
+using OrleansAiOs.Workflows;
 
 namespace OrleansAiOs.Packs.Refunds.Rules;
 
@@ -30,14 +31,14 @@ internal sealed class RefundTable : IRefundRegister
     {
         await EnsureAsync(transaction);
         // One at a time for an order: each sees what the one before it was granted.
-        await ExecuteAsync(transaction, "select pg_advisory_xact_lock(hashtextextended('refunds ' || $1 || ' ' || $2, 0))", tenant, claim.Order);
-        await ExecuteAsync(transaction, """
+        await transaction.ExecuteAsync("select pg_advisory_xact_lock(hashtextextended('refunds ' || $1 || ' ' || $2, 0))", tenant, claim.Order);
+        await transaction.ExecuteAsync("""
             insert into refunds.claims (tenant_id, order_id, run_id, customer, amount, at)
             select $1, $2, $3, $4, least($5, $6 - held), $7 from (select coalesce(sum(amount), 0) as held from refunds.claims where tenant_id = $1 and order_id = $2 and run_id <> $3) others where held < $6
             on conflict do nothing
             """, tenant, claim.Order, claim.Run, claim.Customer, claim.Amount, claim.Paid, claim.At);
         var (mine, others, othersAmount) = (0m, new List<string>(), 0m);
-        await using (var command = Command(transaction, "select run_id, amount from refunds.claims where tenant_id = $1 and order_id = $2 order by at, run_id", tenant, claim.Order))
+        await using (var command = transaction.Command("select run_id, amount from refunds.claims where tenant_id = $1 and order_id = $2 order by at, run_id", tenant, claim.Order))
         await using (var reader = await command.ExecuteReaderAsync())
             while (await reader.ReadAsync())
             {
@@ -48,51 +49,23 @@ internal sealed class RefundTable : IRefundRegister
                     othersAmount += reader.GetDecimal(1);
                 }
             }
-        await using var count = Command(transaction, "select count(*)::int from refunds.claims where tenant_id = $1 and customer = $2 and run_id <> $3 and at > $4", tenant, claim.Customer, claim.Run, claim.At - RefundRules.Lookback);
+        await using var count = transaction.Command("select count(*)::int from refunds.claims where tenant_id = $1 and customer = $2 and run_id <> $3 and at > $4", tenant, claim.Customer, claim.Run, claim.At - RefundRules.Lookback);
         return new RefundShare(claim.Order, mine, othersAmount, others, (int)(await count.ExecuteScalarAsync())!);
     }
 
     public async Task ReleaseAsync(DbTransaction transaction, string tenant, string order, string run)
     {
         await EnsureAsync(transaction);
-        await ExecuteAsync(transaction, "delete from refunds.claims where tenant_id = $1 and order_id = $2 and run_id = $3", tenant, order, run);
+        await transaction.ExecuteAsync("delete from refunds.claims where tenant_id = $1 and order_id = $2 and run_id = $3", tenant, order, run);
     }
 
-    private static Task EnsureAsync(DbTransaction transaction) => ExecuteAsync(transaction, """
-        do $$ begin
-            if to_regclass('refunds.claims_by_customer') is null then
-                -- "If not exists" may still answer from what this session looked up before another committed: then the insert into the catalogue says it.
-                begin
-                    create schema if not exists refunds;
-                    create table if not exists refunds.claims (
-                        tenant_id varchar not null, order_id varchar not null, run_id varchar not null, customer varchar not null, amount numeric not null check (amount > 0), at timestamptz not null,
-                        primary key (tenant_id, order_id, run_id));
-                    create index if not exists claims_by_customer on refunds.claims (tenant_id, customer, at);
-                exception when unique_violation or duplicate_schema or duplicate_table then null;
-                end;
-            end if;
-        end $$
+    private static Task EnsureAsync(DbTransaction transaction) => transaction.EnsureAsync("refunds.claims_by_customer", """
+        create schema if not exists refunds;
+        create table if not exists refunds.claims (
+            tenant_id varchar not null, order_id varchar not null, run_id varchar not null, customer varchar not null, amount numeric not null check (amount > 0), at timestamptz not null,
+            primary key (tenant_id, order_id, run_id));
+        create index if not exists claims_by_customer on refunds.claims (tenant_id, customer, at);
         """);
-
-    private static async Task ExecuteAsync(DbTransaction transaction, string sql, params object[] values)
-    {
-        await using var command = Command(transaction, sql, values);
-        await command.ExecuteNonQueryAsync();
-    }
-
-    private static DbCommand Command(DbTransaction transaction, string sql, params object[] values)
-    {
-        var command = transaction.Connection!.CreateCommand();
-        command.Transaction = transaction;
-        command.CommandText = sql;
-        foreach (var value in values)
-        {
-            var parameter = command.CreateParameter();
-            parameter.Value = value;
-            command.Parameters.Add(parameter);
-        }
-        return command;
-    }
 }
 
 /// <summary>For tests over a store without a database.</summary>

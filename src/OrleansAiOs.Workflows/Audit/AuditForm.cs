@@ -1,6 +1,7 @@
 using System.Buffers.Text;
 using System.Globalization;
 using System.Text;
+using OrleansAiOs.Workflows.History;
 
 namespace OrleansAiOs.Workflows.Audit;
 
@@ -196,16 +197,7 @@ internal static class AuditForm
         var e = number.AsSpan().IndexOfAny('e', 'E');
         var exponent = 0;
         if (e >= 0 && (!int.TryParse(number.AsSpan(e + 1), NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out exponent) || exponent is < -ExponentMax or > ExponentMax)) throw Broken(at);
-        var mantissa = (e < 0 ? number : number[..e]).TrimStart('-');
-        var point = mantissa.IndexOf('.', StringComparison.Ordinal);
-        var digits = mantissa.Replace(".", "", StringComparison.Ordinal);
-        // How many of the digits stand before the point.
-        var whole = (point < 0 ? mantissa.Length : point) + exponent;
-        if (whole < 1) (digits, whole) = (new string('0', 1 - whole) + digits, 1);
-        if (whole > digits.Length) digits = digits.PadRight(whole, '0');
-        var (before, behind) = (digits[..whole].TrimStart('0'), digits[whole..]);
-        var written = (before.Length == 0 ? "0" : before) + (behind.Length == 0 ? "" : "." + behind);
-        return number[0] == '-' && written.AsSpan().ContainsAnyInRange('1', '9') ? "-" + written : written;
+        return CanonicalJson.WriteOut(number, e, exponent);
     }
 
     private static bool Next(ReadOnlySpan<byte> json, ref int at, byte close)

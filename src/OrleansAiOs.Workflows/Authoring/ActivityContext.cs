@@ -72,9 +72,6 @@ public sealed class ActivityContext
     /// <summary>Asks the gate whether another tool may be read beside this call; null where there is no gate.</summary>
     internal Func<string, JsonText, ValueTask<Gating.GateRecord?>> MayReadAsync { get; init; } = static (_, _) => default;
 
-    private const decimal AmountMax = 1_000_000_000_000_000_000;
-    private const int DecimalsMax = 9;
-
     internal Action<string, decimal>? OnSpent { get; init; }
 
     /// <summary>Who acts, on whose behalf: first the one it is done for, last the one who does it. Empty on a host without a gate.</summary>
@@ -91,7 +88,7 @@ public sealed class ActivityContext
         if (unit.Length is 0 or > 64) throw new ArgumentException($"A unit has 1 to 64 characters; this one has {unit.Length}.", nameof(unit));
         ArgumentOutOfRangeException.ThrowIfNegative(amount);
         // A call that was made is not failed for what it says it came to.
-        var counted = Math.Min(amount, AmountMax);
-        OnSpent?.Invoke(unit, decimal.Round(counted, DecimalsMax, MidpointRounding.ToPositiveInfinity));
+        var counted = Math.Min(amount, Gating.Charge.AmountMax);
+        OnSpent?.Invoke(unit, decimal.Round(counted, Gating.Charge.DecimalsMax, MidpointRounding.ToPositiveInfinity));
     }
 }

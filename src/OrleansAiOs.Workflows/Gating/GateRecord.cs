@@ -36,8 +36,18 @@ public enum GateAnswer
 /// <param name="Target">Whom it reaches: an account, a customer.</param>
 public sealed record Charge(IReadOnlyDictionary<string, decimal> Units, string? Target = null)
 {
+    /// <summary>The most that can be counted of a unit without loss, with <see cref="DecimalsMax"/> decimal places.</summary>
+    public const decimal AmountMax = 1_000_000_000_000_000_000;
+
+    public const int DecimalsMax = 9;
+
+    internal const string Calls = "calls";
+
+    /// <summary>What units of money that is moved begin with; the currency comes behind it.</summary>
+    internal const string Moved = "amount:";
+
     /// <summary>Money that the effect moves: unit "amount:EUR" for the currency EUR.</summary>
-    public static Charge Amount(string currency, decimal amount, string? target = null) => new(new Dictionary<string, decimal> { [$"amount:{currency}"] = amount }, target);
+    public static Charge Amount(string currency, decimal amount, string? target = null) => new(new Dictionary<string, decimal> { [$"{Moved}{currency}"] = amount }, target);
 
     /// <summary>What the call itself costs: unit "cost:USD" for the currency USD.</summary>
     public static Charge Cost(string currency, decimal cost) => new(new Dictionary<string, decimal> { [$"cost:{currency}"] = cost });

@@ -9,10 +9,6 @@ namespace OrleansAiOs.Workflows.Gating;
 /// </summary>
 internal sealed class SpendingLedger
 {
-    public const string Calls = "calls";
-
-    private const string Amount = "amount:";
-
     private readonly Dictionary<string, OfTool> tools = new(StringComparer.Ordinal);
     private RunSpending? view;
 
@@ -39,7 +35,7 @@ internal sealed class SpendingLedger
     public void Release(string tool, Charge charge, TakenBack why) => Add(tool, charge, -1, why switch
     {
         TakenBack.NeverLeft => _ => true,
-        TakenBack.Refused => unit => unit != Calls,
+        TakenBack.Refused => unit => unit != Charge.Calls,
         _ => Moves,
     });
 
@@ -47,7 +43,7 @@ internal sealed class SpendingLedger
     public void ReleaseUse(string tool, Charge charge) => Add(tool, charge, -1, unit => !Moves(unit));
 
     /// <summary>Whether a unit counts once for an effect, and not for each attempt.</summary>
-    public static bool Moves(string unit) => unit.StartsWith(Amount, StringComparison.Ordinal);
+    public static bool Moves(string unit) => unit.StartsWith(Charge.Moved, StringComparison.Ordinal);
 
     /// <summary>The tool says what it really came to.</summary>
     public void Settle(string tool, Charge reserved, IReadOnlyDictionary<string, decimal> actual)

@@ -69,6 +69,15 @@ public static class CanonicalJson
         var e = number.AsSpan().IndexOfAny('e', 'E');
         if (e < 0 && !number.StartsWith("-0", StringComparison.Ordinal) || !IsModest(Encoding.ASCII.GetBytes(number))) return number;
         var exponent = e < 0 ? 0 : int.Parse(number.AsSpan(e + 1), NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture);
+        return WriteOut(number, e, exponent);
+    }
+
+    /// <summary>A number without its exponent, as PostgreSQL writes it: 1.50e1 is 15.0, -0 is 0.</summary>
+    /// <param name="number">A JSON number.</param>
+    /// <param name="e">Where its exponent begins; less than 0 if it has none.</param>
+    /// <param name="exponent">What the exponent is; 0 if it has none.</param>
+    internal static string WriteOut(string number, int e, int exponent)
+    {
         var mantissa = (e < 0 ? number : number[..e]).TrimStart('-');
         var point = mantissa.IndexOf('.', StringComparison.Ordinal);
         var digits = mantissa.Replace(".", "", StringComparison.Ordinal);

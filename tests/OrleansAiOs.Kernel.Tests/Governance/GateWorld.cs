@@ -1,16 +1,15 @@
 using System.Security.Cryptography;
 using System.Text.RegularExpressions;
 using Microsoft.Extensions.DependencyInjection;
-using Microsoft.Extensions.Logging.Abstractions;
 using OrleansAiOs.Kernel.Governance.Approvals;
 using OrleansAiOs.Kernel.Governance.Budgets;
 using OrleansAiOs.Kernel.Governance.Gate;
-using OrleansAiOs.Kernel.Governance.KillSwitches;
 using OrleansAiOs.Kernel.Governance.Policies;
 using OrleansAiOs.Kernel.Governance.RunLimits;
 using OrleansAiOs.Kernel.Identity;
 using OrleansAiOs.Kernel.Streams;
 using OrleansAiOs.Testing;
+using OrleansAiOs.Tests.Shared;
 using OrleansAiOs.Workflows;
 using OrleansAiOs.Workflows.Gating;
 using OrleansAiOs.Workflows.History;
@@ -27,10 +26,7 @@ internal sealed class GateWorld : IAsyncDisposable
     public const string Tenant = "default";
 
     private readonly Dictionary<string, (ECDsa Key, string Id)> keys = [];
-    private readonly KillSwitchView switches = new();
-    private readonly SigningKeyView signingKeys = new();
-    private readonly DelegationView delegations = new();
-    private long seq;
+    private readonly PaperKernel kernel;
     private ActivePolicies policies = ActivePolicies.Of(0, []);
     private int number;
     private bool started;
@@ -38,19 +34,13 @@ internal sealed class GateWorld : IAsyncDisposable
     public GateWorld(string policy, WorkflowRegistry? registry = null, Func<EffectIntent, Charge, LimitHit?>? limits = null, Func<EffectIntent, Charge, Overdraft?, BudgetRefusal?>? covers = null)
     {
         Host = new WorkflowTestHost(registry ?? new WorkflowRegistry().Add<PayOne>().Add<PayAndUndo>(), services => services.AddSingleton(Books), options => options with { Gate = Gate });
-        Gate = new KernelGate(new KernelGateParts
+        kernel = new PaperKernel(Host.Time, () => policies, parts => parts with
         {
             Fresh = _ => Fresh(),
-            Identity = Identity,
-            Rights = new Rights(Identity, Host.Time),
-            Switches = switches,
-            Signatures = new SignatureCheck(signingKeys, Identity, delegations),
-            Policies = _ => policies,
             Limits = limits ?? ((_, _) => null),
             Covers = (intent, charge, overdraft, _) => new(covers?.Invoke(intent, charge, overdraft)),
             Overdrafts = (_, _) => Overdrafts,
             Tool = (tenant, activity) => Tools(tenant, activity),
-            Log = NullLogger.Instance,
         });
         foreach (var (name, roles) in new[] { ("ana", "clerk"), ("ben", "clerk"), ("carl", "controller"), ("dora", "controller"), ("erik", "director"), ("olga", "owner") })
         {
@@ -63,9 +53,9 @@ internal sealed class GateWorld : IAsyncDisposable
         Activate(policy);
     }
 
-    public IdentityView Identity { get; } = new();
+    public IdentityView Identity => kernel.Identity;
 
-    public KernelGate Gate { get; }
+    public KernelGate Gate => kernel.Gate;
 
     public Books Books { get; } = new();
 
@@ -82,12 +72,8 @@ internal sealed class GateWorld : IAsyncDisposable
 
     public DateTimeOffset Now => Host.Now;
 
-    /// <summary>As if the event had been read from its stream.</summary>
-    public void Show(string stream, KernelEvent e)
-    {
-        var recorded = new RecordedEvent(++seq, Tenant, stream, seq, Host.Now, "user/olga", e);
-        foreach (var view in new IKernelView[] { Identity, switches, signingKeys, delegations }) view.Apply(recorded);
-    }
+    /// <inheritdoc cref="PaperKernel.Show"/>
+    public void Show(string stream, KernelEvent e) => kernel.Show(stream, e);
 
     /// <param name="text">Policies without names: they are called p1, p2, … here.</param>
     public void Activate(string text)
@@ -128,7 +114,7 @@ internal sealed class GateWorld : IAsyncDisposable
     }
 
     public Task SendAsync(RunKey run, int step, string who, DecisionSignature signature, bool granted = true, string? comment = null) =>
-        Host.SignAsync(run, step, granted, new Decider(who, Identity.Find(Tenant, who)?.Roles ?? [], "key"), signature, comment);
+        Host.SignAsync(run, step, granted, kernel.DeciderOf(who), signature, comment);
 
     public async Task SignAsync(RunKey run, string who, bool granted = true, string? forWhom = null)
     {

@@ -35,7 +35,7 @@ public sealed class InvoiceGateTests : IAsyncLifetime
             .AddSingleton<ITwinRegister>(new TwinsInMemory())
             .AddSingleton(new InvoiceSettings { PurchaseOrders = Pipeline.Orders, OneApprovalAbove = 1_000_000m })
             .AddSingleton(new LedgerClient(Connect())).AddSingleton(new BankClient(Connect())).AddSingleton(new DeskClient(Connect())), options => options with { Gate = gate });
-        kernel = new PaperKernel(host.Time, InForce);
+        kernel = new PaperKernel(host.Time, () => InForce);
         gate = kernel.Gate;
         kernel.Add("user/ana", "accounts-payable operator");
         kernel.Add("user/carl", "controller");

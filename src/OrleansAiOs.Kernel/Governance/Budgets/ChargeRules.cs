@@ -11,8 +11,6 @@ namespace OrleansAiOs.Kernel.Governance.Budgets;
 /// </summary>
 public static class ChargeRules
 {
-    public const decimal AmountMax = 1_000_000_000_000_000_000;
-    public const int DecimalsMax = 9;
     public const int UnitsMax = 16;
     public const int UnitCharsMax = 64;
     public const int TargetCharsMax = 256;
@@ -31,7 +29,7 @@ public static class ChargeRules
 
     /// <summary>Why what a run would have spent with a charge cannot be counted; null if it can.</summary>
     internal static string? TotalObjection(string unit, decimal total) =>
-        total > AmountMax ? $"With this call the run would have spent more {unit} than can be counted (10^18)." : null;
+        total > Charge.AmountMax ? $"With this call the run would have spent more {unit} than can be counted (10^18)." : null;
 
     /// <summary>Why amounts that somebody set cannot be limits; null if they can.</summary>
     internal static string? Objection(string field, IReadOnlyDictionary<string, decimal> limits)
@@ -61,8 +59,8 @@ public static class ChargeRules
     public static string? AmountObjection(string unit, decimal amount)
     {
         if (amount < 0) return $"{unit}: {Write(amount)} is negative.";
-        if (amount > AmountMax) return $"{unit}: {Write(amount)} is more than can be counted (10^18).";
-        return amount.Scale > DecimalsMax && decimal.Round(amount, DecimalsMax) != amount ? $"{unit}: {amount.ToString(CultureInfo.InvariantCulture)} has more than {DecimalsMax} decimal places." : null;
+        if (amount > Charge.AmountMax) return $"{unit}: {Write(amount)} is more than can be counted (10^18).";
+        return amount.Scale > Charge.DecimalsMax && decimal.Round(amount, Charge.DecimalsMax) != amount ? $"{unit}: {amount.ToString(CultureInfo.InvariantCulture)} has more than {Charge.DecimalsMax} decimal places." : null;
     }
 
     /// <summary>For people: "10,000.50".</summary>

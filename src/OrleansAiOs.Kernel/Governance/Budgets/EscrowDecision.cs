@@ -104,5 +104,5 @@ internal sealed class EscrowDecision(EscrowState on, Budget? budget)
     }
 
     // No finer than the budget and its calls are.
-    private static decimal Rounded(decimal block, decimal amount, decimal limit) => decimal.Round(block, Math.Min(ChargeRules.DecimalsMax, Math.Max((int)amount.Scale, limit.Scale)), MidpointRounding.ToZero);
+    private static decimal Rounded(decimal block, decimal amount, decimal limit) => decimal.Round(block, Math.Min(Charge.DecimalsMax, Math.Max((int)amount.Scale, limit.Scale)), MidpointRounding.ToZero);
 }

@@ -1,4 +1,5 @@
 using System.Data.Common;
+using OrleansAiOs.Kernel.Streams;
 using OrleansAiOs.Workflows;
 using OrleansAiOs.Workflows.Gating;
 using OrleansAiOs.Workflows.History;
@@ -13,13 +14,7 @@ internal sealed class EscrowRuns(DbDataSource source, IRunStore store, EscrowPac
     /// <summary>Which of these runs are open, and the store's clock if there are any. One without a row was purged, and so is over.</summary>
     public async Task<(HashSet<string> Open, DateTimeOffset Now)> OpenAsync(string tenant, string[] ids)
     {
-        await using var command = source.CreateCommand("select id, now() from aios.runs where tenant_id = $1 and id = any($2) and closed_at is null");
-        foreach (var value in new object[] { tenant, ids })
-        {
-            var parameter = command.CreateParameter();
-            parameter.Value = value;
-            command.Parameters.Add(parameter);
-        }
+        await using var command = source.Command("select id, now() from aios.runs where tenant_id = $1 and id = any($2) and closed_at is null", tenant, ids);
         var (open, now) = (new HashSet<string>(StringComparer.Ordinal), default(DateTimeOffset));
         await using var reader = await command.ExecuteReaderAsync();
         while (await reader.ReadAsync())

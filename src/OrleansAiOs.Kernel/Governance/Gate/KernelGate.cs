@@ -31,7 +31,6 @@ namespace OrleansAiOs.Kernel.Governance.Gate;
 /// </summary>
 public sealed class KernelGate : IEffectGate
 {
-    private const string Calls = "calls";
     private static readonly TimeSpan SwitchPause = TimeSpan.FromMinutes(1);
     private static readonly TimeSpan Longest = TimeSpan.FromDays(366);
     private static readonly HoldDemand Anybody = new(["approver"]);
@@ -197,10 +196,10 @@ public sealed class KernelGate : IEffectGate
             new("spent", PolicyValue.From(new PolicyRecord([.. charge.Units.Select(unit => new KeyValuePair<string, PolicyValue>(unit.Key, PolicyValue.From(intent.Spent.Total(unit.Key))))]))),
         };
         if (charge.Target is { } target) context.Add(new("target", PolicyValue.From(target)));
-        if (charge.Units.FirstOrDefault(unit => unit.Key.StartsWith("amount:", StringComparison.Ordinal)) is { Key: { } name } amount)
+        if (charge.Units.FirstOrDefault(unit => SpendingLedger.Moves(unit.Key)) is { Key: { } name } amount)
         {
             context.Add(new("amount", PolicyValue.From(amount.Value)));
-            context.Add(new("currency", PolicyValue.From(name["amount:".Length..])));
+            context.Add(new("currency", PolicyValue.From(name[Charge.Moved.Length..])));
         }
         return new PolicyRequest(Call, Call, resource, new PolicyRecord(context)); // the principal is filled in for each of the chain
     }
@@ -250,7 +249,7 @@ public sealed class KernelGate : IEffectGate
         var declared = intent.Charge;
         foreach (var (unit, amount) in declared?.Units ?? new Dictionary<string, decimal>())
             if (amount < 0) throw new InvalidOperationException($"{intent.Activity} says that it costs {amount} {unit}: a charge is 0 or more.");
-        return new Charge(new Dictionary<string, decimal>(declared?.Units ?? new Dictionary<string, decimal>(), StringComparer.Ordinal) { [Calls] = 1 + (intent.IsReading ? 0 : parts.Tool(intent.Run.Tenant, intent.Activity)?.Readings ?? 0) }, declared?.Target);
+        return new Charge(new Dictionary<string, decimal>(declared?.Units ?? new Dictionary<string, decimal>(), StringComparer.Ordinal) { [Charge.Calls] = 1 + (intent.IsReading ? 0 : parts.Tool(intent.Run.Tenant, intent.Activity)?.Readings ?? 0) }, declared?.Target);
     }
 
     private static string Word(Autonomy autonomy) => autonomy switch

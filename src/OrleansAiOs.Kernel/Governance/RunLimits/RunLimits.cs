@@ -13,7 +13,7 @@ namespace OrleansAiOs.Kernel.Governance.RunLimits;
 public sealed class RunLimits(EventStreams streams, RunLimitView view)
 {
     /// <summary>For a tenant that has set none for all tools: a run that loops comes to an end.</summary>
-    public static readonly RunLimitSet Default = new(All, new Dictionary<string, decimal> { ["calls"] = 100_000 }, 10_000);
+    public static readonly RunLimitSet Default = new(All, new Dictionary<string, decimal> { [Charge.Calls] = 100_000 }, 10_000);
 
     public const string All = "*";
 
@@ -82,7 +82,7 @@ public sealed class RunLimits(EventStreams streams, RunLimitView view)
     {
         var before = tool is null ? intent.Spent.Total(unit) : intent.Spent.Tools.TryGetValue(tool, out var of) ? of.Units.GetValueOrDefault(unit) : 0;
         // What an effect moves counts once, however many attempts it takes.
-        var again = unit.StartsWith("amount:", StringComparison.Ordinal) ? intent.Earlier?.Units.GetValueOrDefault(unit) ?? 0 : 0;
+        var again = SpendingLedger.Moves(unit) ? intent.Earlier?.Units.GetValueOrDefault(unit) ?? 0 : 0;
         return before - again + charge.Units[unit];
     }
 

@@ -36,7 +36,7 @@ public sealed class SecretStore(DbDataSource source, EventStreams streams, Secre
         if (hosts.Count is 0 or > HostsMax) throw new ArgumentException($"A secret is bound to 1 to {HostsMax} hosts. Name those that it is for.", nameof(hosts));
         var canonical = hosts.Select(Canonical).Distinct(StringComparer.Ordinal).Order(StringComparer.Ordinal).ToArray();
         await ChangeAsync(tenant, name, new SecretSet(name, canonical), by, cancellation);
-        await using var command = Command("""
+        await using var command = source.Command("""
             insert into aios.secrets (tenant_id, name, hosts, sealed, set_by) values ($1, $2, $3, $4, $5)
             on conflict (tenant_id, name) do update set hosts = excluded.hosts, sealed = excluded.sealed, set_at = now(), set_by = excluded.set_by
             """, tenant, name, canonical, key.Seal(Place(tenant, name, canonical), value), by);
@@ -46,7 +46,7 @@ public sealed class SecretStore(DbDataSource source, EventStreams streams, Secre
     /// <returns>False if there is none of this name.</returns>
     public async Task<bool> RemoveAsync(string tenant, string name, string by, CancellationToken cancellation = default)
     {
-        await using var command = Command("delete from aios.secrets where tenant_id = $1 and name = $2", tenant, name);
+        await using var command = source.Command("delete from aios.secrets where tenant_id = $1 and name = $2", tenant, name);
         if (await command.ExecuteNonQueryAsync(cancellation) == 0) return false;
         await ChangeAsync(tenant, name, new SecretRemoved(name), by, cancellation);
         return true;
@@ -54,7 +54,7 @@ public sealed class SecretStore(DbDataSource source, EventStreams streams, Secre
 
     public async Task<IReadOnlyList<SecretView>> ListAsync(string tenant, CancellationToken cancellation = default)
     {
-        await using var command = Command("select name, hosts, set_at, set_by from aios.secrets where tenant_id = $1 order by name", tenant);
+        await using var command = source.Command("select name, hosts, set_at, set_by from aios.secrets where tenant_id = $1 order by name", tenant);
         await using var reader = await command.ExecuteReaderAsync(cancellation);
         var list = new List<SecretView>();
         while (await reader.ReadAsync(cancellation))
@@ -68,7 +68,7 @@ public sealed class SecretStore(DbDataSource source, EventStreams streams, Secre
     {
         string[]? hosts = null;
         byte[] box = [];
-        await using (var command = Command("select hosts, sealed from aios.secrets where tenant_id = $1 and name = $2", tenant, name))
+        await using (var command = source.Command("select hosts, sealed from aios.secrets where tenant_id = $1 and name = $2", tenant, name))
         await using (var reader = await command.ExecuteReaderAsync(cancellation))
             if (await reader.ReadAsync(cancellation)) (hosts, box) = (await reader.GetFieldValueAsync<string[]>(0, cancellation), await reader.GetFieldValueAsync<byte[]>(1, cancellation));
 
@@ -94,7 +94,7 @@ public sealed class SecretStore(DbDataSource source, EventStreams streams, Secre
     internal async Task<IReadOnlyList<string>> RevealThoseForAsync(string tenant, IReadOnlyCollection<string> names, string place, CancellationToken cancellation)
     {
         var values = new List<string>();
-        await using var command = Command("select name, hosts, sealed from aios.secrets where tenant_id = $1 and name = any($2) order by name", tenant, names.ToArray());
+        await using var command = source.Command("select name, hosts, sealed from aios.secrets where tenant_id = $1 and name = any($2) order by name", tenant, names.ToArray());
         await using var reader = await command.ExecuteReaderAsync(cancellation);
         while (await reader.ReadAsync(cancellation))
         {
@@ -152,17 +152,6 @@ public sealed class SecretStore(DbDataSource source, EventStreams streams, Secre
     // One text for one place, whatever the parts hold.
     private static string Place(string tenant, string name, string[] hosts) => JsonSerializer.Serialize(new[] { tenant, name }.Concat(hosts));
 
-    private DbCommand Command(string sql, params object[] values)
-    {
-        var command = source.CreateCommand(sql);
-        foreach (var value in values)
-        {
-            var parameter = command.CreateParameter();
-            parameter.Value = value;
-            command.Parameters.Add(parameter);
-        }
-        return command;
-    }
 }
 
 /// <summary>A secret was asked for where it may not go. Names it, never tells it.</summary>

@@ -1,4 +1,5 @@
 using System.Data.Common;
+using OrleansAiOs.Kernel.Streams;
 
 namespace OrleansAiOs.Kernel.Webhooks.Outbound;
 

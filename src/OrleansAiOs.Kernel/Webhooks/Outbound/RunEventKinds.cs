@@ -1,3 +1,4 @@
+using OrleansAiOs.Workflows;
 using OrleansAiOs.Workflows.Gating;
 using OrleansAiOs.Workflows.History;
 
@@ -7,9 +8,6 @@ namespace OrleansAiOs.Kernel.Webhooks.Outbound;
 public static class RunEventKinds
 {
     public const string ApprovalRequested = "approval.requested";
-
-    // The engine's own runs are nobody's business who has not asked for them.
-    private const string EnginesOwn = "aios.";
 
     public static IReadOnlyList<string> All { get; } =
     [
@@ -53,7 +51,8 @@ public static class RunEventKinds
     public static bool Exists(string pattern) => All.Any(kind => Names(pattern, kind));
 
     public static bool Wants(Webhook hook, string workflow, string kind) =>
-        (hook.Workflow is null ? !workflow.StartsWith(EnginesOwn, StringComparison.Ordinal) : hook.Workflow == workflow) && hook.Kinds.Any(pattern => Names(pattern, kind));
+        // The engine's own runs are nobody's business who has not asked for them.
+        (hook.Workflow is null ? !workflow.StartsWith(Activity.EnginesOwn, StringComparison.Ordinal) : hook.Workflow == workflow) && hook.Kinds.Any(pattern => Names(pattern, kind));
 
     private static bool Names(string pattern, string kind) =>
         pattern == "*" || pattern == kind || pattern.EndsWith(".*", StringComparison.Ordinal) && kind.StartsWith(pattern[..^1], StringComparison.Ordinal);

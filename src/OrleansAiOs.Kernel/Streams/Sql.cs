@@ -1,27 +1,12 @@
 using System.Data.Common;
+using OrleansAiOs.Workflows;
 
-namespace OrleansAiOs.Kernel.Webhooks;
+namespace OrleansAiOs.Kernel.Streams;
 
-/// <summary>Statements with numbered parameters, as the tables of webhooks are asked.</summary>
-internal static class WebhookSql
+/// <summary>Statements with numbered parameters, as the kernel asks tables of its own; null for one that is not there.</summary>
+internal static class Sql
 {
-    /// <param name="values">Null for one that is not there.</param>
-    public static DbCommand Command(this DbDataSource source, string sql, params object?[] values)
-    {
-        var command = source.CreateCommand(sql);
-        foreach (var value in values)
-        {
-            var parameter = command.CreateParameter();
-            parameter.Value = value switch
-            {
-                null => DBNull.Value,
-                DateTimeOffset at => at.UtcDateTime,
-                _ => value,
-            };
-            command.Parameters.Add(parameter);
-        }
-        return command;
-    }
+    public static DbCommand Command(this DbDataSource source, string sql, params object?[] values) => source.CreateCommand(sql).Bound(values);
 
     /// <returns>How many rows it changed.</returns>
     public static async Task<int> ExecuteAsync(this DbDataSource source, string sql, object?[] values, CancellationToken cancellation)
