@@ -7,8 +7,10 @@ using Microsoft.Extensions.Logging;
 using Orleans.Configuration;
 using Orleans.Serialization;
 using OrleansAiOs.Cluster.Explaining;
+using OrleansAiOs.Cluster.LiveViews;
 using OrleansAiOs.Cluster.Membership;
 using OrleansAiOs.Cluster.Runs;
+using OrleansAiOs.Cluster.WakeUps;
 using OrleansAiOs.Cluster.Wire;
 using OrleansAiOs.Workflows.Hosting;
 
@@ -22,19 +24,23 @@ public sealed class ClusterMember : IAsyncDisposable
 {
     private readonly IHost silo;
     private readonly GrainRoute route;
+    private readonly CancellationTokenSource leaving = new();
+    private Task watching = Task.CompletedTask;
 
     private ClusterMember(WorkflowHost engine, ClusterOptions options)
     {
-        Engine = engine;
+        (Engine, Log) = (engine, options.Log.CreateLogger("OrleansAiOs.Cluster"));
         var builder = new HostBuilder();
         builder.ConfigureLogging(logging => logging.ClearProviders().AddProvider(new Forward(options.Log)).AddFilter("Orleans", options.OrleansLog));
         builder.UseOrleans(orleans => Configure(orleans, engine.Options.HostId, options));
         builder.ConfigureServices(services => services.AddSingleton(this));
         silo = builder.Build();
         Seal = new MessageSeal(options.Secret, silo.Services.GetRequiredService<Serializer>());
-        var log = options.Log.CreateLogger("OrleansAiOs.Cluster");
-        route = new GrainRoute(silo.Services.GetRequiredService<IGrainFactory>(), Seal, log);
-        Others = new OtherMembers(silo.Services, Seal, log);
+        var grains = silo.Services.GetRequiredService<IGrainFactory>();
+        route = new GrainRoute(grains, Seal, Log);
+        Others = new OtherMembers(silo.Services, Seal, Log);
+        Seats = new WakeUpSeats(this, grains);
+        Live = new LiveStreams(this, silo.Services.GetRequiredService<IClusterClient>().GetStreamProvider(LiveStreams.Provider));
     }
 
     /// <summary>The engine whose runs are grains here.</summary>
@@ -43,6 +49,14 @@ public sealed class ClusterMember : IAsyncDisposable
     internal MessageSeal Seal { get; }
 
     internal OtherMembers Others { get; }
+
+    /// <summary>The buckets of wake-ups that are served here.</summary>
+    internal WakeUpSeats Seats { get; }
+
+    /// <summary>What is appended elsewhere, for those who look at it here.</summary>
+    internal LiveStreams Live { get; }
+
+    internal ILogger Log { get; }
 
     internal IServiceProvider Services => silo.Services;
 
@@ -60,6 +74,7 @@ public sealed class ClusterMember : IAsyncDisposable
         {
             await member.silo.StartAsync(cancellation);
             member.Serve(engine);
+            member.watching = Task.Run(member.WatchAsync, CancellationToken.None);
             return member;
         }
         catch
@@ -75,11 +90,17 @@ public sealed class ClusterMember : IAsyncDisposable
         engine.Route = (run, input) => route.Post(engine, run, input);
         engine.ExplainedElsewhere = Others.ExplainAsync;
         Engine = engine;
+        Seats.Serve(engine);
+        Live.Serve(engine);
     }
 
     /// <summary>Gives the runs that are active here to other members, once their turns have ended, and leaves. What their attempts come to is still recorded by the engine.</summary>
     public async Task LeaveAsync()
     {
+        await leaving.CancelAsync();
+        await watching;
+        await Seats.DisposeAsync();
+        await Live.DisposeAsync();
         await silo.StopAsync();
         (Engine.Route, Engine.ExplainedElsewhere) = (null, null);
     }
@@ -88,6 +109,25 @@ public sealed class ClusterMember : IAsyncDisposable
     {
         await LeaveAsync();
         silo.Dispose();
+    }
+
+    private async Task WatchAsync()
+    {
+        var before = "";
+        try
+        {
+            await foreach (var members in silo.Services.GetRequiredService<IClusterMembershipService>().MembershipUpdates.WithCancellation(leaving.Token))
+            {
+                var now = string.Join(' ', members.Members.Where(each => each.Value.Status is SiloStatus.Active).Select(each => each.Key.ToParsableString()).Order(StringComparer.Ordinal));
+                if (now == before) continue;
+                before = now;
+                Seats.Renew();
+                Live.Renew(now);
+            }
+        }
+        catch (OperationCanceledException)
+        {
+        }
     }
 
     private static void Configure(ISiloBuilder orleans, string host, ClusterOptions options)
@@ -112,6 +152,10 @@ public sealed class ClusterMember : IAsyncDisposable
             membership.DefunctSiloCleanupPeriod = TimeSpan.FromMinutes(10);
         });
         orleans.Services.AddSingleton<IMembershipTable>(new PostgresMembership(options.Database, options.Name));
+        orleans.AddReminders();
+        orleans.Services.AddSingleton<IReminderTable>(new PostgresReminders(options.Database, options.Name));
+        orleans.AddMemoryGrainStorage("PubSubStore"); // the name that Orleans looks for
+        orleans.AddMemoryStreams(LiveStreams.Provider, streams => streams.ConfigurePartitioning(2));
         orleans.AddIncomingGrainCallFilter<SealFilter>();
         orleans.AddGrainService<MemberService>();
         options.Tls?.Use(orleans);

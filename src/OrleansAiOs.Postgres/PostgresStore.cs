@@ -12,6 +12,7 @@ using OrleansAiOs.Workflows.Audit;
 using OrleansAiOs.Workflows.History;
 using OrleansAiOs.Workflows.Payloads;
 using OrleansAiOs.Workflows.Retention;
+using OrleansAiOs.Workflows.Timers;
 using OrleansAiOs.Workflows.Steps;
 
 namespace OrleansAiOs.Postgres;
@@ -170,9 +171,9 @@ public sealed class PostgresStore : IRunStore, IAsyncDisposable
         return (await tenants.ReadAsync(run.Tenant, command, reader => RunQueries.ReadAsync(reader, cancellation), cancellation)).SingleOrDefault();
     }
 
-    public async ValueTask<IReadOnlyList<WakeUp>> WakeUpsAsync(DateTimeOffset before, int limit, CancellationToken cancellation)
+    public async ValueTask<IReadOnlyList<WakeUp>> WakeUpsAsync(DateTimeOffset before, int limit, IReadOnlyCollection<int>? buckets, CancellationToken cancellation)
     {
-        await using var command = Command("select tenant_id, run_id, due from aios.wakeups where due < $1 order by due limit $2", before.UtcDateTime, limit);
+        await using var command = Command($"select tenant_id, run_id, due from aios.wakeups where due < $1 and {InBuckets("$3")} order by due limit $2", before.UtcDateTime, limit, Of(buckets));
         await using var reader = await command.ExecuteReaderAsync(cancellation);
         var due = new List<WakeUp>();
         while (await reader.ReadAsync(cancellation))
@@ -180,11 +181,17 @@ public sealed class PostgresStore : IRunStore, IAsyncDisposable
         return due;
     }
 
-    public async ValueTask<DateTimeOffset?> NextWakeUpAsync(DateTimeOffset from, CancellationToken cancellation)
+    public async ValueTask<DateTimeOffset?> NextWakeUpAsync(DateTimeOffset from, IReadOnlyCollection<int>? buckets, CancellationToken cancellation)
     {
-        await using var command = Command("select min(due) from aios.wakeups where due >= $1", from.UtcDateTime);
+        await using var command = Command($"select min(due) from aios.wakeups where due >= $1 and {InBuckets("$2")}", from.UtcDateTime, Of(buckets));
         return await command.ExecuteScalarAsync(cancellation) is DateTime due ? new DateTimeOffset(due, TimeSpan.Zero) : null;
     }
+
+    // WakeUpBuckets.Of, as the database computes it: of the rows that the index finds in order, a bucket's are picked.
+    private static string InBuckets(string which) =>
+        $"({which}::int[] is null or get_byte(sha256(convert_to(tenant_id || '/' || run_id, 'UTF8')), 0) % {WakeUpBuckets.Count} = any ({which}))";
+
+    private static object Of(IReadOnlyCollection<int>? buckets) => buckets is null ? DBNull.Value : buckets.ToArray();
 
     public async ValueTask<IReadOnlyList<RunKey>> OrphansAsync(IReadOnlyCollection<string> livingHosts, CancellationToken cancellation)
     {

@@ -3,6 +3,7 @@ using OrleansAiOs.Workflows;
 using OrleansAiOs.Workflows.History;
 using OrleansAiOs.Workflows.Retention;
 using OrleansAiOs.Workflows.Steps;
+using OrleansAiOs.Workflows.Timers;
 
 namespace OrleansAiOs.Testing;
 
@@ -103,14 +104,14 @@ public sealed class InMemoryStore(TimeProvider time) : IRunStore
             at.CompareTo(otherAt) is not 0 and var byTime ? byTime : string.CompareOrdinal(id, otherId);
     }
 
-    public ValueTask<IReadOnlyList<WakeUp>> WakeUpsAsync(DateTimeOffset before, int limit, CancellationToken cancellation)
+    public ValueTask<IReadOnlyList<WakeUp>> WakeUpsAsync(DateTimeOffset before, int limit, IReadOnlyCollection<int>? buckets, CancellationToken cancellation)
     {
-        lock (sync) return new([.. wakeUps.Where(w => w.Value < before).OrderBy(w => w.Value).Take(limit).Select(w => new WakeUp(w.Key, w.Value))]);
+        lock (sync) return new([.. wakeUps.Where(w => w.Value < before && (buckets is null || buckets.Contains(WakeUpBuckets.Of(w.Key)))).OrderBy(w => w.Value).Take(limit).Select(w => new WakeUp(w.Key, w.Value))]);
     }
 
-    public ValueTask<DateTimeOffset?> NextWakeUpAsync(DateTimeOffset from, CancellationToken cancellation)
+    public ValueTask<DateTimeOffset?> NextWakeUpAsync(DateTimeOffset from, IReadOnlyCollection<int>? buckets, CancellationToken cancellation)
     {
-        lock (sync) return new(wakeUps.Values.Where(due => due >= from).Select(due => (DateTimeOffset?)due).Min());
+        lock (sync) return new(wakeUps.Where(w => w.Value >= from && (buckets is null || buckets.Contains(WakeUpBuckets.Of(w.Key)))).Select(w => (DateTimeOffset?)w.Value).Min());
     }
 
     public ValueTask<IReadOnlyList<RunKey>> OrphansAsync(IReadOnlyCollection<string> livingHosts, CancellationToken cancellation)

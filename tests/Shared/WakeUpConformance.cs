@@ -1,4 +1,5 @@
 using OrleansAiOs.Workflows.History;
+using OrleansAiOs.Workflows.Timers;
 
 namespace OrleansAiOs.Tests.Shared;
 
@@ -24,6 +25,22 @@ public abstract class WakeUpConformance : RunStoreConformance
         (await Store.NextWakeUpAsync(Moment, default)).Should().Be(Moment);
         (await Store.NextWakeUpAsync(Moment.AddMicroseconds(1), default)).Should().Be(Moment.AddSeconds(5));
         (await Store.NextWakeUpAsync(new DateTimeOffset(9990, 1, 1, 0, 0, 0, TimeSpan.Zero), default)).Should().BeNull();
+    }
+
+    [Fact]
+    public async Task Each_falls_into_one_bucket_the_same_for_the_store_as_for_the_hosts()
+    {
+        for (var i = 0; i < 100; i++) await Append(Run($"ü{i}"), 0, 1, Row(Run($"ü{i}")), new WakeUpChange(Moment.AddMicroseconds(i)));
+        for (var bucket = 0; bucket < WakeUpBuckets.Count; bucket++)
+        {
+            var due = (await Store.WakeUpsAsync(Moment.AddSeconds(1), 1_000_000, [bucket], default)).Where(w => w.Run.Tenant == Tenant).ToList();
+            due.Select(w => w.Run.Id).Should().Equal(Enumerable.Range(0, 100).Select(i => $"ü{i}").Where(id => WakeUpBuckets.Of(Run(id)) == bucket));
+        }
+        (await Store.WakeUpsAsync(Moment.AddSeconds(1), 1_000_000, [3, 7, 30], default)).Where(w => w.Run.Tenant == Tenant).Should()
+            .HaveCount(Enumerable.Range(0, 100).Count(i => WakeUpBuckets.Of(Run($"ü{i}")) is 3 or 7 or 30));
+        (await Store.WakeUpsAsync(Moment.AddSeconds(1), 1_000_000, [], default)).Should().BeEmpty();
+        var next = Enumerable.Range(0, 100).First(i => WakeUpBuckets.Of(Run($"ü{i}")) != WakeUpBuckets.Of(Run("ü0")));
+        (await Store.NextWakeUpAsync(Moment, [WakeUpBuckets.Of(Run($"ü{next}"))], default)).Should().BeOnOrBefore(Moment.AddMicroseconds(next));
     }
 
     [Fact]

@@ -11,7 +11,7 @@ internal sealed class MemberService(GrainId id, Silo silo, ILoggerFactory log, C
     {
         try
         {
-            var parts = member.Seal.Open(message).Parts;
+            var parts = member.Seal.Open<RunMessage>(message).Parts;
             var run = new RunKey((string)parts[0]!, (string)parts[1]!);
             return RunReply.Of(await member.Engine.ExplainInHandAsync(run, (IReadOnlyList<Keyholder>?)InputForms.Part(parts[2], null)));
         }

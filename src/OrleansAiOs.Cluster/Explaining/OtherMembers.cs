@@ -38,14 +38,8 @@ internal sealed class OtherMembers(IServiceProvider services, MessageSeal seal, 
         }
         catch (Exception e) when (!cancellation.IsCancellationRequested)
         {
-            MemberLog.NotAnswered(log, silo.ToString(), run.ToString(), e);
+            ClusterLog.NotAnswered(log, silo.ToString(), run.ToString(), e);
             return null;
         }
     }
-}
-
-internal static partial class MemberLog
-{
-    [LoggerMessage(2, LogLevel.Warning, "Member {Member} did not say what it has in hand of run {Run}.")]
-    public static partial void NotAnswered(ILogger log, string member, string run, Exception exception);
 }

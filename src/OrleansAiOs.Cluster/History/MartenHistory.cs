@@ -104,9 +104,9 @@ public sealed class MartenHistory : IRunStore, IAsyncDisposable
 
     public ValueTask<RunRow?> FindAsync(RunKey run, CancellationToken cancellation) => native.FindAsync(run, cancellation);
 
-    public ValueTask<IReadOnlyList<WakeUp>> WakeUpsAsync(DateTimeOffset before, int limit, CancellationToken cancellation) => native.WakeUpsAsync(before, limit, cancellation);
+    public ValueTask<IReadOnlyList<WakeUp>> WakeUpsAsync(DateTimeOffset before, int limit, IReadOnlyCollection<int>? buckets, CancellationToken cancellation) => native.WakeUpsAsync(before, limit, buckets, cancellation);
 
-    public ValueTask<DateTimeOffset?> NextWakeUpAsync(DateTimeOffset from, CancellationToken cancellation) => native.NextWakeUpAsync(from, cancellation);
+    public ValueTask<DateTimeOffset?> NextWakeUpAsync(DateTimeOffset from, IReadOnlyCollection<int>? buckets, CancellationToken cancellation) => native.NextWakeUpAsync(from, buckets, cancellation);
 
     public ValueTask<IReadOnlyList<RunKey>> OrphansAsync(IReadOnlyCollection<string> livingHosts, CancellationToken cancellation) => native.OrphansAsync(livingHosts, cancellation);
 

@@ -67,9 +67,3 @@ internal sealed class GrainRoute(IGrainFactory grains, MessageSeal seal, ILogger
         }
     }
 }
-
-internal static partial class ClusterLog
-{
-    [LoggerMessage(1, LogLevel.Warning, "Run {Run} was not reached (attempt {Attempt}).")]
-    public static partial void NotReached(ILogger log, string run, int attempt, Exception exception);
-}

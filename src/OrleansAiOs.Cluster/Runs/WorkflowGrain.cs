@@ -34,7 +34,7 @@ internal sealed class WorkflowGrain(ClusterMember member) : Grain, IWorkflowGrai
         if (leaving) return RunReply.Elsewhere;
         try
         {
-            var input = InputForms.Read(member.Seal.Open(message), engine);
+            var input = InputForms.Read(member.Seal.Open<RunMessage>(message), engine);
             engine.PostHere(run, input, TaskScheduler.Current, Leave);
             return RunReply.Of(await input.Answered);
         }

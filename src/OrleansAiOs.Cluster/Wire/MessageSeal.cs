@@ -25,7 +25,7 @@ internal sealed class MessageSeal
         (this.secret, this.serializer) = (secret, serializer);
     }
 
-    public SealedMessage Close(string grain, RunMessage message)
+    public SealedMessage Close<T>(string grain, T message)
     {
         var body = serializer.SerializeToArray(message);
         return new SealedMessage(body, Mac(grain, body));
@@ -34,7 +34,7 @@ internal sealed class MessageSeal
     public bool Fits(string grain, SealedMessage message) => CryptographicOperations.FixedTimeEquals(message.Mac, Mac(grain, message.Body));
 
     /// <summary>What is in it; whether it fits, <see cref="SealFilter"/> has asked before the grain was called.</summary>
-    public RunMessage Open(SealedMessage message) => serializer.Deserialize<RunMessage>(message.Body)!;
+    public T Open<T>(SealedMessage message) => serializer.Deserialize<T>(message.Body)!;
 
     private byte[] Mac(string grain, byte[] body)
     {
@@ -47,12 +47,15 @@ internal sealed class MessageSeal
     }
 }
 
-/// <summary>Before every call of a grain of ours: its one argument is a message that a member sealed for this very grain, or nothing is called.</summary>
+/// <summary>
+/// Before every call of a grain of ours: its one argument is a message that a member sealed for this very grain, or nothing is called. Orleans'
+/// own call of a reminder says nothing that is believed.
+/// </summary>
 internal sealed class SealFilter(ClusterMember member) : IIncomingGrainCallFilter
 {
     public Task Invoke(IIncomingGrainCallContext context)
     {
-        if (context.TargetContext?.GrainInstance is { } grain && grain.GetType().Assembly == typeof(SealFilter).Assembly
+        if (context.TargetContext?.GrainInstance is { } grain && grain.GetType().Assembly == typeof(SealFilter).Assembly && context.InterfaceMethod.DeclaringType != typeof(IRemindable)
             && !(context.Request.GetArgumentCount() == 1 && context.Request.GetArgument(0) is SealedMessage message && member.Seal.Fits(context.TargetId.Key.ToString()!, message)))
             throw new UnauthorizedAccessException($"No member of this cluster sealed this call of {context.InterfaceName}.{context.MethodName}.");
         return context.Invoke();

@@ -48,6 +48,9 @@ internal static class ApprovalsApi
 /// <summary>Server-sent events: what is appended, as it is appended. A follower that comes late gets the history first.</summary>
 internal static class EventsApi
 {
+    // So that nothing on the way takes the connection for dead.
+    private static readonly TimeSpan StillHere = TimeSpan.FromSeconds(15);
+
     public static void Map(RouteGroupBuilder api)
     {
         api.MapGet("/runs/{id}/events", FollowRunAsync).Needs("run.read").WithSummary("Follow a run (server-sent events)").Produces(200, contentType: "text/event-stream").ProducesProblem(404);
@@ -60,7 +63,7 @@ internal static class EventsApi
         if (await host.Store.FindAsync(run, context.RequestAborted) is null) throw new ProblemException(404, "Not found", $"There is no run '{id}'.");
         var from = long.TryParse(context.Request.Headers["Last-Event-ID"], out var seen) ? seen + 1 : 1;
         // A nudge, not the data: whatever was appended, here or on another host, is read from the store, in order and once.
-        using var nudges = new Nudges(host, append => append.Run == run);
+        using var nudges = new Nudges(host, run.Tenant, change => change.Run == run);
         Begin(context);
         while (await identification.StillMayAsync(context))
         {
@@ -73,17 +76,17 @@ internal static class EventsApi
                 if (e.Type is "run-completed" or "run-failed" or "run-cancelled" or "run-terminated") return;
             }
             if (closed) return; // a follower that had seen the end already
-            await nudges.NextAsync(host.Options.Shared, context);
+            await nudges.NextAsync(!host.Options.Shared ? StillHere : host.Live.HearsOthers ? TimeSpan.FromSeconds(5) : TimeSpan.FromSeconds(1), context);
         }
     }
 
     private static async Task FollowAllAsync(WorkflowHost host, Caller caller, Identification identification, HttpContext context, JsonSerializerOptions json)
     {
-        using var nudges = new Nudges(host, append => append.Row is not null && append.Run.Tenant == caller.Tenant);
+        using var nudges = new Nudges(host, caller.Tenant, change => change.RowChanged);
         Begin(context);
         while (true)
         {
-            var changed = await nudges.NextAsync(false, context);
+            var changed = await nudges.NextAsync(StillHere, context);
             if (!await identification.StillMayAsync(context)) return;
             if (changed is { } run && await host.Store.FindAsync(run, context.RequestAborted) is { } row)
                 await WriteAsync(context, null, "run", JsonSerializer.Serialize(RunView.Of(row), json));
@@ -105,24 +108,18 @@ internal static class EventsApi
     private sealed class Nudges : IDisposable
     {
         private readonly Channel<RunKey> queue = Channel.CreateBounded<RunKey>(new BoundedChannelOptions(1000) { FullMode = BoundedChannelFullMode.DropOldest });
-        private readonly WorkflowHost host;
-        private readonly Action<RunAppend> onAppend;
+        private readonly IDisposable watching;
 
-        public Nudges(WorkflowHost host, Func<RunAppend, bool> concerns)
+        public Nudges(WorkflowHost host, string tenant, Func<RunChange, bool> concerns) => watching = host.Live.Watch(tenant, change =>
         {
-            this.host = host;
-            onAppend = append =>
-            {
-                if (concerns(append)) queue.Writer.TryWrite(append.Run);
-            };
-            host.Appended += onAppend;
-        }
+            if (concerns(change)) queue.Writer.TryWrite(change.Run);
+        });
 
         /// <returns>Null when only time has passed.</returns>
-        public async Task<RunKey?> NextAsync(bool othersMayAppend, HttpContext context)
+        public async Task<RunKey?> NextAsync(TimeSpan atMost, HttpContext context)
         {
             using var limit = CancellationTokenSource.CreateLinkedTokenSource(context.RequestAborted);
-            limit.CancelAfter(othersMayAppend ? TimeSpan.FromSeconds(1) : TimeSpan.FromSeconds(15));
+            limit.CancelAfter(atMost);
             try
             {
                 return await queue.Reader.ReadAsync(limit.Token);
@@ -135,6 +132,6 @@ internal static class EventsApi
             }
         }
 
-        public void Dispose() => host.Appended -= onAppend;
+        public void Dispose() => watching.Dispose();
     }
 }

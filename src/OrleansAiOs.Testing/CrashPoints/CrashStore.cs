@@ -22,10 +22,10 @@ internal sealed class CrashStore(CrashPoints points, IRunStore inner) : IRunStor
 
     public ValueTask<RunRow?> FindAsync(RunKey run, CancellationToken cancellation) => Do($"find {run}", () => inner.FindAsync(run, cancellation));
 
-    public ValueTask<IReadOnlyList<WakeUp>> WakeUpsAsync(DateTimeOffset before, int limit, CancellationToken cancellation) =>
-        Do("wake-ups", () => inner.WakeUpsAsync(before, limit, cancellation));
+    public ValueTask<IReadOnlyList<WakeUp>> WakeUpsAsync(DateTimeOffset before, int limit, IReadOnlyCollection<int>? buckets, CancellationToken cancellation) =>
+        Do("wake-ups", () => inner.WakeUpsAsync(before, limit, buckets, cancellation));
 
-    public ValueTask<DateTimeOffset?> NextWakeUpAsync(DateTimeOffset from, CancellationToken cancellation) => Do("next wake-up", () => inner.NextWakeUpAsync(from, cancellation));
+    public ValueTask<DateTimeOffset?> NextWakeUpAsync(DateTimeOffset from, IReadOnlyCollection<int>? buckets, CancellationToken cancellation) => Do("next wake-up", () => inner.NextWakeUpAsync(from, buckets, cancellation));
 
     public ValueTask<IReadOnlyList<RunKey>> OrphansAsync(IReadOnlyCollection<string> livingHosts, CancellationToken cancellation) =>
         Do("orphans", () => inner.OrphansAsync(livingHosts, cancellation));

@@ -59,10 +59,10 @@ internal sealed class SimStore(SimWorld world, SimDisk disk, SimScheduler proces
 
     public ValueTask<RunRow?> FindAsync(RunKey run, CancellationToken cancellation) => Ask(() => disk.Store.FindAsync(run, cancellation));
 
-    public ValueTask<IReadOnlyList<WakeUp>> WakeUpsAsync(DateTimeOffset before, int limit, CancellationToken cancellation) =>
-        Ask(() => disk.Store.WakeUpsAsync(before, limit, cancellation));
+    public ValueTask<IReadOnlyList<WakeUp>> WakeUpsAsync(DateTimeOffset before, int limit, IReadOnlyCollection<int>? buckets, CancellationToken cancellation) =>
+        Ask(() => disk.Store.WakeUpsAsync(before, limit, buckets, cancellation));
 
-    public ValueTask<DateTimeOffset?> NextWakeUpAsync(DateTimeOffset from, CancellationToken cancellation) => Ask(() => disk.Store.NextWakeUpAsync(from, cancellation));
+    public ValueTask<DateTimeOffset?> NextWakeUpAsync(DateTimeOffset from, IReadOnlyCollection<int>? buckets, CancellationToken cancellation) => Ask(() => disk.Store.NextWakeUpAsync(from, buckets, cancellation));
 
     public ValueTask<IReadOnlyList<RunKey>> OrphansAsync(IReadOnlyCollection<string> livingHosts, CancellationToken cancellation) =>
         Ask(() => disk.Store.OrphansAsync(livingHosts, cancellation));

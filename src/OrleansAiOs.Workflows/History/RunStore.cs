@@ -36,10 +36,20 @@ public interface IRunStore
     ValueTask<RunRow?> FindAsync(RunKey run, CancellationToken cancellation);
 
     /// <summary>Wake-ups due before a moment, earliest first.</summary>
-    ValueTask<IReadOnlyList<WakeUp>> WakeUpsAsync(DateTimeOffset before, int limit, CancellationToken cancellation);
+    ValueTask<IReadOnlyList<WakeUp>> WakeUpsAsync(DateTimeOffset before, int limit, CancellationToken cancellation) => WakeUpsAsync(before, limit, null, cancellation);
+
+    /// <summary>Wake-ups due before a moment, earliest first.</summary>
+    /// <param name="before">The moment.</param>
+    /// <param name="limit">At most so many.</param>
+    /// <param name="buckets">Of runs in these buckets (<see cref="Timers.WakeUpBuckets"/>); null for all.</param>
+    /// <param name="cancellation">Gives up.</param>
+    ValueTask<IReadOnlyList<WakeUp>> WakeUpsAsync(DateTimeOffset before, int limit, IReadOnlyCollection<int>? buckets, CancellationToken cancellation);
 
     /// <summary>The earliest wake-up at or after a moment.</summary>
-    ValueTask<DateTimeOffset?> NextWakeUpAsync(DateTimeOffset from, CancellationToken cancellation);
+    ValueTask<DateTimeOffset?> NextWakeUpAsync(DateTimeOffset from, CancellationToken cancellation) => NextWakeUpAsync(from, null, cancellation);
+
+    /// <summary>The earliest wake-up at or after a moment, of runs in some buckets; null for all.</summary>
+    ValueTask<DateTimeOffset?> NextWakeUpAsync(DateTimeOffset from, IReadOnlyCollection<int>? buckets, CancellationToken cancellation);
 
     /// <summary>Open runs with an effect under way on a host incarnation other than the living ones.</summary>
     ValueTask<IReadOnlyList<RunKey>> OrphansAsync(IReadOnlyCollection<string> livingHosts, CancellationToken cancellation);

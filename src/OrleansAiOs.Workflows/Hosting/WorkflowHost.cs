@@ -65,6 +65,9 @@ public sealed class WorkflowHost : IAsyncDisposable
     /// <summary>What was appended, after it is durable. Handlers must be quick.</summary>
     public event Action<RunAppend>? Appended;
 
+    /// <summary>Who looks at runs while they go on.</summary>
+    public LiveRuns Live { get; } = new();
+
     /// <summary>Dead hosts were looked for, and what they left was taken over. Handlers must be quick.</summary>
     public event Action? TookOver;
 
@@ -607,6 +610,7 @@ public sealed class WorkflowHost : IAsyncDisposable
         try
         {
             Appended?.Invoke(append);
+            Live.Tell(new RunChange(append.Run, append.Row is not null));
         }
         catch (Exception e)
         {

@@ -7,6 +7,9 @@ namespace OrleansAiOs.Workflows.Timers;
 /// all rows due within the horizon that this host knows of, and the moment of the first one beyond. One timer is armed for the
 /// earlier of the two, so nothing is asked of the store while nothing is due. A crash loses only the copy.
 ///
+/// In a cluster a host loads the rows of the buckets it serves, and what it hears of others' beyond the horizon it passes on to whoever serves
+/// them. What is near it keeps, whosever it is: the run is active here, and should this host die, the others look again.
+///
 /// A wake-up that comes too early decides nothing and is noted again; one that is noted twice wakes twice, harmlessly.
 /// </summary>
 internal sealed class WakeUps(IRunStore store, StoreClock clock, TimeProvider time, TaskScheduler scheduler, Action<RunKey> wake, Action<Exception> onTrouble) : IDisposable
@@ -22,6 +25,8 @@ internal sealed class WakeUps(IRunStore store, StoreClock clock, TimeProvider ti
     private DateTimeOffset loadedTo = DateTimeOffset.MinValue;
     private ITimer? timer;
     private DateTimeOffset armedFor = DateTimeOffset.MaxValue;
+    private IReadOnlyCollection<int>? served; // null: all, there is nobody else
+    private Action<int, DateTimeOffset>? passOn;
     private long order;
     private bool loading;
     private bool stopped;
@@ -33,19 +38,45 @@ internal sealed class WakeUps(IRunStore store, StoreClock clock, TimeProvider ti
         Arm();
     }
 
+    /// <summary>From now on this host serves these buckets and no others.</summary>
+    /// <param name="buckets">Which; the caller changes them no more.</param>
+    /// <param name="passOn">Is told when another's bucket has something due beyond the horizon. Must be quick.</param>
+    public void ServeOnly(IReadOnlyCollection<int> buckets, Action<int, DateTimeOffset> passOn)
+    {
+        bool gained;
+        lock (sync)
+        {
+            gained = buckets.Any(bucket => served?.Contains(bucket) is not true);
+            (served, this.passOn) = (buckets, passOn);
+        }
+        if (gained) Look();
+    }
+
     /// <summary>A wake-up row was committed.</summary>
     public void Note(RunKey run, DateTimeOffset due)
     {
+        int? elsewhere = null;
         lock (sync)
         {
-            if (due > loadedTo && due > clock.Now + Horizon)
-            {
-                if (due < beyond) beyond = due;
-                if (due < meanwhile) meanwhile = due;
-            }
-            else near.Enqueue(run, (due, order++));
+            if (due <= loadedTo || due <= clock.Now + Horizon) near.Enqueue(run, (due, order++));
+            else if (served is null || WakeUpBuckets.Of(run) is var bucket && served.Contains(bucket)) Expect(due);
+            else elsewhere = bucket;
         }
+        if (elsewhere is { } other) passOn!(other, due);
+        else Arm();
+    }
+
+    /// <summary>Another host committed a wake-up row of a bucket that is served here.</summary>
+    public void Note(DateTimeOffset due)
+    {
+        lock (sync) Expect(due);
         Arm();
+    }
+
+    private void Expect(DateTimeOffset due)
+    {
+        if (due < beyond) beyond = due;
+        if (due < meanwhile) meanwhile = due;
     }
 
     public void Dispose()
@@ -104,10 +135,13 @@ internal sealed class WakeUps(IRunStore store, StoreClock clock, TimeProvider ti
     {
         try
         {
+            IReadOnlyCollection<int>? buckets;
+            lock (sync) buckets = served;
             var upTo = clock.Now + Horizon;
-            var rows = await store.WakeUpsAsync(upTo, Page, CancellationToken.None);
+            // Who serves nothing asks nothing.
+            IReadOnlyList<WakeUp> rows = buckets is { Count: 0 } ? [] : await store.WakeUpsAsync(upTo, Page, buckets, CancellationToken.None);
             // A full page: go on from its end as soon as these have been woken.
-            var next = rows.Count == Page ? rows[^1].Due : await store.NextWakeUpAsync(upTo, CancellationToken.None);
+            var next = buckets is { Count: 0 } ? null : rows.Count == Page ? rows[^1].Due : await store.NextWakeUpAsync(upTo, buckets, CancellationToken.None);
             lock (sync)
             {
                 foreach (var row in rows) near.Enqueue(row.Run, (row.Due, order++));

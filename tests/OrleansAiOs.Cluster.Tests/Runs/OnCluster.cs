@@ -75,7 +75,7 @@ internal sealed class BetweenHostsTime(TimeProvider tests) : TimeProvider
 }
 
 /// <summary>A store whose clock is the test's.</summary>
-internal sealed class ByTestsTime(IRunStore store, TimeProvider time) : IRunStore
+internal class ByTestsTime(IRunStore store, TimeProvider time) : IRunStore
 {
     public async ValueTask<HostBeat> BeatAsync(string host, bool alone, TimeSpan deadAfter, CancellationToken cancellation) =>
         (await store.BeatAsync(host, alone, deadAfter, cancellation)) with { StoreTime = time.GetUtcNow() };
@@ -92,9 +92,9 @@ internal sealed class ByTestsTime(IRunStore store, TimeProvider time) : IRunStor
 
     public ValueTask<RunRow?> FindAsync(RunKey run, CancellationToken cancellation) => store.FindAsync(run, cancellation);
 
-    public ValueTask<IReadOnlyList<WakeUp>> WakeUpsAsync(DateTimeOffset before, int limit, CancellationToken cancellation) => store.WakeUpsAsync(before, limit, cancellation);
+    public virtual ValueTask<IReadOnlyList<WakeUp>> WakeUpsAsync(DateTimeOffset before, int limit, IReadOnlyCollection<int>? buckets, CancellationToken cancellation) => store.WakeUpsAsync(before, limit, buckets, cancellation);
 
-    public ValueTask<DateTimeOffset?> NextWakeUpAsync(DateTimeOffset from, CancellationToken cancellation) => store.NextWakeUpAsync(from, cancellation);
+    public ValueTask<DateTimeOffset?> NextWakeUpAsync(DateTimeOffset from, IReadOnlyCollection<int>? buckets, CancellationToken cancellation) => store.NextWakeUpAsync(from, buckets, cancellation);
 
     public ValueTask<IReadOnlyList<RunKey>> OrphansAsync(IReadOnlyCollection<string> livingHosts, CancellationToken cancellation) => store.OrphansAsync(livingHosts, cancellation);
 

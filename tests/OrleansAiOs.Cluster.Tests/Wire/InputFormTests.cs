@@ -48,7 +48,7 @@ public sealed class InputFormTests
         InputForms.Inputs.Except(sent.Select(input => input.GetType())).Should().BeEmpty("each is tried here");
         foreach (var input in sent.Where(input => input.Parts is not null))
         {
-            var arrived = InputForms.Read(seal.Open(seal.Close("t/r", InputForms.Write(input))), engine);
+            var arrived = InputForms.Read(seal.Open<RunMessage>(seal.Close("t/r", InputForms.Write(input))), engine);
             arrived.Should().BeOfType(input.GetType());
             arrived.Parts.Should().HaveSameCount(input.Parts);
             foreach (var (was, became) in input.Parts!.Zip(arrived.Parts!))

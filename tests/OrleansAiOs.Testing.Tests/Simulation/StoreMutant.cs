@@ -21,9 +21,9 @@ internal abstract class StoreMutant(IRunStore inner) : IRunStore
 
     public virtual ValueTask<RunRow?> FindAsync(RunKey run, CancellationToken cancellation) => inner.FindAsync(run, cancellation);
 
-    public ValueTask<IReadOnlyList<WakeUp>> WakeUpsAsync(DateTimeOffset before, int limit, CancellationToken cancellation) => inner.WakeUpsAsync(before, limit, cancellation);
+    public ValueTask<IReadOnlyList<WakeUp>> WakeUpsAsync(DateTimeOffset before, int limit, IReadOnlyCollection<int>? buckets, CancellationToken cancellation) => inner.WakeUpsAsync(before, limit, buckets, cancellation);
 
-    public ValueTask<DateTimeOffset?> NextWakeUpAsync(DateTimeOffset from, CancellationToken cancellation) => inner.NextWakeUpAsync(from, cancellation);
+    public ValueTask<DateTimeOffset?> NextWakeUpAsync(DateTimeOffset from, IReadOnlyCollection<int>? buckets, CancellationToken cancellation) => inner.NextWakeUpAsync(from, buckets, cancellation);
 
     public virtual ValueTask<IReadOnlyList<RunKey>> OrphansAsync(IReadOnlyCollection<string> livingHosts, CancellationToken cancellation) => inner.OrphansAsync(livingHosts, cancellation);
 

@@ -72,9 +72,9 @@ public sealed class LateCommitTests
 
         public ValueTask<RunRow?> FindAsync(RunKey run, CancellationToken cancellation) => Inner.FindAsync(run, cancellation);
 
-        public ValueTask<IReadOnlyList<WakeUp>> WakeUpsAsync(DateTimeOffset before, int limit, CancellationToken cancellation) => Inner.WakeUpsAsync(before, limit, cancellation);
+        public ValueTask<IReadOnlyList<WakeUp>> WakeUpsAsync(DateTimeOffset before, int limit, IReadOnlyCollection<int>? buckets, CancellationToken cancellation) => Inner.WakeUpsAsync(before, limit, buckets, cancellation);
 
-        public ValueTask<DateTimeOffset?> NextWakeUpAsync(DateTimeOffset from, CancellationToken cancellation) => Inner.NextWakeUpAsync(from, cancellation);
+        public ValueTask<DateTimeOffset?> NextWakeUpAsync(DateTimeOffset from, IReadOnlyCollection<int>? buckets, CancellationToken cancellation) => Inner.NextWakeUpAsync(from, buckets, cancellation);
 
         public ValueTask<IReadOnlyList<RunKey>> OrphansAsync(IReadOnlyCollection<string> livingHosts, CancellationToken cancellation) => Inner.OrphansAsync(livingHosts, cancellation);
 

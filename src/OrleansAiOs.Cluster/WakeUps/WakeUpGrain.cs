@@ -1,0 +1,63 @@
+using Orleans.Concurrency;
+using Orleans.Placement;
+using OrleansAiOs.Cluster.Wire;
+
+namespace OrleansAiOs.Cluster.WakeUps;
+
+/// <summary>A bucket of wake-ups as a grain. Its key is the bucket's number.</summary>
+[Alias("aios.wake-ups")]
+internal interface IWakeUpGrain : IGrainWithStringKey
+{
+    /// <summary>Makes sure that the bucket is served, and says when something in it is due, if that is news.</summary>
+    [Alias("expect")]
+    Task ExpectAsync(SealedMessage message);
+}
+
+/// <summary>What a host says to who serves a bucket.</summary>
+/// <param name="Due">When something committed there is due; null if it only asks whether anybody is there.</param>
+[GenerateSerializer, Immutable, Alias("aios.due")]
+internal sealed record DueMessage([property: Id(0)] DateTimeOffset? Due);
+
+/// <summary>
+/// Where this grain is, its bucket is served: by the engine's own wake-ups, which load the rows of all buckets on one host together. It holds
+/// nothing. Members ask for it whenever one comes or goes; should all of that go wrong, the reminder does within a minute.
+/// </summary>
+[GrainType("wake-ups")]
+[HashBasedPlacement] // evenly over the members, and to the same one whoever asks
+[Reentrant]
+[CollectionAgeLimit(AlwaysActive = true)]
+internal sealed class WakeUpGrain(ClusterMember member) : Grain, IWakeUpGrain, IRemindable
+{
+    private const string Sweep = "sweep";
+
+    private int bucket;
+
+    public override async Task OnActivateAsync(CancellationToken cancellation)
+    {
+        bucket = WakeUpSeats.Bucket(this.GetPrimaryKeyString());
+        member.Seats.Take(bucket, GrainContext);
+        try
+        {
+            if (await this.GetReminder(Sweep) is null) await this.RegisterOrUpdateReminder(Sweep, TimeSpan.FromMinutes(1), TimeSpan.FromMinutes(1));
+        }
+        catch (Exception e)
+        {
+            ClusterLog.NoReminder(member.Log, bucket, e); // served it is all the same
+        }
+    }
+
+    public override Task OnDeactivateAsync(DeactivationReason reason, CancellationToken cancellation)
+    {
+        member.Seats.Leave(bucket, GrainContext);
+        return Task.CompletedTask;
+    }
+
+    public Task ExpectAsync(SealedMessage message)
+    {
+        if (member.Seal.Open<DueMessage>(message).Due is { } due) member.Engine.WakeUps.Note(due);
+        return Task.CompletedTask;
+    }
+
+    /// <summary>That it was called is all that it is for.</summary>
+    public Task ReceiveReminder(string reminderName, TickStatus status) => Task.CompletedTask;
+}
