@@ -66,7 +66,7 @@ public sealed class InputFormTests
             new Cause(CauseCodes.ClockSkew, "Late.", Urgency.Note),
         ]);
         Keyholder[] holders = [new("carl", ["controller", "buyer"]), new("nobody", [])];
-        var arrived = seal.Open(seal.Close("t/r", new RunMessage("Explain", [InputForms.Form(said), InputForms.Form(said with { Workflow = null, Status = null }), InputForms.Form(holders)]))).Parts;
+        var arrived = seal.Open<RunMessage>(seal.Close("t/r", new RunMessage("Explain", [InputForms.Form(said), InputForms.Form(said with { Workflow = null, Status = null }), InputForms.Form(holders)]))).Parts;
         InputForms.Part(arrived[0], null).Should().BeEquivalentTo(said, same => same.WithStrictOrdering());
         InputForms.Part(arrived[1], null).Should().BeEquivalentTo(said with { Workflow = null, Status = null }, same => same.WithStrictOrdering());
         InputForms.Part(arrived[2], null).Should().BeEquivalentTo(holders, same => same.WithStrictOrdering());
