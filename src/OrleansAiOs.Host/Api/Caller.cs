@@ -45,6 +45,14 @@ internal sealed record Caller(string Tenant, IReadOnlyList<string> Chain, IReadO
         if (Rights.ObjectionToGiving(Tenant, Chain, roles, grants) is { } objection) throw NotAllowed(objection);
     }
 
+    /// <summary>What answers at a private address, and what does not, would tell a tenant of a network that is not theirs. Egress holds to it too.</summary>
+    /// <exception cref="ProblemException">Endpoints are named in another tenant than the first.</exception>
+    public void MayName(IReadOnlyList<string>? reach)
+    {
+        if (reach is { Count: > 0 } && Tenant != Tenants.Platform)
+            throw NotAllowed($"reach: named endpoints ({string.Join(", ", reach.Take(3))}) are only for those who own the platform. Leave reach out, and give a url by https on port 443 at a public address.");
+    }
+
     public static Caller Of(HttpContext context) => context.Features.Get<Caller>()!;
 
     public static ValueTask<Caller> BindAsync(HttpContext context) => ValueTask.FromResult(Of(context));

@@ -97,6 +97,7 @@ internal static class ToolsApi
     {
         if (!Enum.TryParse<Effect>(request.Effect, ignoreCase: true, out var effect) || !request.Effect.All(char.IsAsciiLetter))
             throw new ProblemException(422, "Unknown effect", $"effect: one of {string.Join(", ", Enum.GetNames<Effect>().Select(JsonNamingPolicy.CamelCase.ConvertName))}.");
+        caller.MayName(request.Reach);
         return ToolDocumentView.Whole(await registry.ApproveAsync(caller.Tenant, Named(id), request.Pin, new ToolTerms(effect, request.Reach, request.Limits, request.Fields, request.Comparison), request.Why, caller.By, context.RequestAborted), "closed");
     }
 
@@ -110,6 +111,7 @@ internal static class ToolsApi
     {
         // A program that the host starts can do what the host can, in every tenant.
         if (request.Server.Argv is not null && caller.Tenant != Tenants.Platform) throw Caller.NotAllowed("An MCP server that is a program on this host is only for those who own the platform. Name one by its url.");
+        caller.MayName(request.Server.Reach);
         await registry.AddServerAsync(caller.Tenant, request.Server, request.Why, caller.By, context.RequestAborted);
         return await SeenAsync(request.Server.Name, servers, caller, context);
     }

@@ -228,6 +228,8 @@ internal sealed class AiosServer : IAsyncDisposable
             ? (null, null)
             : (Sdk.CreateTracerProviderBuilder().AddSource(Telemetry.Name).AddOtlpExporter().Build(), Sdk.CreateMeterProviderBuilder().AddMeter(Telemetry.Name).AddOtlpExporter().Build());
 
+    private readonly List<Exception> troubles = [];
+
     /// <summary>Why the host stopped by itself; null if it was told to.</summary>
     public string? Abandoned { get; private set; }
 
@@ -243,18 +245,32 @@ internal sealed class AiosServer : IAsyncDisposable
     public async ValueTask DisposeAsync()
     {
         // First, so that its runs are active elsewhere while what is under way here ends.
-        if (cluster is not null) await cluster.DisposeAsync();
-        await Engine.StopAsync();
-        await web.DisposeAsync();
+        await EndAsync(cluster);
+        await EndAsync(Engine);
+        await EndAsync(web);
         traces?.Dispose();
         metrics?.Dispose();
         // Behind the last append, before the connections go: what it left is signed for.
-        await auditor.DisposeAsync();
+        await EndAsync(auditor);
         auditKey.Dispose();
-        await claim.DisposeAsync();
-        if (apart is not null) await apart.DisposeAsync();
-        await store.DisposeAsync();
-        if (embedded is not null) await embedded.DisposeAsync();
+        await EndAsync(claim);
+        await EndAsync(apart);
+        await EndAsync(store);
+        await EndAsync(embedded);
+        if (troubles.Count > 0) throw new AggregateException("Not everything of the host ended well.", troubles);
+    }
+
+    // What does not end well keeps nothing else from ending: a private database that is left running is worse.
+    private async Task EndAsync(IAsyncDisposable? part)
+    {
+        try
+        {
+            if (part is not null) await part.DisposeAsync();
+        }
+        catch (Exception e)
+        {
+            troubles.Add(e);
+        }
     }
 }
 

@@ -83,6 +83,7 @@ public sealed partial class Auditor
     /// <summary>Whether the database is where the outlets say it was; if it is not, whether a person has said so.</summary>
     private async Task<RestoredFrom?> CompareAsync(DbConnection connection, string? acceptRestore, CancellationToken cancellation)
     {
+        RestoredFrom? restored = null;
         foreach (var outlet in outlets)
         {
             var (number, sha256) = (0L, "");
@@ -95,17 +96,23 @@ public sealed partial class Auditor
                 // A place that cannot be read says nothing; delivering to it will say why.
                 continue;
             }
+            catch (InvalidDataException e)
+            {
+                throw new AuditStoppedException(e.Message);
+            }
             if (number == 0) continue;
             var here = (await Sql.ListAsync(connection, "select line from aios.audit_checkpoints where number = $1", row => row.GetString(0), cancellation, number)) is [var line] ? line : null;
             if (here is not null && Checkpoint.HashOf(here) == sha256) continue;
             if (acceptRestore is null)
                 throw new AuditStoppedException($"{outlet.Name} has checkpoint {number}, and the database {(here is null ? "does not have it" : "has another of that number")}: it was put back to an earlier state, or rewritten. "
                     + "If a backup was restored on purpose, say so with `aios audit checkpoint --accept-restore WHY`; else run `aios audit verify`.");
+            // Numbers go on behind the highest of any place, or that place would take none of them.
+            if (restored is not null && number <= outside.Number) continue;
             var last = (await Sql.ListAsync(connection, "select line from aios.audit_checkpoints order by number desc limit 1", row => row.GetString(0), cancellation)) is [var own] ? Checkpoint.Read(own) : null;
             outside = (number, sha256);
-            return new RestoredFrom(last?.Blocks ?? 0, acceptRestore);
+            restored = new RestoredFrom(last?.Blocks ?? 0, acceptRestore);
         }
-        return null;
+        return restored;
     }
 
     private (long Number, string Sha256) outside;

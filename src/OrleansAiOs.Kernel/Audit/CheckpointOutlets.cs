@@ -42,48 +42,79 @@ public static class CheckpointOutlets
     }
 }
 
-/// <summary>Lines behind each other in a file, each on the disk before it counts. On a medium that only ever grows it is worth most.</summary>
+/// <summary>
+/// Lines behind each other in a file, each on the disk before it counts. On a medium that only ever grows it is worth most. Several hosts
+/// may have one file: who adds has it alone, and looks first whether another has added the same line.
+/// </summary>
 public sealed class CheckpointFile(string path) : ICheckpointOutlet
 {
-    private (long Length, long Number, string Sha256) known;
+    private static readonly TimeSpan AskAgain = TimeSpan.FromMilliseconds(100);
+    private const int AskMax = 50;
+
+    private (long Length, long Number, string Sha256) known = (0, 0, "");
 
     public string Name => $"file:{path}";
 
     public async Task<(long Number, string Sha256)> LastAsync(CancellationToken cancellation)
     {
-        var file = new FileInfo(path);
-        if (!file.Exists) return (0, "");
-        if (known.Length != file.Length)
-        {
-            var (number, sha256) = await ReadLastAsync(cancellation);
-            known = (file.Length, number, sha256);
-        }
-        return (known.Number, known.Sha256);
-    }
-
-    private async Task<(long Number, string Sha256)> ReadLastAsync(CancellationToken cancellation)
-    {
-        string? last = null;
-        // What a crash left of a line is no checkpoint: the whole of it comes again.
-        await foreach (var line in File.ReadLinesAsync(path, cancellation))
-            if (line.StartsWith("{\"line\":\"checkpoint\"", StringComparison.Ordinal) && line.EndsWith('}')) last = line;
-        return last is not null && Checkpoint.Read(last) is { } checkpoint ? (checkpoint.Number, Checkpoint.HashOf(last))
-            : last is null ? (0, "") : throw new InvalidDataException($"{path}: its last line is no checkpoint. Somebody has changed the file: keep it, find out who, and point AIOS_AUDIT_CHECKPOINTS to a new one.");
+        if (!File.Exists(path)) return (0, "");
+        await using var file = await OpenAsync(new FileStreamOptions { Mode = FileMode.Open, Access = FileAccess.Read, Share = FileShare.ReadWrite }, cancellation);
+        return await LastAsync(file, cancellation);
     }
 
     public async Task AddAsync(long number, string line, CancellationToken cancellation)
     {
         Directory.CreateDirectory(Path.GetDirectoryName(Path.GetFullPath(path))!);
-        await using var file = new FileStream(path, new FileStreamOptions { Mode = FileMode.OpenOrCreate, Access = FileAccess.ReadWrite, Share = FileShare.ReadWrite, BufferSize = 0 });
-        var torn = false;
-        if (file.Length > 0)
-        {
-            file.Seek(-1, SeekOrigin.End);
-            torn = file.ReadByte() != '\n';
-        }
+        await using var file = await OpenAsync(new FileStreamOptions { Mode = FileMode.OpenOrCreate, Access = FileAccess.ReadWrite, Share = FileShare.None, BufferSize = 0 }, cancellation);
+        if ((await LastAsync(file, cancellation)).Number >= number) return;
+        var torn = !EndsALine(file);
         file.Seek(0, SeekOrigin.End);
         await file.WriteAsync(Encoding.UTF8.GetBytes($"{(torn ? "\n" : "")}{line}\n"), cancellation);
         file.Flush(flushToDisk: true);
+    }
+
+    // Reads on from where it has read to before: the file grows by a line a minute, for years.
+    private async Task<(long Number, string Sha256)> LastAsync(FileStream file, CancellationToken cancellation)
+    {
+        var length = file.Length;
+        if (length < known.Length) known = (0, 0, ""); // another file
+        var whole = EndsALine(file);
+        file.Position = known.Length;
+        string? last = null;
+        using var reader = new StreamReader(file, leaveOpen: true);
+        // What a crash left of a line is no checkpoint: the whole of it comes again.
+        while (await reader.ReadLineAsync(cancellation) is { } line)
+            if (line.StartsWith("{\"line\":\"checkpoint\"", StringComparison.Ordinal) && line.EndsWith('}')) last = line;
+        if (last is not null)
+        {
+            var checkpoint = Checkpoint.Read(last)
+                ?? throw new InvalidDataException($"{path}: its last line is no checkpoint. Somebody has changed the file: keep it, find out who, and point AIOS_AUDIT_CHECKPOINTS to a new one.");
+            known = (known.Length, checkpoint.Number, Checkpoint.HashOf(last));
+        }
+        if (whole) known.Length = length;
+        return (known.Number, known.Sha256);
+    }
+
+    private static bool EndsALine(FileStream file)
+    {
+        if (file.Length == 0) return true;
+        file.Seek(-1, SeekOrigin.End);
+        return file.ReadByte() == '\n';
+    }
+
+    private async Task<FileStream> OpenAsync(FileStreamOptions how, CancellationToken cancellation)
+    {
+        for (var asked = 1; ; asked++)
+        {
+            try
+            {
+                return new FileStream(path, how);
+            }
+            catch (IOException e) when (e is not (FileNotFoundException or DirectoryNotFoundException) && asked < AskMax)
+            {
+                await Task.Delay(AskAgain, cancellation); // another host, or a verifier, has it
+            }
+        }
     }
 }
 

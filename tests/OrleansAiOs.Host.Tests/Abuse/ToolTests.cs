@@ -15,6 +15,19 @@ public sealed class ToolTests(AbuseServer server)
     };
 
     [Fact]
+    public async Task Only_who_owns_the_platform_names_endpoints_that_a_tool_or_a_server_reaches()
+    {
+        var neighbour = (await server.Post("/api/v1/tenants", new { id = $"n-{Guid.NewGuid():N}"[..20] })).Json.GetProperty("key").GetString()!;
+        var refused = await server.Post("/api/v1/tool-servers", new { server = new { name = "inner", url = "https://10.0.0.5:8443/mcp", reach = new[] { "10.0.0.5:8443" } }, why = "to look around" }, neighbour);
+        refused.ShouldBeProblem(403).Body.Should().Contain("reach").And.Contain("10.0.0.5:8443").And.Contain("public address");
+        (await server.Get("/api/v1/tool-servers", neighbour)).Json.GetProperty("items").GetArrayLength().Should().Be(0);
+
+        var seen = (await server.Post("/api/v1/tools/http", new { server = "inner", name = "get", description = "Reads.", inputSchema = new { type = "object" }, http = new { method = "GET", url = "https://10.0.0.5:8443/in" } }, neighbour)).Json;
+        refused = await server.Post("/api/v1/tools/inner%2Fget/approve", new { pin = seen.GetProperty("pin").GetString(), effect = "pure", why = "to look around", reach = new[] { "10.0.0.5:8443" } }, neighbour);
+        refused.ShouldBeProblem(403).Body.Should().Contain("reach").And.Contain("10.0.0.5:8443");
+    }
+
+    [Fact]
     public async Task A_tool_is_declared_read_approved_and_stopped()
     {
         var declared = (await server.Post("/api/v1/tools/http", Declared("find"))).Json;

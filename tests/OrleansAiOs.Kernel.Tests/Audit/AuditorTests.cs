@@ -152,6 +152,46 @@ public sealed class AuditorTests : IAsyncLifetime
         (await world.VerifyAsync()).Findings.Should().BeEmpty();
     }
 
+    [Fact]
+    public async Task Put_back_behind_several_places_numbers_go_on_behind_the_one_that_has_most()
+    {
+        var behind = world.CheckpointsFile + ".behind";
+        for (var i = 0; i < 3; i++)
+        {
+            await world.AppendAsync($"r{i}", 0, "{}");
+            await world.CheckpointAsync();
+            if (i == 1) File.Copy(world.CheckpointsFile, behind);
+        }
+        foreach (var sql in new[] { "delete from aios.audit_blocks where number > 0", "delete from aios.audit_checkpoints where number > 1", "delete from aios.mt_events where stream_id <> 'run/r0'", "delete from aios.mt_streams where id <> 'run/r0'" }) await world.ExecuteAsync(sql);
+        await world.ExecuteAsync("update aios.audit_log set blocks = 1, events = 1, covered = '{[1,2)}', peaks = (select sha256('\\x00'::bytea || head) from aios.audit_blocks where number = 0)");
+        await using var auditor = world.NewAuditor(world.Key, new CheckpointFile(behind), new CheckpointFile(world.CheckpointsFile));
+        await world.AppendAsync("after", 0, "{}");
+        (await auditor.CheckpointAsync("the disk died")).Should().Be(4);
+        await auditor.DeliverAsync();
+        (await auditor.StatusAsync()).Outlets.Select(outlet => (outlet.Number, outlet.Error)).Should().Equal((4, null), (4, null));
+        (await world.VerifyAsync()).Findings.Should().BeEmpty();
+    }
+
+    [Fact]
+    public async Task Hosts_that_share_a_file_add_each_line_once_and_one_that_somebody_has_changed_stops_the_signing()
+    {
+        await world.AppendAsync("a", 0, "{}");
+        await world.CheckpointAsync();
+        var line = File.ReadAllLines(world.CheckpointsFile).Single();
+        var another = new CheckpointFile(world.CheckpointsFile);
+        await Task.WhenAll(Enumerable.Range(0, 8).Select(_ => Task.Run(() => new CheckpointFile(world.CheckpointsFile).AddAsync(1, line, default))).Append(another.AddAsync(1, line, default)));
+        File.ReadAllLines(world.CheckpointsFile).Should().Equal(line);
+        await world.AppendAsync("a", 1, "{}");
+        await world.CheckpointAsync();
+        (await another.LastAsync(default)).Should().Be((2, Checkpoint.HashOf(File.ReadAllLines(world.CheckpointsFile)[^1])), "it reads on from where it was");
+
+        await File.AppendAllTextAsync(world.CheckpointsFile, "{\"line\":\"checkpoint\",\"number\":\"three\"}\n");
+        await world.AppendAsync("a", 2, "{}");
+        var refused = () => world.Auditor.CheckpointAsync();
+        await refused.Should().ThrowAsync<AuditStoppedException>().WithMessage("*its last line is no checkpoint*");
+        world.Auditor.Stopped.Should().Contain("its last line is no checkpoint");
+    }
+
     [Theory]
     [InlineData("update aios.audit_blocks set body = ''")]
     [InlineData("delete from aios.audit_blocks")]

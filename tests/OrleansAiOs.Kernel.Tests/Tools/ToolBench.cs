@@ -7,6 +7,7 @@ using OrleansAiOs.Kernel.Tests.Streams;
 using OrleansAiOs.Kernel.Tools;
 using OrleansAiOs.Kernel.Tools.Calling;
 using OrleansAiOs.Kernel.Tools.Code;
+using OrleansAiOs.Kernel.Tools.Egress;
 using OrleansAiOs.Kernel.Tools.Mcp;
 using OrleansAiOs.Kernel.Tools.Registry;
 using OrleansAiOs.Kernel.Tools.Secrets;
@@ -26,7 +27,7 @@ internal sealed class ToolBench : IAsyncDisposable
     public ToolBench(KernelDatabase database, TimeProvider? time = null, params Type[] codeTools)
     {
         Services = new ServiceCollection().AddSingleton(time ?? TimeProvider.System).AddSingleton(new EventStreams(database.Source)).AddSingleton<Catalogue>().AddSingleton(typeof(ILogger<>), typeof(NullLogger<>))
-            .AddTools(database.Source, Path.Combine(folder.FullName, "secrets.key"), new CodeTools().AddFrom(codeTools)).BuildServiceProvider();
+            .AddTools(database.Source, Path.Combine(folder.FullName, "secrets.key"), new CodeTools().AddFrom(codeTools), new EgressOptions { MayName = _ => true }).BuildServiceProvider();
         Host = NewHost();
     }
 

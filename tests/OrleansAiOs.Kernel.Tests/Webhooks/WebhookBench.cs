@@ -14,6 +14,7 @@ using OrleansAiOs.Kernel.Tests.Streams;
 using OrleansAiOs.Kernel.Tests.Tools.Egress;
 using OrleansAiOs.Kernel.Tools;
 using OrleansAiOs.Kernel.Tools.Code;
+using OrleansAiOs.Kernel.Tools.Egress;
 using OrleansAiOs.Kernel.Tools.Secrets;
 using OrleansAiOs.Kernel.Webhooks;
 using OrleansAiOs.Kernel.Webhooks.Inbound;
@@ -53,7 +54,7 @@ internal sealed class WebhookBench : IAsyncDisposable
                 Fresh = provider.GetRequiredService<Catalogue>().FreshAsync, Identity = provider.GetRequiredService<IdentityView>(), Rights = provider.GetRequiredService<Rights>(),
                 Switches = provider.GetRequiredService<KillSwitchView>(), Signatures = provider.GetRequiredService<SignatureCheck>(), Policies = _ => Policies, Log = NullLogger.Instance,
             }))
-            .AddTools(database.Source, SecretsKey, new CodeTools()).AddWebhooks(database.Source).BuildServiceProvider();
+            .AddTools(database.Source, SecretsKey, new CodeTools(), new EgressOptions { MayName = _ => true }).AddWebhooks(database.Source).BuildServiceProvider();
         Host = NewHost();
     }
 

@@ -123,13 +123,14 @@ internal sealed class EgressClient : IDisposable
         if (!url.IsAbsoluteUri || url.Scheme is not ("http" or "https")) throw Refused("only http and https are spoken");
         if (url.UserInfo.Length > 0) throw Refused("a URL holds no user and no password");
         if (url.IdnHost.Length is 0 or > 253) throw Refused("its host is no name");
-        if (request.Reach.Names(url)) return true;
+        // What answers at a private address, and what does not, would tell a tenant of a network that is not theirs.
+        if (request.Reach.Names(url) && options.MayName(request.Tenant)) return true;
         if (!options.Schemes.Contains(url.Scheme)) throw Refused($"{url.Scheme} is spoken only with endpoints that the tool's approval names");
         if (!options.Ports.Contains(url.Port)) throw Refused($"port {url.Port} is called only where the tool's approval names it");
         return false;
 
         EgressRefusedException Refused(string why) => new($"{request.For}: {(url.IsAbsoluteUri ? $"{url.Scheme}://{Reach.EndpointOf(url)}" : "a relative address")} is not called: {why}. "
-            + "An endpoint that is meant is named, as host:port, when the tool or its server is approved.", redirects);
+            + (options.MayName(request.Tenant) ? "An endpoint that is meant is named, as host:port, when the tool or its server is approved." : "Endpoints of other kinds are named in the first tenant, by those who own the platform."), redirects);
     }
 
     private async ValueTask<string> ResolveAsync(Call call, string template, Uri url, CancellationToken cancellation)

@@ -1,5 +1,6 @@
 using System.Net;
 using System.Net.Sockets;
+using OrleansAiOs.Kernel.Identity;
 
 namespace OrleansAiOs.Kernel.Tools.Egress;
 
@@ -11,6 +12,9 @@ public sealed record EgressOptions
 
     /// <summary>Schemes that a public host may be called by without being named; of https and http. Default: https.</summary>
     public IReadOnlyCollection<string> Schemes { get; init; } = [Uri.UriSchemeHttps];
+
+    /// <summary>Whether endpoints that were named for a tenant are reached. Default: in the first tenant, whose owner is the platform's.</summary>
+    public Func<string, bool> MayName { get; init; } = static tenant => tenant == Tenants.Platform;
 
     /// <summary>From the first byte of a request to the last of its answer, redirects included, if the request says nothing else.</summary>
     public TimeSpan Within { get; init; } = TimeSpan.FromSeconds(30);

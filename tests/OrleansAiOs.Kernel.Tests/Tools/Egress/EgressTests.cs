@@ -80,6 +80,16 @@ public sealed class EgressTests
     }
 
     [Fact]
+    public async Task Named_for_another_tenant_than_the_platforms_an_endpoint_is_not_reached()
+    {
+        await using var named = new RawServer("hello");
+        using var client = Client();
+        var send = () => client.SendAsync(Get(named.Url, Reach.Of([named.Endpoint])) with { Tenant = "acme" }, default);
+        (await send.Should().ThrowAsync<EgressRefusedException>()).WithMessage("*in the first tenant*");
+        named.Connects.Should().Be(0);
+    }
+
+    [Fact]
     public async Task A_connection_that_one_call_may_use_serves_no_other_that_may_not()
     {
         await using var server = new RawServer(_ => Encoding.UTF8.GetBytes("HTTP/1.1 200 Fine\r\nContent-Length: 2\r\n\r\nok"));
