@@ -21,8 +21,7 @@ namespace OrleansAiOs.Workflows.Hosting;
 /// <param name="key">The run.</param>
 /// <param name="host">Its host.</param>
 /// <param name="scheduler">Where its turns run; the host's if null.</param>
-/// <param name="left">Told when it has left memory by itself.</param>
-internal sealed class RunMailbox(RunKey key, WorkflowHost host, TaskScheduler? scheduler = null, Action? left = null)
+internal sealed class RunMailbox(RunKey key, WorkflowHost host, TaskScheduler? scheduler = null)
 {
     private readonly Lock sync = new();
     private Queue<Input> inputs = new();
@@ -30,6 +29,7 @@ internal sealed class RunMailbox(RunKey key, WorkflowHost host, TaskScheduler? s
     private bool serving;
     private bool retired;
     private TaskCompletionSource? leaving;
+    private Action? left;
     private WorkflowRun? run;
     private DateTimeOffset? noted;
     private volatile MailboxActivity doing;
@@ -40,12 +40,15 @@ internal sealed class RunMailbox(RunKey key, WorkflowHost host, TaskScheduler? s
 
     public DateTimeOffset IdleSince { get; private set; }
 
+    /// <param name="input">What reached the run.</param>
+    /// <param name="left">Who is told when the mailbox has left memory by itself, instead of whoever was to be told before; null changes nothing.</param>
     /// <returns>False if the mailbox has left memory; ask the host for a new one.</returns>
-    public bool Post(Input input)
+    public bool Post(Input input, Action? left = null)
     {
         lock (sync)
         {
             if (retired) return false;
+            this.left = left ?? this.left;
             if (inputs.Count >= host.Options.MailboxMax && input is not InnerInput)
             {
                 input.Fail(new CommandRefusedException(Refusal.Busy, $"Run {key} has {inputs.Count} inputs waiting. Try again later.", TimeSpan.FromSeconds(1)));

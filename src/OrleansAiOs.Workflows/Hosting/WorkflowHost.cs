@@ -376,10 +376,10 @@ public sealed class WorkflowHost : IAsyncDisposable
     /// <param name="run">The run.</param>
     /// <param name="input">What reached it.</param>
     /// <param name="scheduler">Where the turns of a new mailbox run; the host's own scheduler if null.</param>
-    /// <param name="left">Told when a new mailbox has left memory by itself.</param>
+    /// <param name="left">Told when the mailbox has left memory by itself.</param>
     internal void PostHere(RunKey run, Input input, TaskScheduler? scheduler = null, Action? left = null)
     {
-        while (!mailboxes.GetOrAdd(run, static (key, of) => new RunMailbox(key, of.Host, of.scheduler, of.left), (Host: this, scheduler, left)).Post(input))
+        while (!mailboxes.GetOrAdd(run, static (key, of) => new RunMailbox(key, of.Host, of.scheduler), (Host: this, scheduler)).Post(input, left))
         {
         }
     }

@@ -6,6 +6,7 @@ using System.Security.Cryptography.X509Certificates;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging.Abstractions;
 using Orleans;
+using Orleans.Runtime;
 using OrleansAiOs.Cluster.Runs;
 using OrleansAiOs.Cluster.Wire;
 using OrleansAiOs.Postgres;
@@ -94,6 +95,25 @@ public sealed class MemberTests(OnPostgres postgres) : IClassFixture<OnPostgres>
             (await pair.Engines[0].WaitAsync(run, default)).Should().BeOfType<RunCompleted>();
             (await store.ReadAsync(run, 1, default)).Select(e => e.Type).Should().NotContain("host-changed", "no second host had a hand in it");
         }
+    }
+
+    [Fact]
+    public async Task When_its_run_has_left_memory_a_grain_goes_too_also_one_that_found_the_run_there()
+    {
+        await using var store = await OpenAsync();
+        await using var pair = await Pair.StartAsync(store, "goes", spread: true);
+        for (var i = 0; i < 16; i++)
+        {
+            // In memory on the first, and no grain.
+            var start = new StartInput(new StartRun("sums", JsonText.From(1), $"goes-{i}"), "paula", pair.Engines[0].Registry.Find("sums")!);
+            pair.Engines[0].PostHere(new RunKey(RunKey.DefaultTenant, $"goes-{i}"), start);
+            var run = (await start.Reply).Run;
+            await pair.Engines[1].SignalAsync(run, Number.Name, JsonText.From(i), "tester"); // its grain may be on either
+            (await pair.Engines[0].WaitAsync(run, default)).Should().BeOfType<RunCompleted>();
+        }
+        var grains = pair.Members[0].Services.GetRequiredService<IGrainFactory>().GetGrain<IManagementGrain>(0);
+        using var giveUp = new CancellationTokenSource(TimeSpan.FromMinutes(1));
+        while ((await grains.GetSimpleGrainStatistics()).Any(kind => kind.GrainType.Contains(nameof(WorkflowGrain), StringComparison.Ordinal) && kind.ActivationCount > 0)) await Task.Delay(50, giveUp.Token);
     }
 
     [Fact]
