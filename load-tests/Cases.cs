@@ -13,11 +13,11 @@ internal static class Cases
     {
         await WarmUpAsync(engine, 2000);
         var n = Bench.Num("W1_N", 20_000);
-        var (before, server) = (Bench.Cpu(engine.Processes), await Bench.ServerAsync());
+        var (before, client, server) = (Bench.Cpu(engine.Processes), Environment.CpuUsage.TotalTime, await Bench.ServerAsync());
         var watch = Stopwatch.StartNew();
         await Bench.PoolAsync(n, Bench.Num("INFLIGHT", 200), i => engine.RunAsync("bench-steps", $"a{i}", 5));
         var seconds = watch.Elapsed.TotalSeconds;
-        var (after, serverAfter) = (Bench.Cpu(engine.Processes), await Bench.ServerAsync());
+        var (after, clientAfter, serverAfter) = (Bench.Cpu(engine.Processes), Environment.CpuUsage.TotalTime, await Bench.ServerAsync());
         Bench.Emit("w1" + engine.Suffix, new
         {
             n,
@@ -25,6 +25,7 @@ internal static class Cases
             steps_per_s = n * 5 / seconds,
             seconds,
             cpu_ms_per_wf = (after.Own - before.Own) * 1000 / n,
+            client_cpu_ms_per_wf = engine.Processes.Length == 0 ? double.NaN : (clientAfter - client).TotalMilliseconds / n, // in the one before
             pg_cpu_ms_per_wf = (after.Postgres - before.Postgres) * 1000 / n,
             events_per_step = EventsPerRun / 5.0,
             rows_per_step = (serverAfter.Rows - server.Rows) / (n * 5),

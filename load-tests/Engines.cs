@@ -115,42 +115,57 @@ internal sealed class InProcessEngine : IEngine
     }
 }
 
-/// <summary>A host started as users start it, with these workflows as its pack; this process is only a client.</summary>
+/// <summary>A host started as users start it, with these workflows as its pack, or several in a cluster; this process is only a client, who asks each in turn.</summary>
 internal sealed class HttpEngine : IEngine
 {
-    private readonly Process process;
-    private readonly HttpClient http;
-    private readonly string folder;
+    private readonly List<ServedHost> hosts = [];
+    private readonly string folder = Directory.CreateTempSubdirectory("aios-bench-").FullName;
+    private readonly int? clustered;
+    private readonly IReadOnlyDictionary<string, string> environment;
+    private int asked;
 
-    private HttpEngine(Process process, HttpClient http, string folder) => (this.process, this.http, this.folder) = (process, http, folder);
+    private HttpEngine(int? clustered, IReadOnlyDictionary<string, string>? environment) => (this.clustered, this.environment) = (clustered, environment ?? new Dictionary<string, string>());
 
-    public string Suffix => "_http";
+    public string Suffix => clustered is null ? "_http" : $"_hosts{clustered}";
 
-    public int[] Processes => [process.Id];
+    public int[] Processes => [.. hosts.Select(host => host.ProcessId)];
 
-    public static async Task<HttpEngine> StartAsync()
+    /// <param name="clustered">How many members of a cluster; null for one host that serves its database alone.</param>
+    /// <param name="environment">Of the hosts.</param>
+    public static async Task<HttpEngine> StartAsync(int? clustered, IReadOnlyDictionary<string, string>? environment = null)
     {
-        var here = AppContext.BaseDirectory;
-        var program = Bench.Env("AIOS_PROGRAM", Path.GetFullPath(Path.Combine(here, "../../OrleansAiOs.Host/release/aios.dll")));
-        var folder = Directory.CreateTempSubdirectory("aios-bench-").FullName;
-        var start = new ProcessStartInfo("dotnet") { RedirectStandardOutput = true };
-        foreach (var argument in new[] { "exec", program, "serve", "--data", folder, "--connection", Bench.Connection(Bench.Database), "--pack", here, "--port", "0", "--quiet" }) start.ArgumentList.Add(argument);
-        var process = Process.Start(start)!;
-        if (await process.StandardOutput.ReadLineAsync() is null) throw new InvalidOperationException($"The host did not start: dotnet exec {program}");
-        var http = new HttpClient(new SocketsHttpHandler { MaxConnectionsPerServer = 256 }) { BaseAddress = new Uri(File.ReadAllText(Path.Combine(folder, "endpoint")).Trim()) };
-        http.DefaultRequestHeaders.Authorization = new AuthenticationHeaderValue("Bearer", File.ReadAllText(Path.Combine(folder, "owner.key")).Trim());
-        return new HttpEngine(process, http, folder);
+        var engine = new HttpEngine(clustered, environment);
+        for (var i = 0; i < (clustered ?? 1); i++) await engine.AddHostAsync();
+        return engine;
+    }
+
+    public async Task AddHostAsync()
+    {
+        var place = Path.Combine(folder, $"{hosts.Count}");
+        Directory.CreateDirectory(place);
+        // As docs/operating.md says: the others are given what the first has made.
+        var first = Path.Combine(folder, "0");
+        foreach (var file in new[] { "owner.key", "kernel.secret" })
+            if (place != first) File.Copy(Path.Combine(first, file), Path.Combine(place, file));
+        hosts.Add(await ServedHost.StartAsync(place, clustered is null ? [] : ["--cluster"], environment));
+    }
+
+    /// <summary>kill -9 of the first.</summary>
+    public async Task KillOneAsync()
+    {
+        await hosts[0].DisposeAsync();
+        hosts.RemoveAt(0);
     }
 
     public async Task RunAsync(string workflow, string id, int input)
     {
-        var answer = await PostAsync("/api/v1/runs?wait=60", new { workflow, id, input });
+        var answer = await Next().PostAsync("/api/v1/runs?wait=60", new { workflow, id, input });
         if (answer.GetProperty("run").GetProperty("status").GetString() != "completed") throw new InvalidOperationException($"{id}: {answer}");
     }
 
-    public Task StartAsync(string workflow, string id, int input) => PostAsync("/api/v1/runs", new { workflow, id, input });
+    public Task StartAsync(string workflow, string id, int input) => Next().PostAsync("/api/v1/runs", new { workflow, id, input });
 
-    public Task SignalAsync(string id, string signal, string value) => PostAsync($"/api/v1/runs/{id}/signals/{signal}", value);
+    public Task SignalAsync(string id, string signal, string value) => Next().PostAsync($"/api/v1/runs/{id}/signals/{signal}", value);
 
     public Task<int> CompletedAsync() => Bench.CompletedAsync();
 
@@ -158,7 +173,49 @@ internal sealed class HttpEngine : IEngine
     public async Task<(double, double)> MemoryAsync()
     {
         await Task.Delay(TimeSpan.FromSeconds(5));
-        return (double.NaN, Bench.Resident(process.Id));
+        return (double.NaN, Processes.Sum(Bench.Resident));
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        foreach (var host in hosts) await host.DisposeAsync();
+        Directory.Delete(folder, recursive: true);
+    }
+
+    private ServedHost Next() => hosts[(Interlocked.Increment(ref asked) & int.MaxValue) % hosts.Count];
+}
+
+/// <summary>One <c>aios serve</c>, and a client of it.</summary>
+internal sealed class ServedHost : IAsyncDisposable
+{
+    private readonly Process process;
+    private readonly HttpClient http;
+
+    private ServedHost(Process process, HttpClient http) => (this.process, this.http) = (process, http);
+
+    public int ProcessId => process.Id;
+
+    public static async Task<ServedHost> StartAsync(string folder, IEnumerable<string> arguments, IReadOnlyDictionary<string, string> environment)
+    {
+        var here = AppContext.BaseDirectory;
+        var program = Bench.Env("AIOS_PROGRAM", Path.GetFullPath(Path.Combine(here, "../../OrleansAiOs.Host/release/aios.dll")));
+        var start = new ProcessStartInfo("dotnet") { RedirectStandardOutput = true };
+        foreach (var argument in new[] { "exec", program, "serve", "--data", folder, "--connection", Bench.Connection(Bench.Database), "--pack", here, "--port", "0", "--quiet" }.Concat(arguments)) start.ArgumentList.Add(argument);
+        foreach (var (name, value) in environment) start.Environment[name] = value;
+        var process = Process.Start(start)!;
+        if (await process.StandardOutput.ReadLineAsync() is null) throw new InvalidOperationException($"The host did not start: dotnet exec {program}");
+        var http = new HttpClient(new SocketsHttpHandler { MaxConnectionsPerServer = 256 }) { BaseAddress = new Uri(File.ReadAllText(Path.Combine(folder, "endpoint")).Trim()) };
+        http.DefaultRequestHeaders.Authorization = new AuthenticationHeaderValue("Bearer", File.ReadAllText(Path.Combine(folder, "owner.key")).Trim());
+        return new ServedHost(process, http);
+    }
+
+    public async Task<JsonElement> PostAsync<T>(string path, T body)
+    {
+        using var response = await http.PostAsJsonAsync(path, body);
+        var text = await response.Content.ReadAsStringAsync();
+        if (!response.IsSuccessStatusCode) throw new InvalidOperationException($"{path}: {(int)response.StatusCode} {text}");
+        using var document = JsonDocument.Parse(text);
+        return document.RootElement.Clone();
     }
 
     public async ValueTask DisposeAsync()
@@ -166,15 +223,5 @@ internal sealed class HttpEngine : IEngine
         process.Kill();
         await process.WaitForExitAsync();
         http.Dispose();
-        Directory.Delete(folder, recursive: true);
-    }
-
-    private async Task<JsonElement> PostAsync<T>(string path, T body)
-    {
-        using var response = await http.PostAsJsonAsync(path, body);
-        var text = await response.Content.ReadAsStringAsync();
-        if (!response.IsSuccessStatusCode) throw new InvalidOperationException($"{path}: {(int)response.StatusCode} {text}");
-        using var document = JsonDocument.Parse(text);
-        return document.RootElement.Clone();
     }
 }

@@ -15,54 +15,100 @@ internal static class Recovery
 
     public static async Task MeasureAsync()
     {
-        var n = Bench.Num("W4_N", 1000);
-        var folder = Directory.CreateTempSubdirectory("aios-w4-").FullName;
-        var (log, gate) = (Path.Combine(folder, "steps.txt"), Path.Combine(folder, "gate"));
-        File.WriteAllText(log, "");
-        var worker = Spawn("submit", log, gate);
+        var steps = new StepFiles();
+        var worker = Spawn("submit", steps);
         try
         {
-            await Bench.UntilAsync(() => Task.FromResult(Lines(log).Length >= 3 * n));
-            var doneAtKill = Lines(log).Length;
+            await Bench.UntilAsync(() => Task.FromResult(steps.Done.Length >= 3 * steps.Runs));
+            var doneAtKill = steps.Done.Length;
             worker.Kill();
             await worker.WaitForExitAsync();
-            File.WriteAllText(gate, "");
+            steps.OpenGate();
             var watch = Stopwatch.StartNew();
-            worker = Spawn("recover", log, gate);
-            await Bench.UntilAsync(async () => await Bench.CompletedAsync() == n);
-            var seconds = watch.Elapsed.TotalSeconds;
-            var repeats = Lines(log).CountBy(line => line).ToList();
-            Bench.Emit("w4", new
-            {
-                n,
-                recover_s = seconds,
-                steps_done_at_kill = doneAtKill,
-                in_flight_at_kill = n,
-                distinct_steps = repeats.Count,
-                steps_run_more_than_once = repeats.Count(line => line.Value > 1),
-                extra_executions = repeats.Sum(line => line.Value - 1),
-            });
+            worker = Spawn("recover", steps);
+            await Bench.UntilAsync(async () => await Bench.CompletedAsync() == steps.Runs);
+            steps.Report("w4", watch.Elapsed.TotalSeconds, doneAtKill, steps.Runs);
         }
         finally
         {
             worker.Kill();
             await worker.WaitForExitAsync();
-            Directory.Delete(folder, recursive: true);
+            steps.Delete();
         }
     }
 
-    private static Process Spawn(string mode, string log, string gate)
+    /// <summary>The same with the members of a cluster: one of them is killed, and started again only if there is no other.</summary>
+    public static async Task MeasureAsync(int hosts)
+    {
+        var steps = new StepFiles();
+        try
+        {
+            await using var engine = await HttpEngine.StartAsync(hosts, steps.Environment);
+            await Bench.PoolAsync(steps.Runs, 200, i => engine.StartAsync("bench-steps", $"k{i}", 5));
+            await Bench.UntilAsync(() => Task.FromResult(steps.Done.Length >= 3 * steps.Runs));
+            var doneAtKill = steps.Done.Length;
+            var watch = Stopwatch.StartNew();
+            await engine.KillOneAsync();
+            steps.OpenGate();
+            if (hosts == 1) await engine.AddHostAsync();
+            await Bench.UntilAsync(async () => await Bench.CompletedAsync() == steps.Runs);
+            steps.Report("w4" + engine.Suffix, watch.Elapsed.TotalSeconds, doneAtKill, steps.Runs / hosts);
+        }
+        finally
+        {
+            steps.Delete();
+        }
+    }
+
+    private static Process Spawn(string mode, StepFiles steps)
     {
         var start = new ProcessStartInfo("dotnet");
         foreach (var argument in new[] { "exec", typeof(Recovery).Assembly.Location, "worker", mode }) start.ArgumentList.Add(argument);
-        start.Environment["STEP_LOG"] = log;
-        start.Environment["STEP_GATE"] = gate;
+        foreach (var (name, value) in steps.Environment) start.Environment[name] = value;
         return Process.Start(start)!;
     }
 
-    private static string[] Lines(string file)
+    /// <summary>Where steps leave a line each, and what the third of each run waits for (see <see cref="StepLog"/>).</summary>
+    private sealed class StepFiles
     {
-        using var reader = new StreamReader(new FileStream(file, FileMode.Open, FileAccess.Read, FileShare.ReadWrite));
-        return reader.ReadToEnd().Split('\n', StringSplitOptions.RemoveEmptyEntries);
+        private readonly string folder = Directory.CreateTempSubdirectory("aios-w4-").FullName;
+
+        public StepFiles() => File.WriteAllText(Log, "");
+
+        public int Runs { get; } = Bench.Num("W4_N", 1000);
+
+        private string Log => Path.Combine(folder, "steps.txt");
+
+        private string Gate => Path.Combine(folder, "gate");
+
+        public Dictionary<string, string> Environment => new() { ["STEP_LOG"] = Log, ["STEP_GATE"] = Gate };
+
+        public string[] Done
+        {
+            get
+            {
+                using var reader = new StreamReader(new FileStream(Log, FileMode.Open, FileAccess.Read, FileShare.ReadWrite));
+                return reader.ReadToEnd().Split('\n', StringSplitOptions.RemoveEmptyEntries);
+            }
+        }
+
+        public void OpenGate() => File.WriteAllText(Gate, "");
+
+        public void Report(string name, double seconds, int doneAtKill, int inFlight)
+        {
+            var repeats = Done.CountBy(line => line).ToList();
+            Bench.Emit(name, new
+            {
+                n = Runs,
+                recover_s = seconds,
+                steps_done_at_kill = doneAtKill,
+                in_flight_at_kill = inFlight,
+                distinct_steps = repeats.Count,
+                steps_run_more_than_once = repeats.Count(line => line.Value > 1),
+                extra_executions = repeats.Sum(line => line.Value - 1),
+            });
+        }
+
+        public void Delete() => Directory.Delete(folder, recursive: true);
     }
 }

@@ -172,7 +172,7 @@ public sealed class WorkflowHost : IAsyncDisposable
             try
             {
                 // Another host may answer it.
-                await ended.WaitAsync(Options.Shared ? TimeSpan.FromSeconds(1) : Timeout.InfiniteTimeSpan, Options.Time, wait);
+                await ended.WaitAsync(AskedAfter, Options.Time, wait);
             }
             catch (TimeoutException)
             {
@@ -269,10 +269,9 @@ public sealed class WorkflowHost : IAsyncDisposable
             while (await EndOfAsync(run, cancellation) is var end)
             {
                 if (end is not null) return end;
-                if (!Options.Shared) return await waiter.Task.WaitAsync(cancellation);
                 try
                 {
-                    return await waiter.Task.WaitAsync(TimeSpan.FromSeconds(1), Options.Time, cancellation);
+                    return await waiter.Task.WaitAsync(AskedAfter, Options.Time, cancellation);
                 }
                 catch (TimeoutException)
                 {
@@ -302,8 +301,15 @@ public sealed class WorkflowHost : IAsyncDisposable
             var started = await StartRunAsync(command, by);
             try
             {
-                if (!started.IsNew || Options.Shared) return (started, await WaitAsync(run, wait), null);
-                return (started, await waiter.Task.WaitAsync(wait), waiter.Row);
+                if (!started.IsNew) return (started, await WaitAsync(run, wait), null);
+                try
+                {
+                    return (started, await waiter.Task.WaitAsync(AskedAfter, Options.Time, wait), waiter.Row);
+                }
+                catch (TimeoutException)
+                {
+                    return (started, await WaitAsync(run, wait), null); // another host may have it by now
+                }
             }
             catch (OperationCanceledException) when (wait.IsCancellationRequested)
             {
@@ -315,6 +321,9 @@ public sealed class WorkflowHost : IAsyncDisposable
             Leave(run, waiter);
         }
     }
+
+    // What another host does, this one hears of only by asking the store.
+    private TimeSpan AskedAfter => Options.Shared ? TimeSpan.FromSeconds(1) : Timeout.InfiniteTimeSpan;
 
     // Those who wait for one run share a waiter, and the last to leave takes it away.
     private EndWaiter Join(RunKey run)

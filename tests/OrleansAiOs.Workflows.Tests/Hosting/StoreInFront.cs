@@ -8,6 +8,7 @@ namespace OrleansAiOs.Workflows.Tests.Hosting;
 internal sealed class StoreInFront : IRunStore
 {
     private int loads;
+    private int finds;
 
     public InMemoryStore Inner { get; } = new(TimeProvider.System);
 
@@ -28,7 +29,14 @@ internal sealed class StoreInFront : IRunStore
 
     public ValueTask<IReadOnlyList<RunRow>> ListAsync(RunQuery query, CancellationToken cancellation) => Inner.ListAsync(query, cancellation);
 
-    public ValueTask<RunRow?> FindAsync(RunKey run, CancellationToken cancellation) => Inner.FindAsync(run, cancellation);
+    /// <summary>How often a run's row was asked for.</summary>
+    public int Finds => finds;
+
+    public ValueTask<RunRow?> FindAsync(RunKey run, CancellationToken cancellation)
+    {
+        Interlocked.Increment(ref finds);
+        return Inner.FindAsync(run, cancellation);
+    }
 
     public ValueTask<IReadOnlyList<WakeUp>> WakeUpsAsync(DateTimeOffset before, int limit, IReadOnlyCollection<int>? buckets, CancellationToken cancellation) => Inner.WakeUpsAsync(before, limit, buckets, cancellation);
 

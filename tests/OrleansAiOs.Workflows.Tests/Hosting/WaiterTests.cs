@@ -14,8 +14,10 @@ public sealed class WaiterTests : IAsyncLifetime
     private readonly StoreInFront store = new();
     private readonly WorkflowHost host;
 
-    public WaiterTests() => host = new WorkflowHost(store, new WorkflowRegistry().Add<Listener>(), new ServiceCollection().BuildServiceProvider(), NullLogger<WorkflowHost>.Instance,
-        new WorkflowHostOptions { Time = TimeProvider.System, HostId = "host-1", Seed = 1 });
+    public WaiterTests() => host = HostOf("host-1", isShared: false);
+
+    private WorkflowHost HostOf(string id, bool isShared) => new(store, new WorkflowRegistry().Add<Listener>().Add<Echo>(), new ServiceCollection().BuildServiceProvider(), NullLogger<WorkflowHost>.Instance,
+        new WorkflowHostOptions { Time = TimeProvider.System, HostId = id, Seed = 1, Shared = isShared });
 
     public Task InitializeAsync() => host.StartAsync(CancellationToken.None);
 
@@ -25,6 +27,31 @@ public sealed class WaiterTests : IAsyncLifetime
     private sealed class Listener : Workflow<int, string>
     {
         protected override async Task<string> RunAsync(int input) => await Receive(new Signal<string>("said"));
+    }
+
+    [Workflow("echo")]
+    private sealed class Echo : Workflow<int, int>
+    {
+        protected override Task<int> RunAsync(int input) => Task.FromResult(input);
+    }
+
+    [Fact]
+    public async Task A_shared_host_knows_the_end_of_a_run_it_started_without_asking_the_store_and_asks_for_one_that_ends_elsewhere()
+    {
+        await host.DisposeAsync();
+        await using var one = HostOf("one", isShared: true);
+        await using var other = HostOf("other", isShared: true);
+        await one.StartAsync(default);
+        await other.StartAsync(default);
+        var (_, end, row) = await one.StartAndWaitAsync(new StartRun("echo", JsonText.From(7), "echo"), "test", default).WaitAsync(Patience);
+        end.Should().BeOfType<RunCompleted>();
+        row!.Status.Should().Be(RunStatus.Completed);
+        store.Finds.Should().Be(0);
+
+        var waiting = one.RunAsync(new StartRun("listener", JsonText.From(1), "r"), "test");
+        await Started();
+        await other.SignalAsync(Run, "said", JsonText.From("done"), "test");
+        (await waiting.WaitAsync(Patience)).Should().BeOfType<RunCompleted>();
     }
 
     [Fact]
