@@ -42,12 +42,12 @@ internal sealed class Wait : Workflow<int, string>
     protected override Task<string> RunAsync(int input) => Receive(BenchSteps.Go);
 }
 
-/// <summary>One appended line per run of a step's body: it survives a kill -9 of the process, so repeats can be counted.</summary>
+/// <summary>One line per run of a step's body, in a file of this process: it survives a kill -9, so repeats can be counted.</summary>
 internal static class StepLog
 {
     private static readonly string? Path = Environment.GetEnvironmentVariable("STEP_LOG");
     private static readonly string? Gate = Environment.GetEnvironmentVariable("STEP_GATE");
-    private static readonly FileStream? File = Path is null ? null : new FileStream(Path, FileMode.Append, FileAccess.Write, FileShare.ReadWrite, 1);
+    private static readonly FileStream? File = Path is null ? null : new FileStream($"{Path}.{Environment.ProcessId}", FileMode.Append, FileAccess.Write, FileShare.ReadWrite, 1);
     private static readonly Lock Sync = new();
 
     public static void Write(StepInput step)

@@ -73,11 +73,9 @@ internal static class Recovery
     {
         private readonly string folder = Directory.CreateTempSubdirectory("aios-w4-").FullName;
 
-        public StepFiles() => File.WriteAllText(Log, "");
-
         public int Runs { get; } = Bench.Num("W4_N", 1000);
 
-        private string Log => Path.Combine(folder, "steps.txt");
+        private string Log => Path.Combine(folder, "steps");
 
         private string Gate => Path.Combine(folder, "gate");
 
@@ -87,8 +85,13 @@ internal static class Recovery
         {
             get
             {
-                using var reader = new StreamReader(new FileStream(Log, FileMode.Open, FileAccess.Read, FileShare.ReadWrite));
-                return reader.ReadToEnd().Split('\n', StringSplitOptions.RemoveEmptyEntries);
+                return [.. Directory.EnumerateFiles(folder, "steps.*").SelectMany(Lines)];
+
+                static string[] Lines(string file)
+                {
+                    using var reader = new StreamReader(new FileStream(file, FileMode.Open, FileAccess.Read, FileShare.ReadWrite));
+                    return reader.ReadToEnd().Split('\n', StringSplitOptions.RemoveEmptyEntries);
+                }
             }
         }
 
