@@ -74,10 +74,17 @@ public sealed class ExplainAcrossTests(OnPostgres postgres) : IClassFixture<OnPo
 
     private async Task<Explanation> AsOnTheOtherAsync(RunKey run, params Keyholder[] keyholders)
     {
-        var (there, here) = (await engines[0].ExplainAsync(run, keyholders), await engines[1].ExplainAsync(run, keyholders));
+        var (there, here) = (await AskAsync(engines[0], run, keyholders), await AskAsync(engines[1], run, keyholders));
         // But for how long ago it all was.
         here.Causes.Select(cause => cause with { Says = "" }).Should().BeEquivalentTo(there.Causes.Select(cause => cause with { Says = "" }), same => same.Excluding(cause => cause.Unblockers));
         return here;
+    }
+
+    // A busy machine's database may be slow at one moment and not at the next.
+    private static async Task<Explanation> AskAsync(WorkflowHost engine, RunKey run, params Keyholder[] keyholders)
+    {
+        var said = await engine.ExplainAsync(run, keyholders);
+        return said with { Causes = [.. said.Causes.Where(cause => cause.Code is not CauseCodes.DatabaseSlow)] };
     }
 
     [Fact]
@@ -100,7 +107,7 @@ public sealed class ExplainAcrossTests(OnPostgres postgres) : IClassFixture<OnPo
         var deadline = DateTime.UtcNow + TimeSpan.FromMinutes(1);
         while (engines[0].ActiveRuns > 0 && DateTime.UtcNow < deadline) await Task.Delay(10);
         (await AsOnTheOtherAsync(run)).Main.Code.Should().Be(CauseCodes.TimerFar);
-        (await engines[1].ExplainAsync(new RunKey(RunKey.DefaultTenant, "nobody"))).Main.Code.Should().Be(CauseCodes.NoSuchRun);
+        (await AskAsync(engines[1], new RunKey(RunKey.DefaultTenant, "nobody"))).Main.Code.Should().Be(CauseCodes.NoSuchRun);
         engines.Should().OnlyContain(engine => engine.ActiveRuns == 0);
     }
 
@@ -111,7 +118,7 @@ public sealed class ExplainAcrossTests(OnPostgres postgres) : IClassFixture<OnPo
         await desk.Asked.Task;
         engines[0].Halt();
         await members[0].DisposeAsync();
-        (await engines[1].ExplainAsync(run)).Main.Should().Match<Cause>(cause => cause.Code == CauseCodes.AttemptElsewhere && cause.Says.Contains(engines[0].Options.HostId, StringComparison.Ordinal));
+        (await AskAsync(engines[1], run)).Main.Should().Match<Cause>(cause => cause.Code == CauseCodes.AttemptElsewhere && cause.Says.Contains(engines[0].Options.HostId, StringComparison.Ordinal));
     }
 
     [Fact]
