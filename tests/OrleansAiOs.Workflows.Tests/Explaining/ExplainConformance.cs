@@ -283,11 +283,13 @@ public abstract class ExplainConformance(IStoreFixture stores) : EngineConforman
         },
         [CauseCodes.ClockSkew] = async t =>
         {
+            // First, since a host that is alone on the database ends all others.
+            var run = await t.Start("explained", "sleep-a-month");
             var fast = new ManualTime();
             fast.Advance(TimeSpan.FromHours(5));
             var host = t.NewHost(configure: options => options with { Time = fast });
             await host.StartAsync(default);
-            return await host.ExplainAsync(await t.Start("explained", "sleep-a-month"));
+            return await host.ExplainAsync(run);
         },
         [CauseCodes.DatabaseUnreachable] = async t =>
         {
