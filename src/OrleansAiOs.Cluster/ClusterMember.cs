@@ -150,6 +150,8 @@ public sealed class ClusterMember : IAsyncDisposable
             membership.IAmAliveTablePublishTimeout = TimeSpan.FromSeconds(3);
             membership.DefunctSiloExpiration = TimeSpan.FromHours(1);
             membership.DefunctSiloCleanupPeriod = TimeSpan.FromMinutes(10);
+            // It compares the clocks of two machines: with five minutes between them nobody could join. Who does not get on is struck off by the database's clock.
+            membership.EvictWhenMaxJoinAttemptTimeExceeded = false;
         });
         orleans.Services.AddSingleton<IMembershipTable>(new PostgresMembership(options.Database, options.Name));
         orleans.AddReminders();

@@ -16,14 +16,16 @@ internal sealed class PostgresMembership(NpgsqlDataSource source, string cluster
 
     // After the death of all hosts nobody is left to vote, and whoever comes next would wait for silos that are gone. A member is its host
     // incarnation, and whether that lives, the store knows: one that has said nothing in either table for so long is gone, votes or not.
+    // One that joins says nothing until it is active, and on a busy machine that takes a while.
     private Task StrikeOffTheDeadAsync() => ExecuteAsync("""
             with gone as (
                 update aios.cluster_members m set status = $2, version = c.version + 1 from aios.clusters c
-                where c.name = $1 and m.cluster = $1 and m.status <> $2 and m.seen_at < clock_timestamp() - interval '10 seconds'
+                where c.name = $1 and m.cluster = $1 and m.status <> $2
+                and m.seen_at < clock_timestamp() - case when m.status < $3 then interval '1 minute' else interval '10 seconds' end
                 and not exists (select from aios.hosts h where h.id = m.name and not h.dead and h.seen_at >= clock_timestamp() - interval '10 seconds')
                 returning 1)
             update aios.clusters set version = version + 1 where name = $1 and exists (select from gone)
-            """, cluster, (int)SiloStatus.Dead);
+            """, cluster, (int)SiloStatus.Dead, (int)SiloStatus.Active);
 
     public async Task DeleteMembershipTableEntries(string clusterId)
     {
@@ -51,9 +53,11 @@ internal sealed class PostgresMembership(NpgsqlDataSource source, string cluster
 
     public async Task<bool> UpdateRow(MembershipEntry entry, string etag, TableVersion tableVersion) => await ExecuteAsync("""
         with fence as (update aios.clusters set version = $2 where name = $1 and version = $3 and exists (select from aios.cluster_members where cluster = $1 and silo = $4 and version = $8) returning 1)
-        update aios.cluster_members m set status = $5, suspects = $6, alive_at = $7, version = $2 from fence where m.cluster = $1 and m.silo = $4
+        update aios.cluster_members m set status = $5, suspects = $6, alive_at = $7, version = $2,
+            seen_at = case when m.status < $9 and $5 = $9 then clock_timestamp() else m.seen_at end -- it has become active: nobody says that of another
+        from fence where m.cluster = $1 and m.silo = $4
         """, cluster, tableVersion.Version, Expected(tableVersion), entry.SiloAddress.ToParsableString(), (int)entry.Status, Suspects(entry), entry.IAmAliveTime,
-        int.Parse(etag, CultureInfo.InvariantCulture)) == 1;
+        int.Parse(etag, CultureInfo.InvariantCulture), (int)SiloStatus.Active) == 1;
 
     public Task UpdateIAmAlive(MembershipEntry entry) => ExecuteAsync("update aios.cluster_members set alive_at = $3, seen_at = clock_timestamp() where cluster = $1 and silo = $2",
         cluster, entry.SiloAddress.ToParsableString(), entry.IAmAliveTime);

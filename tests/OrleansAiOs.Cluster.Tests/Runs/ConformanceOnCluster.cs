@@ -57,3 +57,13 @@ public sealed class TreesOnCluster(OnCluster store) : TreeConformance(store), IC
 public sealed class VersionsOnCluster(OnCluster store) : VersionConformance(store), IClassFixture<OnCluster>;
 
 public sealed class WaitsOnCluster(OnCluster store) : WaitConformance(store), IClassFixture<OnCluster>;
+
+// What goes by the time, where the members do not agree what time it is.
+
+public sealed class AttemptsWithClocksApart(WithClocksApart store) : AttemptConformance(store), IClassFixture<WithClocksApart>;
+
+public sealed class ChildrenWithClocksApart(WithClocksApart store) : ChildConformance(store), IClassFixture<WithClocksApart>;
+
+public sealed class HeartbeatWithClocksApart(WithClocksApart store) : HeartbeatConformance(store), IClassFixture<WithClocksApart>;
+
+public sealed class WaitsWithClocksApart(WithClocksApart store) : WaitConformance(store), IClassFixture<WithClocksApart>;

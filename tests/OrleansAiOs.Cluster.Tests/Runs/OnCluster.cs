@@ -22,6 +22,9 @@ public class OnCluster : IStoreFixture, IAsyncLifetime
 
     private protected virtual bool Spread => true;
 
+    /// <summary>What the next host takes for the time.</summary>
+    private protected virtual TimeProvider Clock(TimeProvider tests) => tests;
+
     public Task InitializeAsync() => postgres.InitializeAsync();
 
     public async Task DisposeAsync()
@@ -32,7 +35,7 @@ public class OnCluster : IStoreFixture, IAsyncLifetime
 
     public async Task<IRunStore> Fresh(TimeProvider time) => store = new ByTestsTime(await postgres.Fresh(time), time);
 
-    public WorkflowHostOptions Configure(WorkflowHostOptions options) => options with { Shared = true, HeartbeatEvery = BetweenHostsTime.Heartbeat, Time = new BetweenHostsTime(options.Time) };
+    public WorkflowHostOptions Configure(WorkflowHostOptions options) => options with { Shared = true, HeartbeatEvery = BetweenHostsTime.Heartbeat, Time = new BetweenHostsTime(Clock(options.Time)) };
 
     public async Task Start(IReadOnlyList<WorkflowHost> hosts)
     {
@@ -51,6 +54,28 @@ public class OnCluster : IStoreFixture, IAsyncLifetime
 public sealed class BesideTheCaller : OnCluster
 {
     private protected override bool Spread => false;
+}
+
+/// <summary>The members' clocks are twelve minutes apart, and neither is right.</summary>
+public sealed class WithClocksApart : OnCluster
+{
+    private int hosts;
+
+    private protected override TimeProvider Clock(TimeProvider tests) => new WrongClock(tests, TimeSpan.FromMinutes(hosts++ % 2 == 0 ? 7 : -5));
+}
+
+/// <summary>A clock that is wrong, and goes as fast as any.</summary>
+internal sealed class WrongClock(TimeProvider right, TimeSpan ahead) : TimeProvider
+{
+    public override DateTimeOffset GetUtcNow() => right.GetUtcNow() + ahead;
+
+    public override long GetTimestamp() => right.GetTimestamp();
+
+    public override long TimestampFrequency => right.TimestampFrequency;
+
+    public override TimeZoneInfo LocalTimeZone => right.LocalTimeZone;
+
+    public override ITimer CreateTimer(TimerCallback callback, object? state, TimeSpan dueTime, TimeSpan period) => right.CreateTimer(callback, state, dueTime, period);
 }
 
 /// <summary>A test's time; but what hosts ask the store about each other, they ask by the real one, or nobody would in a time that stands.</summary>
