@@ -9,7 +9,7 @@ if (args is ["worker", var mode]) return await Recovery.WorkAsync(mode);
 foreach (var name in args.Where((arg, i) => arg is not ("--http" or "--hosts") && (i == 0 || args[i - 1] != "--hosts")).DefaultIfEmpty("w1"))
 {
     await Bench.CreateDatabaseAsync();
-    await using IEngine engine = name is "w4" or "chaos" or "gate" or "debug" or "refunds" or "budget" ? new NoEngine() : overHttp ? await HttpEngine.StartAsync(clustered) : await InProcessEngine.StartAsync();
+    await using IEngine engine = name is "w4" or "chaos" or "recovery" or "gate" or "debug" or "refunds" or "budget" ? new NoEngine() : overHttp ? await HttpEngine.StartAsync(clustered) : await InProcessEngine.StartAsync();
     switch (name)
     {
         case "w1": await Cases.ThroughputAsync(engine); break;
@@ -23,8 +23,9 @@ foreach (var name in args.Where((arg, i) => arg is not ("--http" or "--hosts") &
         case "refunds": await RefundsCase.MeasureAsync(); break;
         case "debug": await DebugCase.MeasureAsync(); break;
         case "chaos": await Chaos.RunAsync(); break;
+        case "recovery": await MemberRecovery.MeasureAsync(); break;
         default:
-            Console.Error.WriteLine($"There is no case '{name}'. Known: w1 w2 w3 w4 w5 chaos gate debug audit refunds budget.");
+            Console.Error.WriteLine($"There is no case '{name}'. Known: w1 w2 w3 w4 w5 chaos recovery gate debug audit refunds budget.");
             return 2;
     }
 }

@@ -10,6 +10,12 @@ internal sealed record HostSetup(string DataFolder, string ConnectionString)
 
     public bool Clustered { get; init; }
 
+    /// <summary>What else its command line says.</summary>
+    public IReadOnlyList<string> Arguments { get; init; } = [];
+
+    /// <summary>The network namespace it lives in; null for that of the test.</summary>
+    public string? Namespace { get; init; }
+
     public IReadOnlyDictionary<string, string> Environment { get; init; } = new Dictionary<string, string>();
 }
 
@@ -34,7 +40,9 @@ internal sealed class HostProcess : IAsyncDisposable
 
     private HostProcess(HostSetup setup)
     {
-        var start = new ProcessStartInfo("dotnet", ["exec", Program, "serve", "--data", setup.DataFolder, "--connection", setup.ConnectionString, "--port", "0"])
+        string[] command = ["dotnet", "exec", Program, "serve", "--data", setup.DataFolder, "--connection", setup.ConnectionString, "--port", "0", .. setup.Arguments];
+        if (setup.Namespace is { } inside) command = ["ip", "netns", "exec", inside, .. command]; // ip becomes the host: the process is the one that is started here
+        var start = new ProcessStartInfo(command[0], command[1..])
         {
             RedirectStandardOutput = true,
             RedirectStandardError = true,
@@ -98,6 +106,12 @@ internal sealed class HostProcess : IAsyncDisposable
     public async Task<int> StopAsync()
     {
         using (var kill = Process.Start("kill", ["-TERM", $"{process.Id}"])) await kill.WaitForExitAsync();
+        return await EndAsync();
+    }
+
+    /// <summary>What it ends with by itself.</summary>
+    public async Task<int> EndAsync()
+    {
         await process.WaitForExitAsync().WaitAsync(Patience);
         return process.ExitCode;
     }

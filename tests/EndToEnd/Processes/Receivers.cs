@@ -33,12 +33,17 @@ internal sealed class Receivers : IAsyncDisposable
         },
     };
 
+    public Uri Address => server.BaseAddress;
+
     /// <summary>Settings with which a host calls these receivers.</summary>
-    public IReadOnlyDictionary<string, string> Environment => new Dictionary<string, string>
+    public IReadOnlyDictionary<string, string> Environment => At(Address);
+
+    /// <summary>The same, where they are reached at another address.</summary>
+    public static IReadOnlyDictionary<string, string> At(Uri address) => new Dictionary<string, string>
     {
-        ["AIOS_INVOICE_LEDGER"] = server.BaseAddress.ToString(),
-        ["AIOS_INVOICE_BANK"] = server.BaseAddress.ToString(),
-        ["AIOS_INVOICE_DESK"] = server.BaseAddress.ToString(),
+        ["AIOS_INVOICE_LEDGER"] = address.ToString(),
+        ["AIOS_INVOICE_BANK"] = address.ToString(),
+        ["AIOS_INVOICE_DESK"] = address.ToString(),
     };
 
     /// <summary>Requests that have reached any of them.</summary>

@@ -1,7 +1,7 @@
+extern alias processes;
 using System.Net;
 using System.Net.Security;
 using System.Net.Sockets;
-using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging.Abstractions;
@@ -15,6 +15,7 @@ using OrleansAiOs.Workflows.History;
 using OrleansAiOs.Workflows.Hosting;
 using OrleansAiOs.Workflows.Tests.Engine;
 using OrleansAiOs.Workflows.Turns;
+using processes::OrleansAiOs.EndToEnd;
 
 namespace OrleansAiOs.Cluster.Tests.Members;
 
@@ -153,8 +154,8 @@ public sealed class MemberTests(OnPostgres postgres) : IClassFixture<OnPostgres>
     [Fact]
     public async Task A_member_speaks_with_those_of_its_authority_only()
     {
-        using var authority = new Authority("ours");
-        using var others = new Authority("theirs");
+        using var authority = new MemberAuthority("ours");
+        using var others = new MemberAuthority("theirs");
         var tls = new MemberTls(authority.Issue("a-member"), [authority.Certificate]);
         tls.IsMember(authority.Issue("another")).Should().BeTrue();
         tls.IsMember(others.Issue("another")).Should().BeFalse();
@@ -204,35 +205,6 @@ public sealed class MemberTests(OnPostgres postgres) : IClassFixture<OnPostgres>
         catch (Exception e) when (e is IOException or System.Security.Authentication.AuthenticationException)
         {
             return false;
-        }
-    }
-
-    private sealed class Authority : IDisposable
-    {
-        private readonly ECDsa key = ECDsa.Create(ECCurve.NamedCurves.nistP256);
-
-        public Authority(string name)
-        {
-            var request = new CertificateRequest($"CN={name}", key, HashAlgorithmName.SHA256);
-            request.CertificateExtensions.Add(new X509BasicConstraintsExtension(true, false, 0, true));
-            Certificate = request.CreateSelfSigned(DateTimeOffset.UtcNow.AddDays(-10), DateTimeOffset.UtcNow.AddDays(10));
-        }
-
-        public X509Certificate2 Certificate { get; }
-
-        public X509Certificate2 Issue(string name, DateTimeOffset? from = null, DateTimeOffset? to = null)
-        {
-            using var own = ECDsa.Create(ECCurve.NamedCurves.nistP256);
-            var request = new CertificateRequest($"CN={name}", own, HashAlgorithmName.SHA256);
-            using var issued = request.Create(Certificate, from ?? DateTimeOffset.UtcNow.AddDays(-1), to ?? DateTimeOffset.UtcNow.AddDays(1), RandomNumberGenerator.GetBytes(8));
-            using var whole = issued.CopyWithPrivateKey(own);
-            return X509CertificateLoader.LoadPkcs12(whole.Export(X509ContentType.Pkcs12), null);
-        }
-
-        public void Dispose()
-        {
-            key.Dispose();
-            Certificate.Dispose();
         }
     }
 }
