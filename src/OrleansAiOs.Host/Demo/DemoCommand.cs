@@ -90,9 +90,9 @@ internal sealed class Demonstration(Terminal terminal, string folder, string? in
     private async Task BringInAsync(string file, CancellationToken cancellation)
     {
         await using var content = File.OpenRead(file);
-        using var clerk = people.As(DemoPeople.Clerk);
+        using var clerk = people.As(DemoPeople.Clerk); // one host a document: the run is active where it is asked for
         var payload = await clerk.UploadAsync(content, isXml: true, cancellation);
-        var started = clerk.Read<StartedDocument>(await people.SendAsync(DemoPeople.Clerk, ApiPaths.Runs, new { workflow = "invoice-to-pay", id = payload.Sha256, input = payload }, cancellation));
+        var started = clerk.Read<StartedDocument>(await clerk.CommandAsync(HttpMethod.Post, ApiPaths.Runs, new { workflow = "invoice-to-pay", id = payload.Sha256, input = payload }, cancellation));
         var name = Path.GetFileName(file);
         if (documents.Any(document => document.Run == started.Id)) terminal.Note($"  {name}: the same bytes as {documents.First(d => d.Run == started.Id).File}");
         else documents.Add((name, started.Id));
