@@ -1,11 +1,11 @@
 using System.Net;
-using System.Security.Cryptography;
 using Npgsql;
 using OrleansAiOs.Kernel.Streams;
 using OrleansAiOs.Postgres;
 using OrleansAiOs.Workflows.Hosting;
 using OrleansAiOs.Workflows.History;
 #if CLUSTER_HOST
+using System.Security.Cryptography;
 using OrleansAiOs.Cluster;
 using OrleansAiOs.Cluster.History;
 #endif
