@@ -193,6 +193,13 @@ public sealed class PostgresStore : IRunStore, IAsyncDisposable
 
     private static object Of(IReadOnlyCollection<int>? buckets) => buckets is null ? DBNull.Value : buckets.ToArray();
 
+    public async ValueTask<IReadOnlyList<RunRow>> ParkedAsync(int limit, CancellationToken cancellation)
+    {
+        await using var command = new NpgsqlCommand($"select {RunQueries.Columns} from aios.runs where status = $1 and closed_at is null limit $2");
+        Bind(command, (short)RunStatus.Parked, limit);
+        return await RunQueries.ReadAsync(sources.Queries, command, cancellation);
+    }
+
     public async ValueTask<IReadOnlyList<RunKey>> OrphansAsync(IReadOnlyCollection<string> livingHosts, CancellationToken cancellation)
     {
         await using var command = Command("select tenant_id, id from aios.runs where busy and host <> all ($1)", [livingHosts.ToArray()]);

@@ -114,6 +114,11 @@ public sealed class InMemoryStore(TimeProvider time) : IRunStore
         lock (sync) return new(wakeUps.Where(w => w.Value >= from && (buckets is null || buckets.Contains(WakeUpBuckets.Of(w.Key)))).Select(w => (DateTimeOffset?)w.Value).Min());
     }
 
+    public ValueTask<IReadOnlyList<RunRow>> ParkedAsync(int limit, CancellationToken cancellation)
+    {
+        lock (sync) return new([.. rows.Values.Where(row => row is { Status: RunStatus.Parked, ClosedAt: null }).Take(limit)]);
+    }
+
     public ValueTask<IReadOnlyList<RunKey>> OrphansAsync(IReadOnlyCollection<string> livingHosts, CancellationToken cancellation)
     {
         lock (sync) return new([.. rows.Values.Where(row => row.Busy && !livingHosts.Contains(row.Host)).Select(row => row.Run)]);

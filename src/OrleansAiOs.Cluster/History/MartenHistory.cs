@@ -109,6 +109,8 @@ public sealed class MartenHistory : IRunStore, IAsyncDisposable
 
     public ValueTask<DateTimeOffset?> NextWakeUpAsync(DateTimeOffset from, IReadOnlyCollection<int>? buckets, CancellationToken cancellation) => native.NextWakeUpAsync(from, buckets, cancellation);
 
+    public ValueTask<IReadOnlyList<RunRow>> ParkedAsync(int limit, CancellationToken cancellation) => native.ParkedAsync(limit, cancellation);
+
     public ValueTask<IReadOnlyList<RunKey>> OrphansAsync(IReadOnlyCollection<string> livingHosts, CancellationToken cancellation) => native.OrphansAsync(livingHosts, cancellation);
 
     public ValueTask<HostBeat> BeatAsync(string host, bool alone, TimeSpan deadAfter, CancellationToken cancellation) => native.BeatAsync(host, alone, deadAfter, cancellation);

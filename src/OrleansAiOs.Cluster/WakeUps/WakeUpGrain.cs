@@ -32,10 +32,16 @@ internal sealed class WakeUpGrain(ClusterMember member) : Grain, IWakeUpGrain, I
 
     private int bucket;
 
-    public override async Task OnActivateAsync(CancellationToken cancellation)
+    public override Task OnActivateAsync(CancellationToken cancellation)
     {
         bucket = WakeUpSeats.Bucket(this.GetPrimaryKeyString());
         member.Seats.Take(bucket, GrainContext);
+        _ = RemindAsync(); // nothing waits for it: while members come and go the service of reminders may take its time
+        return Task.CompletedTask;
+    }
+
+    private async Task RemindAsync()
+    {
         try
         {
             if (await this.GetReminder(Sweep) is null) await this.RegisterOrUpdateReminder(Sweep, TimeSpan.FromMinutes(1), TimeSpan.FromMinutes(1));

@@ -51,6 +51,9 @@ public interface IRunStore
     /// <summary>The earliest wake-up at or after a moment, of runs in some buckets; null for all.</summary>
     ValueTask<DateTimeOffset?> NextWakeUpAsync(DateTimeOffset from, IReadOnlyCollection<int>? buckets, CancellationToken cancellation);
 
+    /// <summary>The summary rows of parked runs, of all tenants.</summary>
+    ValueTask<IReadOnlyList<RunRow>> ParkedAsync(int limit, CancellationToken cancellation);
+
     /// <summary>Open runs with an effect under way on a host incarnation other than the living ones.</summary>
     ValueTask<IReadOnlyList<RunKey>> OrphansAsync(IReadOnlyCollection<string> livingHosts, CancellationToken cancellation);
 

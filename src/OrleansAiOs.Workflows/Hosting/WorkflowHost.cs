@@ -18,6 +18,8 @@ namespace OrleansAiOs.Workflows.Hosting;
 /// </summary>
 public sealed class WorkflowHost : IAsyncDisposable
 {
+    private const int ParkedMax = 10_000;
+
     private readonly ConcurrentDictionary<RunKey, RunMailbox> mailboxes = new();
     private readonly Dictionary<RunKey, EndWaiter> waiters = [];
     private readonly Dictionary<RunKey, TaskCompletionSource> updateWaiters = [];
@@ -418,7 +420,36 @@ public sealed class WorkflowHost : IAsyncDisposable
             heart = Options.Time.CreateTimer(static self => ((WorkflowHost)self!).BeatSoon(), this,
                 orphans > 0 ? TimeSpan.FromMilliseconds(100) : Options.HeartbeatEvery, Timeout.InfiniteTimeSpan);
         Log.Serving(Options.HostId, Registry.NamesForPeople, orphans);
+        if (Options.Shared) await UnparkWhatLackedItsCodeAsync(cancellation);
         await KeepRetentionAsync(RunKey.DefaultTenant);
+    }
+
+    // While hosts are replaced one by one, a run of the new build may come to one of the old, which can but park it. With the last of them comes its code.
+    private async Task UnparkWhatLackedItsCodeAsync(CancellationToken cancellation)
+    {
+        foreach (var row in await Store.ParkedAsync(ParkedMax, cancellation))
+            if (Registry.Find(row.Workflow, row.CodeVersion) is not null && WorkflowRun.LackedItsCode(row)) _ = UnparkAsync(row.Run);
+
+        async Task UnparkAsync(RunKey run)
+        {
+            while (!IsHalted)
+            {
+                try
+                {
+                    await this.UnparkAsync(run, "engine", $"deployed-{Options.HostId}");
+                    return;
+                }
+                catch (CommandRefusedException e) when (e.Refusal is Refusal.Busy)
+                {
+                    await Task.Delay(e.RetryAfter ?? TimeSpan.FromSeconds(5), Options.Time, stopping.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+                }
+                catch (Exception e)
+                {
+                    Log.NotUnparked(run, e.Message);
+                    return;
+                }
+            }
+        }
     }
 
     /// <summary>Sees to it that a tenant's runs are deleted as this host's rules say. For the first tenant the host does so itself when it starts.</summary>

@@ -27,6 +27,7 @@ internal sealed class WakeUps(IRunStore store, StoreClock clock, TimeProvider ti
     private DateTimeOffset armedFor = DateTimeOffset.MaxValue;
     private IReadOnlyCollection<int>? served; // null: all, there is nobody else
     private Action<int, DateTimeOffset>? passOn;
+    private bool looked; // the host has begun: before, its clock is not the store's
     private long order;
     private bool loading;
     private bool stopped;
@@ -34,7 +35,11 @@ internal sealed class WakeUps(IRunStore store, StoreClock clock, TimeProvider ti
     /// <summary>Looks at the store for what is due: at the start, and when another host has died.</summary>
     public void Look()
     {
-        lock (sync) beyond = meanwhile = DateTimeOffset.MinValue;
+        lock (sync)
+        {
+            looked = true;
+            beyond = meanwhile = DateTimeOffset.MinValue;
+        }
         Arm();
     }
 
@@ -46,7 +51,7 @@ internal sealed class WakeUps(IRunStore store, StoreClock clock, TimeProvider ti
         bool gained;
         lock (sync)
         {
-            gained = buckets.Any(bucket => served?.Contains(bucket) is not true);
+            gained = looked && buckets.Any(bucket => served?.Contains(bucket) is not true);
             (served, this.passOn) = (buckets, passOn);
         }
         if (gained) Look();
@@ -69,7 +74,11 @@ internal sealed class WakeUps(IRunStore store, StoreClock clock, TimeProvider ti
     /// <summary>Another host committed a wake-up row of a bucket that is served here.</summary>
     public void Note(DateTimeOffset due)
     {
-        lock (sync) Expect(due);
+        lock (sync)
+        {
+            if (!looked) return; // it is found when the host begins
+            Expect(due);
+        }
         Arm();
     }
 

@@ -226,6 +226,14 @@ internal sealed class WorkflowRun
         return events is [(RunStarted started, _), ..] ? started.Version : null;
     }
 
+    /// <summary>Whether a run is parked for no other reason than that the host it came to lacked its code.</summary>
+    internal static bool LackedItsCode(RunRow parked) =>
+        parked.Waits.FirstOrDefault(wait => wait.Kind == "unpark")?.Name is { } reason && (reason == VersionMissing(parked.Workflow, parked.CodeVersion) || reason == TypeMissing(parked.Workflow));
+
+    private static string VersionMissing(string workflow, string? version) => $"{(version is null ? "The version without a name" : $"Version '{version}'")} of '{workflow}' is missing";
+
+    private static string TypeMissing(string workflow) => $"Unknown workflow type '{workflow}'";
+
     private void CreateCode(RunStarted started, string? version)
     {
         if (context.Registry.Find(started.Workflow, version) is { } type)
@@ -234,11 +242,11 @@ internal sealed class WorkflowRun
         if (execution is not null) undos = execution.Undos;
         if (execution is not null) return;
         if (context.Registry.Find(started.Workflow) is not null)
-            CannotRun($"{(version is null ? "The version without a name" : $"Version '{version}'")} of '{started.Workflow}' is missing",
+            CannotRun(VersionMissing(started.Workflow, version),
                 $"This host holds of '{started.Workflow}': {context.Registry.VersionsForPeople(started.Workflow)}. Deploy a build that also holds {(version is null ? "the class without a version" : $"version '{version}'")}, "
                 + $"then unpark the run; or move it, if it replays: aios migrate --type {started.Workflow} --to {context.Registry.Find(started.Workflow)!.Version ?? "VERSION"}, then unpark it.");
         else
-            CannotRun($"Unknown workflow type '{started.Workflow}'",
+            CannotRun(TypeMissing(started.Workflow),
                 $"This host knows: {context.Registry.NamesForPeople}. Start it with the pack that holds '{started.Workflow}', then unpark the run.");
     }
 

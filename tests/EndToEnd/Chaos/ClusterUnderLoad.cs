@@ -197,17 +197,6 @@ internal sealed class ClusterUnderLoad : IAsyncDisposable
         return UntilAsync(() => Task.FromResult(Acknowledged >= target));
     }
 
-    /// <summary>As a person does when the code that was missing is there. Answers how many there were.</summary>
-    public async Task<int> UnparkAllAsync()
-    {
-        var parked = new List<string>();
-        await using (var command = database.CreateCommand("select substr(stream_id, 5) from aios.mt_events where type = 'run-parked'"))
-        await using (var reader = await command.ExecuteReaderAsync(GiveUp))
-            while (await reader.ReadAsync(GiveUp)) parked.Add(reader.GetString(0));
-        foreach (var run in parked) await owner.SendAsync(HttpMethod.Post, $"/api/v1/runs/{run}/unpark", new { }, $"unpark-{run}");
-        return parked.Count;
-    }
-
     /// <summary>Lets the load end and every run with it, and holds what was acknowledged and what the receivers did against the histories.</summary>
     public async Task<LoadVerdict> EndAsync()
     {

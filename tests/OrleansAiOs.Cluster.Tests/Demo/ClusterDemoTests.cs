@@ -72,7 +72,8 @@ public sealed class ClusterDemoTests : IAsyncLifetime
         while (!Text(said).Contains(when, StringComparison.Ordinal) && DateTime.UtcNow < deadline && !demo.HasExited) await Task.Delay(10);
         using (var interrupt = Process.Start("kill", ["-INT", $"{demo.Id}"])) await interrupt.WaitForExitAsync();
         await demo.WaitForExitAsync().WaitAsync(Patience);
-        demo.ExitCode.Should().Be(130, Text(said));
+        // What is left to be done behind the kill may be done before the interrupt is there.
+        demo.ExitCode.Should().BeOneOf(when == "is killed" ? [130, 0] : [130], Text(said));
         Text(said).Should().Contain(when);
         Processes().Should().BeEmpty();
     }

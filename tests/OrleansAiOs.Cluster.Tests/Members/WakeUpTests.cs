@@ -122,7 +122,7 @@ public sealed class WakeUpTests(OnPostgres postgres) : IClassFixture<OnPostgres>
 
     private static async Task UntilAsync(Func<Task<bool>> holds, Action? meanwhile = null)
     {
-        using var giveUp = new CancellationTokenSource(TimeSpan.FromMinutes(1));
+        using var giveUp = new CancellationTokenSource(TimeSpan.FromMinutes(2));
         while (!await holds())
         {
             meanwhile?.Invoke();

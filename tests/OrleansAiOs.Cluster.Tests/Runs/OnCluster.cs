@@ -121,6 +121,8 @@ internal class ByTestsTime(IRunStore store, TimeProvider time) : IRunStore
 
     public ValueTask<DateTimeOffset?> NextWakeUpAsync(DateTimeOffset from, IReadOnlyCollection<int>? buckets, CancellationToken cancellation) => store.NextWakeUpAsync(from, buckets, cancellation);
 
+    public ValueTask<IReadOnlyList<RunRow>> ParkedAsync(int limit, CancellationToken cancellation) => store.ParkedAsync(limit, cancellation);
+
     public ValueTask<IReadOnlyList<RunKey>> OrphansAsync(IReadOnlyCollection<string> livingHosts, CancellationToken cancellation) => store.OrphansAsync(livingHosts, cancellation);
 
     public ValueTask RetireAsync(string host, CancellationToken cancellation) => store.RetireAsync(host, cancellation);

@@ -59,12 +59,11 @@ public sealed class BorrowedTokenTests(AbuseServer server)
     [Fact]
     public async Task A_secret_of_a_neighbour_is_not_sent_though_its_name_is_guessed()
     {
-        await using var receiver = new RawServer("1");
-        await Secret($"k{mark}", "127.0.0.1");
+        // A neighbour names no endpoint here (ToolTests); the secret is asked for before anything leaves for a public one.
+        await Secret($"k{mark}", "receiver.invalid");
         var neighbour = (await server.Post("/api/v1/tenants", new { id = $"n-{mark}" })).Json.GetProperty("key").GetString()!;
-        await Tool(receiver, "steal", "pure", $"Bearer secret://k{mark}", neighbour);
+        await Tool("https://receiver.invalid", null, "steal", "pure", $"Bearer secret://k{mark}", neighbour);
         (await Failure("steal", neighbour)).Should().Contain($"k{mark}");
-        receiver.Connects.Should().Be(0);
     }
 
     [Theory]
@@ -215,15 +214,17 @@ public sealed class BorrowedTokenTests(AbuseServer server)
         return server.Post("/api/v1/signing-keys", new { publicKey = Convert.ToBase64String(bytes), proof = SigningKey.Sign(pair, SigningKey.Proof(tenant, principal, SigningKey.IdOf(bytes))) }, key);
     }
 
-    private async Task Tool(RawServer receiver, string name, string effect, string? authorization = null, string? key = null)
+    private Task Tool(RawServer receiver, string name, string effect, string? authorization = null) => Tool(receiver.Url, [receiver.Endpoint], name, effect, authorization);
+
+    private async Task Tool(string url, string[]? reach, string name, string effect, string? authorization = null, string? key = null)
     {
         var declared = await server.Post("/api/v1/tools/http", new
         {
             server = $"t{mark}", name, inputSchema = new { type = "object" },
-            http = new { method = effect == "pure" ? "GET" : "POST", url = $"{receiver.Url}/{name}", headers = authorization is null ? null : new { Authorization = authorization } },
+            http = new { method = effect == "pure" ? "GET" : "POST", url = $"{url}/{name}", headers = authorization is null ? null : new { Authorization = authorization } },
         }, key);
         declared.Status.Should().Be(200, declared.Body);
-        (await server.Post($"/api/v1/tools/t{mark}%2F{name}/approve", new { pin = declared.Json.GetProperty("pin").GetString(), effect, why = "for a test", reach = new[] { receiver.Endpoint } }, key)).Status.Should().Be(200);
+        (await server.Post($"/api/v1/tools/t{mark}%2F{name}/approve", new { pin = declared.Json.GetProperty("pin").GetString(), effect, why = "for a test", reach }, key)).Status.Should().Be(200);
     }
 
     private async Task<string> Failure(string tool, string? key = null)

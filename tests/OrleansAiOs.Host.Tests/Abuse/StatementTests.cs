@@ -19,6 +19,7 @@ public sealed partial class StatementTests(AbuseServer server)
         ["with b as materialized (select * from unnest"] = "appends of many runs and tenants in one statement, put together from parts",
         ["from aios.wakeups where due"] = "wakes whatever is due",
         ["from aios.runs where busy and host"] = "takes over from dead hosts",
+        ["from aios.runs where status = $1 and closed_at is null limit"] = "lets go on what was parked for want of its code, whosever it is",
         ["from aios.api_keys where hash = $1"] = "finds out whose key it is, and so the tenant",
         ["from aios.api_keys where principal is null"] = "gives keys from before there were principals one, once",
         ["where seq_id > $1 and stream_id not like 'run/%'"] = "feeds the catalogue, which keeps tenants apart by its keys",
@@ -67,7 +68,7 @@ public sealed partial class StatementTests(AbuseServer server)
     [GeneratedRegex(@"\s+")]
     private static partial Regex Spaces();
 
-    [GeneratedRegex(@"(?<column>\w+)\s*(=|>=|<=|<|>)\s*\$(?<number>\d+)")]
+    [GeneratedRegex(@"(?<column>\w+)\s*(=|>=|<=|<|>)\s*(any\s*\(\s*)?\$(?<number>\d+)")]
     private static partial Regex Compared();
 
     [GeneratedRegex(@"unnest\((?<arrays>[^)]*?)\)( with ordinality)? (?<alias>\w+)\((?<names>[^)]*)\)")]
@@ -152,7 +153,7 @@ public sealed partial class StatementTests(AbuseServer server)
             await using var become = new NpgsqlCommand($"select set_config('role', 'aios_tenant', true), set_config('aios.tenant', '{asTenant}', true)", connection);
             await become.ExecuteNonQueryAsync();
         }
-        var given = types.Select((type, i) => arguments[i] != "" && !type.StartsWith("uuid", StringComparison.Ordinal) ? $"'{arguments[i]}'::{type}" : type switch
+        var given = types.Select((type, i) => arguments[i] != "" && !type.StartsWith("uuid", StringComparison.Ordinal) ? $"'{(type.EndsWith("[]", StringComparison.Ordinal) && arguments[i][0] != '{' ? $"{{{arguments[i]}}}" : arguments[i])}'::{type}" : type switch
         {
             "uuid[]" => "array[gen_random_uuid()]",
             _ when type.EndsWith("[]", StringComparison.Ordinal) => $"'{{}}'::{type}",

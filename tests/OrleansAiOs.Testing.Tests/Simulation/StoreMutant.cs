@@ -25,6 +25,8 @@ internal abstract class StoreMutant(IRunStore inner) : IRunStore
 
     public ValueTask<DateTimeOffset?> NextWakeUpAsync(DateTimeOffset from, IReadOnlyCollection<int>? buckets, CancellationToken cancellation) => inner.NextWakeUpAsync(from, buckets, cancellation);
 
+    public ValueTask<IReadOnlyList<RunRow>> ParkedAsync(int limit, CancellationToken cancellation) => inner.ParkedAsync(limit, cancellation);
+
     public virtual ValueTask<IReadOnlyList<RunKey>> OrphansAsync(IReadOnlyCollection<string> livingHosts, CancellationToken cancellation) => inner.OrphansAsync(livingHosts, cancellation);
 
     public virtual ValueTask<HostBeat> BeatAsync(string host, bool alone, TimeSpan deadAfter, CancellationToken cancellation) => inner.BeatAsync(host, alone, deadAfter, cancellation);

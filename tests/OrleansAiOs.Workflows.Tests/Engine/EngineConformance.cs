@@ -183,6 +183,13 @@ public abstract class EngineConformance(IStoreFixture stores) : IAsyncLifetime
 
     protected Task<RunRow> UntilWaits(RunKey run, string kind) => Until(run, row => row.Waits.Any(wait => wait.Kind == kind));
 
+    /// <summary>Its code is there again: hosts that share a store see to it themselves, one that is alone waits for a person.</summary>
+    protected async Task UnparkedWithItsCode(RunKey run)
+    {
+        if (stores.Hosts == 1) await Host.UnparkAsync(run, "olga");
+        await Until(run, row => row.Status is RunStatus.Running);
+    }
+
     protected Task<RunRow> UntilParked(RunKey run) => Until(run, row => row.Status is RunStatus.Parked);
 
     /// <summary>Lets time pass, a step at a time, until it is so.</summary>

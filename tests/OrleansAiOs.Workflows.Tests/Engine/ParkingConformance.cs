@@ -161,7 +161,7 @@ public abstract class ParkingConformance(IStoreFixture stores) : EngineConforman
         wait.Why.Should().Contain("patched", "it says what this host knows");
         await Refused(() => Host.UnparkAsync(run, "paula"), Refusal.Conflict, "*poison*");
         await KillAndRestart();
-        await Host.UnparkAsync(run, "paula");
+        await UnparkedWithItsCode(run);
         await Signal(run, "number", 60);
         (await Result<string>(run)).Should().Be("100");
         await Refused(() => Start("no-such"), Refusal.NotFound, "*no-such*poison*");

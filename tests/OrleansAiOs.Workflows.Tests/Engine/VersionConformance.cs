@@ -120,7 +120,7 @@ public abstract class VersionConformance(IStoreFixture stores) : EngineConforman
 
         // The one cure: a build that holds it.
         await KillAndRestart();
-        await Host.UnparkAsync(acts, "olga");
+        await UnparkedWithItsCode(acts);
         await Until(acts, row => Outside.Names.Contains("one") && row.Waits.Any(w => w.Kind == "signal"));
         await Signal(acts, "go", 1);
         (await Result<string>(acts)).Should().Be("1");
