@@ -107,7 +107,7 @@ public sealed class WakeUpTests(OnPostgres postgres) : IClassFixture<OnPostgres>
     {
         var asked = new Asked(store, time);
         var engine = new WorkflowHost(asked, new WorkflowRegistry().Add<Sleeps>(), new ServiceCollection().BuildServiceProvider(), NullLogger<WorkflowHost>.Instance,
-            new WorkflowHostOptions { Time = new BetweenHostsTime(time), HostId = $"wake-{Guid.NewGuid():N}", Seed = (ulong)members.Count + 1, Shared = true, HeartbeatEvery = BetweenHostsTime.Heartbeat });
+            new WorkflowHostOptions { Time = new BetweenHostsTime(time), HostId = $"wake-{Guid.NewGuid():N}", Seed = (ulong)members.Count + 1, Shared = true, HeartbeatEvery = BetweenHostsTime.Heartbeat, LateAppendsFor = TimeSpan.FromDays(1) }); // a second look behind the start would be a question
         var member = await ClusterMember.JoinAsync(engine, new ClusterOptions { Database = store.Queries, Secret = new byte[32], Log = NullLoggerFactory.Instance, Name = "wake-ups" });
         members.Add((member, engine, asked));
         await engine.StartAsync(default);
