@@ -59,13 +59,12 @@ internal static class AuditCase
         {
             Encoding.UTF8.GetBytes($$"""{"step":{{i % 5 + 1}},"attempt":1,"result":{{i % 5 + 1}}}"""),
             Encoding.UTF8.GetBytes($$"""{"step":{{i % 5 + 2}},"activity":"bench.no-op","effect":"Pure","input":{"run":"a{{i + 10_000}}","number":{{i % 5 + 2}} } }"""),
-        })).ToList();
-        var buffer = new AuditBuffer();
+        })).ToArray();
         var before = Process.GetCurrentProcess().TotalProcessorTime;
         for (var n = 0; n < count; n++)
         {
-            AuditBatch.Of(appends.ConvertAll(append => new RunAppend(new RunKey("default", append.Stream), n % 6, [.. append.Bodies.Select((body, i) => new NewEvent(id, i == 0 ? "step-completed" : "step-scheduled", body, at))], null, null)),
-                (i, j) => appends[i].Bodies[j], buffer);
+            AuditBatch.Of(appends.Select(append => new RunAppend(new RunKey("default", append.Stream), n % 6, [.. append.Bodies.Select((body, i) => new NewEvent(id, i == 0 ? "step-completed" : "step-scheduled", body, at))], null, null))
+                .Select(append => (append, AuditLeaf.FormsOf(append, null))).ToList());
         }
         return (Process.GetCurrentProcess().TotalProcessorTime - before).TotalMicroseconds / count / Appends / EventsPerAppend;
     }

@@ -1,7 +1,6 @@
 using System.Threading.Channels;
 using Microsoft.Extensions.Logging;
 using Npgsql;
-using OrleansAiOs.Workflows.Audit;
 using OrleansAiOs.Workflows.History;
 
 namespace OrleansAiOs.Postgres.Appending;
@@ -26,7 +25,6 @@ internal sealed class AppendPump : IAsyncDisposable
     private readonly List<PendingAppend> batch = new(AppendsMax);
     private readonly HashSet<(string, string)> streams = [];
     private readonly Task pumping;
-    private readonly AuditBuffer forms = new();
     private NpgsqlConnection? connection;
     private PendingAppend? putAside;
     private bool replicationUnsure;
@@ -92,7 +90,7 @@ internal sealed class AppendPump : IAsyncDisposable
         var rows = appends.Exists(append => append.Append.Row is not null);
         var wakeUps = appends.Exists(append => append.Append.WakeUp is not null);
         var outbox = appends.Exists(append => append.Append.Outbox is { Count: > 0 });
-        var statement = statements[(rows ? 1 : 0) + (wakeUps ? 2 : 0) + (outbox ? 4 : 0)] ??= new AppendStatement(connection, rows, wakeUps, outbox, forms);
+        var statement = statements[(rows ? 1 : 0) + (wakeUps ? 2 : 0) + (outbox ? 4 : 0)] ??= new AppendStatement(connection, rows, wakeUps, outbox);
         replicationUnsure = false;
         List<int>? losers = null;
         await statement.ExecuteAsync(appends, loser => (losers ??= []).Add(loser));
@@ -153,9 +151,9 @@ internal sealed class AppendPump : IAsyncDisposable
     public static bool SaysUnreplicated(PostgresNotice notice) => notice.MessageText.Contains("synchronous replication", StringComparison.Ordinal);
 
     // Class 22 data exception, 23 integrity violation, 54 a limit of the server: the transaction is rolled back, and would be again.
-    // An ArgumentException is what cannot be put on the wire (half a character), a FormatException a body that is no JSON; nothing was sent. Not class 42: a right or a table that
+    // An ArgumentException is what cannot be put on the wire (half a character); nothing was sent. Not class 42: a right or a table that
     // is missing is no fault of the data, and an outcome given up for it would be lost.
-    public static bool IsAboutTheData(Exception e) => e is PostgresException { SqlState: ['2', '2' or '3', ..] or ['5', '4', ..] } or ArgumentException or FormatException;
+    public static bool IsAboutTheData(Exception e) => e is PostgresException { SqlState: ['2', '2' or '3', ..] or ['5', '4', ..] } or ArgumentException;
 }
 
 internal static partial class AppendLog

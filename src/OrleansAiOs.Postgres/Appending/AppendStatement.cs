@@ -27,7 +27,6 @@ internal sealed class AppendStatement
 {
     private readonly NpgsqlCommand command;
     private readonly NpgsqlParameter[] parameters;
-    private readonly AuditBuffer forms;
     private readonly bool rows;
     private readonly bool wakeUps;
     private readonly bool outbox;
@@ -60,11 +59,10 @@ internal sealed class AppendStatement
     /// <param name="rows">Some of the appends bring a summary row.</param>
     /// <param name="wakeUps">Some of them bring a wake-up.</param>
     /// <param name="outbox">Some of them are to be told outside.</param>
-    /// <param name="forms">Where the forms of events are written for the audit trail.</param>
     /// <param name="behindEvents">The events are there already: all else is to follow. It is used once, and not prepared.</param>
-    public AppendStatement(NpgsqlConnection connection, bool rows, bool wakeUps, bool outbox, AuditBuffer forms, bool behindEvents = false)
+    public AppendStatement(NpgsqlConnection connection, bool rows, bool wakeUps, bool outbox, bool behindEvents = false)
     {
-        (this.rows, this.wakeUps, this.outbox, this.forms, prepared) = (rows, wakeUps, outbox, forms, behindEvents);
+        (this.rows, this.wakeUps, this.outbox, prepared) = (rows, wakeUps, outbox, behindEvents);
         var types = new List<NpgsqlDbType> { Text, Text, NpgsqlDbType.Bigint, NpgsqlDbType.Integer, NpgsqlDbType.Integer, NpgsqlDbType.Uuid, NpgsqlDbType.Bigint, Text, NpgsqlDbType.Jsonb, NpgsqlDbType.TimestampTz };
         var sql = behindEvents ? BehindEvents : WithEvents;
         if (rows)
@@ -157,7 +155,7 @@ internal sealed class AppendStatement
         if (rows) next = BindRows(batch, next);
         if (wakeUps) next = BindWakeUps(batch, next);
         if (outbox) BindOutbox(batch, next);
-        var (root, detail, leaves) = AuditBatch.Of(batch.ConvertAll(pending => pending.Append), (i, j) => batch[i].BodyOf(j), forms);
+        var (root, detail, leaves) = AuditBatch.Of(batch.ConvertAll(append => (append.Append, append.Forms)));
         Set(parameters.Length - 3, root, detail, leaves);
     }
 
@@ -214,6 +212,9 @@ internal sealed class PendingAppend(RunAppend append, byte[]?[]? replacedBodies)
     public RunAppend Append => append;
 
     public Task<AppendResult> Result => result.Task;
+
+    /// <summary>What the leaves of its events are hashed from, made while it waits for the pump, which hashes those of all appends at once.</summary>
+    public PaddedMessage[] Forms { get; } = AuditLeaf.FormsOf(append, replacedBodies);
 
     /// <summary>The body as it goes into the event table: a large one is there as a reference to a payload.</summary>
     public byte[] BodyOf(int e) => replacedBodies?[e] ?? append.Events[e].Body;

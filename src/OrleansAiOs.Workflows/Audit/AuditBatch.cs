@@ -34,32 +34,21 @@ internal sealed record AuditBatch(byte[] Root, byte[] Detail, byte[] Leaves)
 {
     public const int PrefixBytes = 4;
 
-    /// <summary>Of a flush.</summary>
-    /// <param name="flush">Its appends.</param>
-    /// <param name="bodyOf">The body of an event of an append as it goes into the table.</param>
-    /// <param name="buffer">Where the forms are written. One for many flushes: this is done for every event on its way to the database.</param>
-    /// <exception cref="FormatException">A body is no JSON, or none that a database takes.</exception>
-    public static AuditBatch Of(List<RunAppend> flush, Func<int, int, byte[]> bodyOf, AuditBuffer buffer)
+    /// <summary>Of a flush: appends, and what their leaves are hashed from.</summary>
+    public static AuditBatch Of(IReadOnlyList<(RunAppend Append, PaddedMessage[] Forms)> flush)
     {
         var count = 0;
-        foreach (var append in flush) count += append.Events.Count;
-        var (messages, appends, leaves) = (new PaddedMessage[count], new AuditedAppend[flush.Count], new byte[count * AuditLeaf.Bytes]);
-        buffer.Clear();
-        for (int i = 0, next = 0; i < appends.Length; i++)
+        foreach (var (_, own) in flush) count += own.Length;
+        var (forms, appends, leaves) = (new PaddedMessage[count], new AuditedAppend[flush.Count], new byte[count * AuditLeaf.Bytes]);
+        var next = 0;
+        for (var i = 0; i < appends.Length; i++)
         {
-            var append = flush[i];
-            var (tenant, stream, events) = (append.Run.Tenant, append.Run.Stream, append.Events);
-            appends[i] = new AuditedAppend(tenant, stream, append.Expected == 0, events.Count);
-            for (var j = 0; j < events.Count; j++)
-            {
-                var (e, start) = (events[j], buffer.Length);
-                AuditLeaf.WriteForm(buffer, tenant, stream, append.Expected + j + 1, e.Id, e.Type, e.At, bodyOf(i, j), []);
-                messages[next++] = new PaddedMessage([], start, buffer.Length - start);
-                buffer.Pad(start);
-            }
+            var (append, own) = flush[i];
+            appends[i] = new AuditedAppend(append.Run.Tenant, append.Run.Stream, append.Expected == 0, own.Length);
+            own.CopyTo(forms, next);
+            next += own.Length;
         }
-        for (var i = 0; i < messages.Length; i++) messages[i] = messages[i] with { Bytes = buffer.Bytes };
-        Sha256Lanes.Hash(messages, leaves);
+        Sha256Lanes.Hash(forms, leaves);
         return Of(appends, leaves);
     }
 

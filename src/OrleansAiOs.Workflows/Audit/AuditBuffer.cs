@@ -2,11 +2,9 @@ using System.Security.Cryptography;
 
 namespace OrleansAiOs.Workflows.Audit;
 
-/// <summary>Where the forms of events are written before they are hashed: one a thread, or one whose owner uses it again and again.</summary>
+/// <summary>Where the form of an event is written before it is hashed: one a thread, used again and again.</summary>
 internal sealed class AuditBuffer
 {
-    private const int KeptMax = 1 << 20;
-
     [ThreadStatic]
     private static AuditBuffer? ofThread;
 
@@ -22,18 +20,9 @@ internal sealed class AuditBuffer
     public static AuditBuffer Emptied()
     {
         var buffer = ofThread ??= new AuditBuffer();
-        buffer.Clear();
+        (buffer.Length, buffer.known) = (0, 0);
         return buffer;
     }
-
-    public void Clear()
-    {
-        (Length, known) = (0, 0);
-        if (bytes.Length > KeptMax) bytes = new byte[KeptMax];
-    }
-
-    /// <summary>Itself, as far as it has grown; another as soon as more is added.</summary>
-    public byte[] Bytes => bytes;
 
     public int Length { get; private set; }
 

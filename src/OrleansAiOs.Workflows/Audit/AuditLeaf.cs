@@ -1,6 +1,7 @@
 using System.Buffers.Binary;
 using System.Security.Cryptography;
 using System.Text;
+using OrleansAiOs.Workflows.History;
 
 namespace OrleansAiOs.Workflows.Audit;
 
@@ -43,6 +44,25 @@ internal static class AuditLeaf
         if (binary.IsEmpty) return;
         buffer.Add(0);
         buffer.Add(binary);
+    }
+
+    /// <summary>What the leaves of an append are hashed from: made by whoever appends, so that the flush hashes those of many at once.</summary>
+    /// <param name="replaced">Bodies that are stored in place of the events' own; null where there are none.</param>
+    /// <exception cref="FormatException">A body is no JSON, or none that a database takes.</exception>
+    public static PaddedMessage[] FormsOf(RunAppend append, byte[]?[]? replaced)
+    {
+        var (buffer, stream, events) = (AuditBuffer.Emptied(), append.Run.Stream, append.Events);
+        var forms = new PaddedMessage[events.Count];
+        for (var i = 0; i < forms.Length; i++)
+        {
+            var (e, start) = (events[i], buffer.Length);
+            WriteForm(buffer, append.Run.Tenant, stream, append.Expected + i + 1, e.Id, e.Type, e.At, replaced?[i] ?? e.Body, []);
+            forms[i] = new PaddedMessage([], start, buffer.Length - start);
+            buffer.Pad(start);
+        }
+        var bytes = buffer.Written.ToArray();
+        for (var i = 0; i < forms.Length; i++) forms[i] = forms[i] with { Bytes = bytes };
+        return forms;
     }
 
     /// <summary>As the database keeps it: cut off, not rounded.</summary>
