@@ -28,8 +28,13 @@ public sealed class LiveRuns
     /// <param name="onChange">Must be quick, and throw nothing.</param>
     public IDisposable Watch(string tenant, Action<RunChange> onChange)
     {
-        lock (sync) watchers = new(watchers, StringComparer.Ordinal) { [tenant] = watchers.GetValueOrDefault(tenant) + onChange };
-        Watched?.Invoke();
+        bool isFirst;
+        lock (sync)
+        {
+            isFirst = !watchers.ContainsKey(tenant);
+            watchers = new(watchers, StringComparer.Ordinal) { [tenant] = watchers.GetValueOrDefault(tenant) + onChange };
+        }
+        if (isFirst) Watched?.Invoke();
         return new Watcher(this, tenant, onChange);
     }
 
@@ -40,14 +45,16 @@ public sealed class LiveRuns
 
     private void Forget(string tenant, Action<RunChange> onChange)
     {
+        bool isLast;
         lock (sync)
         {
             var rest = new Dictionary<string, Action<RunChange>>(watchers, StringComparer.Ordinal);
             if (rest[tenant] - onChange is { } others) rest[tenant] = others;
             else rest.Remove(tenant);
+            isLast = !rest.ContainsKey(tenant);
             watchers = rest;
         }
-        Watched?.Invoke();
+        if (isLast) Watched?.Invoke();
     }
 
     private sealed class Watcher(LiveRuns live, string tenant, Action<RunChange> onChange) : IDisposable

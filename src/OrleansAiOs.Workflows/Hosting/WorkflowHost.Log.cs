@@ -34,9 +34,9 @@ internal static partial class HostLog
     [LoggerMessage(10, LogLevel.Error, "Somebody who listens to appends broke at one of run {Run}")]
     public static partial void ListenerBroke(this ILogger log, Exception exception, RunKey run);
 
-    [LoggerMessage(12, LogLevel.Warning, "Run {Run}, which had been parked for want of its code, does not go on by itself: {Why}")]
-    public static partial void NotUnparked(this ILogger log, RunKey run, string why);
-
     [LoggerMessage(11, LogLevel.Warning, "No run is deleted, though RETENTION is set: {Why} `aios reset {Run} --to 0` lets it go on")]
     public static partial void NothingIsDeleted(this ILogger log, RunKey run, string why);
+
+    [LoggerMessage(12, LogLevel.Warning, "Run {Run}, which had been parked for want of its code, does not go on by itself: {Why}")]
+    public static partial void NotUnparked(this ILogger log, RunKey run, string why);
 }

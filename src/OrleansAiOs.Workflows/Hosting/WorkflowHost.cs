@@ -428,15 +428,15 @@ public sealed class WorkflowHost : IAsyncDisposable
     private async Task UnparkWhatLackedItsCodeAsync(CancellationToken cancellation)
     {
         foreach (var row in await Store.ParkedAsync(ParkedMax, cancellation))
-            if (Registry.Find(row.Workflow, row.CodeVersion) is not null && WorkflowRun.LackedItsCode(row)) _ = UnparkAsync(row.Run);
+            if (Registry.Find(row.Workflow, row.CodeVersion) is not null && WorkflowRun.LackedItsCode(row)) _ = UntilUnparkedAsync(row.Run);
 
-        async Task UnparkAsync(RunKey run)
+        async Task UntilUnparkedAsync(RunKey run)
         {
             while (!IsHalted)
             {
                 try
                 {
-                    await this.UnparkAsync(run, "engine", $"deployed-{Options.HostId}");
+                    await UnparkAsync(run, "engine", $"deployed-{Options.HostId}");
                     return;
                 }
                 catch (CommandRefusedException e) when (e.Refusal is Refusal.Busy)
