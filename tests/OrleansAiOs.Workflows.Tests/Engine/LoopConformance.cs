@@ -87,10 +87,9 @@ public abstract class LoopConformance(IStoreFixture stores) : EngineConformance(
     // As a whole and from the last checkpoint, judged from outside.
     private async Task<int> Sound(RunKey run)
     {
-        var whole = await Store.ReadAsync(run, 1, default);
-        var facts = new RunFacts(run, whole, await Store.FindAsync(run, default), (await Store.WakeUpsAsync(DateTimeOffset.MaxValue.AddDays(-1), 10_000, default)).Where(w => w.Run == run).Select(w => (DateTimeOffset?)w.Due).SingleOrDefault());
+        var facts = await FactsAsync(run);
         new HistoryChecker(new CheckerOptions { Registry = Code }).Check(facts).Should().BeEmpty();
-        return whole.Count - (await Store.LoadAsync(run, default)).Count;
+        return facts.History.Count - (await Store.LoadAsync(run, default)).Count;
     }
 
     private async Task Add(RunKey run, IEnumerable<int> numbers, string key = "k")
