@@ -24,13 +24,18 @@ internal sealed class StoreClock(TimeProvider time)
     public bool IsSet { get; private set; }
 
     /// <summary>
-    /// The store said it was <paramref name="storeTime"/>, somewhere between these two moments of the host. An answer that took long,
-    /// or during which the host's clock was set, says too little to be used.
+    /// The store said it was <paramref name="storeTime"/>, somewhere between these two moments of the host (Cristian, Probabilistic Clock
+    /// Synchronization, 1989). A quick answer is taken at its middle. One that took long, as the first of a host that starts on a busy machine
+    /// may, only says between what the difference lies: the clock is moved if it is outside of that, and no further. An answer during
+    /// which the host's clock was set says nothing.
     /// </summary>
     public void Correct(DateTimeOffset storeTime, DateTimeOffset asked, DateTimeOffset answered, TimeSpan took)
     {
-        if (took > Longest || (answered - asked - took).Duration() > Longest) return;
-        Interlocked.Exchange(ref aheadTicks, (storeTime - (asked + (answered - asked) / 2)).Ticks);
+        if ((answered - asked - took).Duration() > Longest) return;
+        var (least, most) = ((storeTime - answered).Ticks, (storeTime - asked).Ticks);
+        if (least > most) return;
+        var ahead = took > Longest && IsSet ? Math.Clamp(Interlocked.Read(ref aheadTicks), least, most) : least + (most - least) / 2;
+        Interlocked.Exchange(ref aheadTicks, ahead);
         IsSet = true;
     }
 }

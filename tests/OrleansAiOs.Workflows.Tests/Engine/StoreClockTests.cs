@@ -1,0 +1,57 @@
+using OrleansAiOs.Workflows.Timers;
+
+namespace OrleansAiOs.Workflows.Tests.Engine;
+
+public sealed class StoreClockTests
+{
+    private static readonly DateTimeOffset Noon = new(2026, 1, 1, 12, 0, 0, TimeSpan.Zero);
+
+    private readonly StoreClock clock = new(TimeProvider.System);
+
+    [Fact]
+    public void A_quick_answer_is_taken_at_its_middle()
+    {
+        Answer(storeAhead: 420, tookSeconds: 0.2);
+        clock.Skew.TotalSeconds.Should().Be(420);
+        Answer(storeAhead: 421, tookSeconds: 0.4);
+        clock.Skew.TotalSeconds.Should().Be(421);
+    }
+
+    [Fact]
+    public void The_first_answer_counts_however_long_it_took()
+    {
+        clock.IsSet.Should().BeFalse();
+        Answer(storeAhead: -300, tookSeconds: 8);
+        clock.IsSet.Should().BeTrue();
+        clock.Skew.TotalSeconds.Should().Be(-300);
+    }
+
+    [Fact]
+    public void A_slow_answer_moves_the_clock_only_where_it_is_surely_wrong()
+    {
+        Answer(storeAhead: 10, tookSeconds: 0);
+        Answer(storeAhead: 11, tookSeconds: 4);
+        clock.Skew.TotalSeconds.Should().Be(10, "9 to 13 is all that was said");
+        Answer(storeAhead: 60, tookSeconds: 4);
+        clock.Skew.TotalSeconds.Should().Be(58);
+        Answer(storeAhead: -60, tookSeconds: 4);
+        clock.Skew.TotalSeconds.Should().Be(-58);
+    }
+
+    [Fact]
+    public void An_answer_during_which_the_hosts_clock_was_set_says_nothing()
+    {
+        clock.Correct(Noon, Noon, Noon + TimeSpan.FromMinutes(5), TimeSpan.FromSeconds(1));
+        clock.Correct(Noon, Noon, Noon - TimeSpan.FromMinutes(5), TimeSpan.FromSeconds(1));
+        clock.IsSet.Should().BeFalse();
+        clock.Correct(Noon, Noon, Noon - TimeSpan.FromMilliseconds(100), TimeSpan.FromMilliseconds(100));
+        clock.IsSet.Should().BeFalse("it was answered before it was asked");
+    }
+
+    // The store looks at its clock in the middle.
+    private void Answer(double storeAhead, double tookSeconds)
+    {
+        var took = TimeSpan.FromSeconds(tookSeconds);
+        clock.Correct(Noon + took / 2 + TimeSpan.FromSeconds(storeAhead), Noon, Noon + took, took);
+    }
+}
