@@ -45,8 +45,11 @@ public sealed class CheckpointLines
         var lines = new List<(string Line, string Where)>();
         foreach (var file in files)
         {
+            // A host may be adding a line: then not before that stands there as a whole.
+            await using var opened = await CheckpointFile.OpenAsync(file, new FileStreamOptions { Mode = FileMode.Open, Access = FileAccess.Read, Share = FileShare.Read }, cancellation);
+            using var reader = new StreamReader(opened, Encoding.UTF8);
             var number = 0;
-            await foreach (var line in File.ReadLinesAsync(file, Encoding.UTF8, cancellation)) lines.Add((line, $"{Path.GetFileName(file)}, line {++number}"));
+            while (await reader.ReadLineAsync(cancellation) is { } line) lines.Add((line, $"{Path.GetFileName(file)}, line {++number}"));
         }
         return Of(lines, pinned);
     }

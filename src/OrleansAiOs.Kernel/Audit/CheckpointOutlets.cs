@@ -58,14 +58,14 @@ public sealed class CheckpointFile(string path) : ICheckpointOutlet
     public async Task<(long Number, string Sha256)> LastAsync(CancellationToken cancellation)
     {
         if (!File.Exists(path)) return (0, "");
-        await using var file = await OpenAsync(new FileStreamOptions { Mode = FileMode.Open, Access = FileAccess.Read, Share = FileShare.ReadWrite }, cancellation);
+        await using var file = await OpenAsync(path, new FileStreamOptions { Mode = FileMode.Open, Access = FileAccess.Read, Share = FileShare.ReadWrite }, cancellation);
         return await LastAsync(file, cancellation);
     }
 
     public async Task AddAsync(long number, string line, CancellationToken cancellation)
     {
         Directory.CreateDirectory(Path.GetDirectoryName(Path.GetFullPath(path))!);
-        await using var file = await OpenAsync(new FileStreamOptions { Mode = FileMode.OpenOrCreate, Access = FileAccess.ReadWrite, Share = FileShare.None, BufferSize = 0 }, cancellation);
+        await using var file = await OpenAsync(path, new FileStreamOptions { Mode = FileMode.OpenOrCreate, Access = FileAccess.ReadWrite, Share = FileShare.None, BufferSize = 0 }, cancellation);
         if ((await LastAsync(file, cancellation)).Number >= number) return;
         var torn = !EndsALine(file);
         file.Seek(0, SeekOrigin.End);
@@ -102,7 +102,8 @@ public sealed class CheckpointFile(string path) : ICheckpointOutlet
         return file.ReadByte() == '\n';
     }
 
-    private async Task<FileStream> OpenAsync(FileStreamOptions how, CancellationToken cancellation)
+    /// <summary>Opens a file of lines, as soon as whoever adds to it lets it go.</summary>
+    internal static async Task<FileStream> OpenAsync(string path, FileStreamOptions how, CancellationToken cancellation)
     {
         for (var asked = 1; ; asked++)
         {
