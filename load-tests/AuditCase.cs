@@ -64,7 +64,7 @@ internal static class AuditCase
         for (var n = 0; n < count; n++)
         {
             AuditBatch.Of(appends.Select(append => new RunAppend(new RunKey("default", append.Stream), n % 6, [.. append.Bodies.Select((body, i) => new NewEvent(id, i == 0 ? "step-completed" : "step-scheduled", body, at))], null, null))
-                .Select(append => (append, AuditLeaf.FormsOf(append, null))).ToList());
+                .Select(append => AuditLeaf.FormsOf(append, null)).ToList());
         }
         return (Process.GetCurrentProcess().TotalProcessorTime - before).TotalMicroseconds / count / Appends / EventsPerAppend;
     }

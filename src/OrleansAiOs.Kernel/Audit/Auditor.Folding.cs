@@ -26,10 +26,10 @@ public sealed partial class Auditor
         var standing = await StandingAsync(connection, cancellation);
         var rows = await Sql.ListAsync(connection, $"""
             delete from aios.audit_batches where id in (
-                select id from (select id, sum(coalesce(cardinality(low), 0)) over (order by id) events, row_number() over (order by id) n
-                    from (select id, low from aios.audit_batches order by id limit {BatchesMax}) waiting) counted
+                select id from (select id, sum(coalesce(events, cardinality(numbers), cardinality(low), 0)) over (order by id) events, row_number() over (order by id) n
+                    from (select id, events, numbers, low from aios.audit_batches order by id limit {BatchesMax}) waiting) counted
                 where events <= {EventsMax} or n = 1)
-            returning id, kind, root, detail, first, low, lost, leaves
+            returning id, {Waiting.Columns}
             """, row => (Id: row.GetInt64(0), Batch: Waiting.Read(row, 1)), cancellation);
         rows.Sort((a, b) => a.Id.CompareTo(b.Id));
         var batches = rows.ConvertAll(row => row.Batch.Folded());
@@ -139,14 +139,34 @@ public sealed partial class Auditor
 /// <summary>A batch as its transaction wrote it.</summary>
 internal sealed record Waiting(AuditKind Kind, byte[] Root, byte[] Detail, long[] Seqs, int[] Lost, byte[]? Leaves)
 {
-    public const string Columns = "kind, root, detail, first, low, lost, leaves";
+    public const string Columns = "kind, root, detail, first, events, numbers, leaves, low, lost";
 
     public static Waiting Read(DbDataReader row, int at)
     {
-        var first = row.IsDBNull(at + 3) ? 0 : row.GetInt64(at + 3);
-        var low = row.IsDBNull(at + 4) ? [] : row.GetFieldValue<int[]>(at + 4);
-        return new Waiting((AuditKind)row.GetInt16(at), row.GetFieldValue<byte[]>(at + 1), row.GetFieldValue<byte[]>(at + 2), Array.ConvertAll(low, number => first + ((number - first) & int.MaxValue)),
-            row.IsDBNull(at + 5) ? [] : row.GetFieldValue<int[]>(at + 5), row.IsDBNull(at + 6) ? null : row.GetFieldValue<byte[]>(at + 6));
+        var (kind, root, detail) = ((AuditKind)row.GetInt16(at), row.GetFieldValue<byte[]>(at + 1), row.GetFieldValue<byte[]>(at + 2));
+        var (first, leaves) = (row.IsDBNull(at + 3) ? 0 : row.GetInt64(at + 3), row.IsDBNull(at + 6) ? null : row.GetFieldValue<byte[]>(at + 6));
+        if (!row.IsDBNull(at + 4))
+        {
+            // None has more events than bytes that name them: so much somebody else may write here, and the leaves tell of the rest.
+            var seqs = new long[Math.Clamp(row.GetInt32(at + 4), 0, detail.Length)];
+            for (var i = 0; i < seqs.Length; i++) seqs[i] = first + i;
+            return new Waiting(kind, root, detail, seqs, [], null);
+        }
+        if (!row.IsDBNull(at + 5)) return Of(kind, root, detail, row.GetFieldValue<long?[]>(at + 5), leaves);
+        var low = row.IsDBNull(at + 7) ? [] : row.GetFieldValue<int[]>(at + 7);
+        return new Waiting(kind, root, detail, Array.ConvertAll(low, number => first + ((number - first) & int.MaxValue)), row.IsDBNull(at + 8) ? [] : row.GetFieldValue<int[]>(at + 8), leaves);
+    }
+
+    private static Waiting Of(AuditKind kind, byte[] root, byte[] detail, long?[] numbers, byte[]? leaves)
+    {
+        var lost = new List<int>();
+        if (numbers.Contains(null))
+        {
+            var (appends, at) = (AuditBatch.Read(detail), 0);
+            for (var i = 0; i < appends.Count; at += appends[i].Events, i++)
+                if (at < numbers.Length && numbers[at] is null) lost.Add(i + 1);
+        }
+        return new Waiting(kind, root, detail, [.. numbers.OfType<long>()], [.. lost], leaves);
     }
 
     public BlockBatch Folded() => new(Kind, Root, Kind is AuditKind.Purge ? [] : BatchContent.Write(Seqs, Lost, Leaves, Detail));

@@ -177,8 +177,7 @@ public sealed class EventStreams(DbDataSource source, StreamSeal? seal = null)
         var audit = AuditBatch.Of([new AuditedAppend(tenant, stream, expected == 0, places.Count)], leaves);
         await using var said = connection.CreateBatch();
         said.Transaction = transaction;
-        Add(said, "insert into aios.audit_batches (kind, root, detail, first, low) values ($1, $2, $3, $4, $5)", (short)AuditKind.Appended, audit.Root, audit.Detail,
-            places.Min(place => place.Seq), places.Select(place => (int)(place.Seq & int.MaxValue)).ToArray());
+        Add(said, "insert into aios.audit_batches (kind, root, detail, numbers) values ($1, $2, $3, $4)", (short)AuditKind.Appended, audit.Root, audit.Detail, places.Select(place => place.Seq).Order().ToArray());
         await said.ExecuteNonQueryAsync();
         if (alongside is not null) await alongside(transaction);
         await transaction.CommitAsync();

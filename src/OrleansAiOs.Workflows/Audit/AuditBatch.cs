@@ -1,6 +1,5 @@
 using System.Buffers.Binary;
 using System.Text;
-using OrleansAiOs.Workflows.History;
 
 namespace OrleansAiOs.Workflows.Audit;
 
@@ -34,21 +33,20 @@ internal sealed record AuditBatch(byte[] Root, byte[] Detail, byte[] Leaves)
 {
     public const int PrefixBytes = 4;
 
-    /// <summary>Of a flush: appends, and what their leaves are hashed from.</summary>
-    public static AuditBatch Of(IReadOnlyList<(RunAppend Append, PaddedMessage[] Forms)> flush)
+    /// <summary>Of a flush.</summary>
+    public static AuditBatch Of(IReadOnlyList<AuditedForms> flush)
     {
         var count = 0;
-        foreach (var (_, own) in flush) count += own.Length;
-        var (forms, appends, leaves) = (new PaddedMessage[count], new AuditedAppend[flush.Count], new byte[count * AuditLeaf.Bytes]);
+        foreach (var forms in flush) count += forms.Messages.Length;
+        var (messages, appends, leaves) = (new PaddedMessage[count], new AuditedAppend[flush.Count], new byte[count * AuditLeaf.Bytes]);
         var next = 0;
         for (var i = 0; i < appends.Length; i++)
         {
-            var (append, own) = flush[i];
-            appends[i] = new AuditedAppend(append.Run.Tenant, append.Run.Stream, append.Expected == 0, own.Length);
-            own.CopyTo(forms, next);
-            next += own.Length;
+            appends[i] = flush[i].Append;
+            flush[i].Messages.CopyTo(messages, next);
+            next += flush[i].Messages.Length;
         }
-        Sha256Lanes.Hash(forms, leaves);
+        Sha256Lanes.Hash(messages, leaves);
         return Of(appends, leaves);
     }
 

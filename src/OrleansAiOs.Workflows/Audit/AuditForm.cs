@@ -13,117 +13,138 @@ namespace OrleansAiOs.Workflows.Audit;
 /// in texts only " \ and U+0000 to U+001F are escaped: \" \\ \b \f \n \r \t, else \u and four lower-case digits
 /// numbers without exponent, as PostgreSQL writes them: 1.50e1 is 15.0, -0 is 0, 1.00 stays
 /// </code>
-/// It runs for every event on its way to the database, so it is one pass with no tree and no allocation: a value is written behind what
-/// is there, and an object whose members were not in order is put in order where it stands.
+/// It runs for every event on its way to the database, so it is one pass with no tree and no allocation. What stands in the text as it
+/// should is not looked at twice: it is copied in one go where the text first differs from its form, or ends. An object whose members were
+/// not in order is put in order where it was written.
 /// </summary>
-internal static class AuditForm
+internal ref struct AuditForm
 {
     private const int DepthMax = 1000;
 
     // PostgreSQL holds 131,072 digits before the point and 16,383 behind it; what is longer it refuses.
     private const int ExponentMax = 131_072;
 
+    private readonly ReadOnlySpan<byte> json;
+    private readonly AuditBuffer to;
+    private int at;
+    private int run; // from here to where it is, the text is as it should be, and not written yet
+
+    private AuditForm(ReadOnlySpan<byte> json, AuditBuffer to)
+    {
+        this.json = json;
+        this.to = to;
+    }
+
     /// <summary>Writes the form of a value behind what the buffer holds.</summary>
     /// <exception cref="FormatException">This is no JSON, or none that a database takes.</exception>
     public static void Write(ReadOnlySpan<byte> json, AuditBuffer to)
     {
-        var at = 0;
-        Value(json, ref at, to, 0);
-        Space(json, ref at);
-        if (at != json.Length) throw Broken(at);
+        var form = new AuditForm(json, to);
+        form.Value(0);
+        form.Space();
+        if (form.at != json.Length) throw form.Broken();
+        form.Copy();
     }
 
-    private static void Value(ReadOnlySpan<byte> json, ref int at, AuditBuffer to, int depth)
+    /// <summary>Where in the buffer the next byte will stand.</summary>
+    private readonly int Out => to.Length + at - run;
+
+    private void Copy()
     {
-        Space(json, ref at);
-        if (at >= json.Length || depth > DepthMax) throw Broken(at);
+        to.Add(json[run..at]);
+        run = at;
+    }
+
+    private void Value(int depth)
+    {
+        Space();
+        if (at >= json.Length || depth > DepthMax) throw Broken();
         switch (json[at])
         {
-            case (byte)'{': Object(json, ref at, to, depth); break;
-            case (byte)'[': Array(json, ref at, to, depth); break;
-            case (byte)'"': Text(json, ref at, to); break;
-            case (byte)'t': Literal(json, ref at, to, "true"u8); break;
-            case (byte)'f': Literal(json, ref at, to, "false"u8); break;
-            case (byte)'n': Literal(json, ref at, to, "null"u8); break;
-            default: Number(json, ref at, to); break;
+            case (byte)'{': Object(depth); break;
+            case (byte)'[': Array(depth); break;
+            case (byte)'"': Text(); break;
+            case (byte)'t': Literal("true"u8); break;
+            case (byte)'f': Literal("false"u8); break;
+            case (byte)'n': Literal("null"u8); break;
+            default: Number(); break;
         }
     }
 
-    private static void Object(ReadOnlySpan<byte> json, ref int at, AuditBuffer to, int depth)
+    private void Object(int depth)
     {
         at++;
-        to.Add((byte)'{');
         var members = to.Mark();
         var sorted = true;
-        Space(json, ref at);
-        if (at < json.Length && json[at] == '}') at++;
-        else
+        if (!Empty((byte)'}'))
         {
-            while (true)
+            do
             {
-                Space(json, ref at);
-                if (at >= json.Length || json[at] != '"') throw Broken(at);
-                var start = to.Length;
-                Text(json, ref at, to);
-                var name = to.Length - start;
-                Expect(json, ref at, (byte)':');
-                to.Add((byte)':');
-                Value(json, ref at, to, depth + 1);
-                sorted &= to.Remember(members, start, name);
-                if (!Next(json, ref at, (byte)'}')) break;
-                to.Add((byte)',');
+                Space();
+                if (at >= json.Length || json[at] != '"') throw Broken();
+                var start = Out;
+                Text();
+                var name = Out - start;
+                Space();
+                if (at >= json.Length || json[at] != ':') throw Broken();
+                at++;
+                Value(depth + 1);
+                to.Remember(start, name, Out);
+                sorted = sorted && IsBehind(members);
             }
+            while (Next((byte)'}'));
         }
-        if (!sorted) to.Sort(members);
+        if (!sorted)
+        {
+            Copy();
+            to.Sort(members);
+        }
         to.Forget(members);
-        to.Add((byte)'}');
+        at++;
     }
 
-    private static void Array(ReadOnlySpan<byte> json, ref int at, AuditBuffer to, int depth)
+    private void Array(int depth)
     {
         at++;
-        to.Add((byte)'[');
-        Space(json, ref at);
-        if (at < json.Length && json[at] == ']') at++;
-        else
+        if (!Empty((byte)']'))
         {
-            while (true)
-            {
-                Value(json, ref at, to, depth + 1);
-                if (!Next(json, ref at, (byte)']')) break;
-                to.Add((byte)',');
-            }
+            do Value(depth + 1);
+            while (Next((byte)']'));
         }
-        to.Add((byte)']');
+        at++;
     }
 
-    private static void Text(ReadOnlySpan<byte> json, ref int at, AuditBuffer to)
+    /// <summary>Whether the member that came last belongs behind the one before it.</summary>
+    private bool IsBehind(int members)
     {
-        var rest = json[(at + 1)..];
-        var end = rest.IndexOfAny((byte)'"', (byte)'\\');
-        if (end < 0) throw Broken(json.Length);
-        if (rest[end] == '"')
+        if (!to.LastTwo(members, out var before, out var last)) return true;
+        var away = run - to.Length; // from a place in the buffer to that in the text, for what is not written yet
+        if (before.Start + away < run)
         {
-            to.Add(json.Slice(at, end + 2));
-            at += end + 2;
-            return;
+            Copy();
+            return to.IsInOrder(before, last);
         }
-        to.Add((byte)'"');
-        at++;
-        while (true)
+        return AuditBuffer.CompareNames(json.Slice(before.Start + away + 1, before.Name - 2), json.Slice(last.Start + away + 1, last.Name - 2)) < 0;
+    }
+
+    private void Text()
+    {
+        var end = json[(at + 1)..].IndexOfAny((byte)'"', (byte)'\\');
+        at = end < 0 ? throw Broken(json.Length) : at + 1 + end;
+        while (json[at] != '"')
         {
+            Copy();
+            at++;
+            if (at >= json.Length) throw Broken();
+            Escaped();
+            run = at;
             end = json[at..].IndexOfAny((byte)'"', (byte)'\\');
-            if (end < 0) throw Broken(json.Length);
-            to.Add(json.Slice(at, end));
-            at += end;
-            if (json[at++] == '"') break;
-            if (at >= json.Length) throw Broken(at);
-            Escaped(json, ref at, to);
+            at = end < 0 ? throw Broken(json.Length) : at + end;
         }
-        to.Add((byte)'"');
+        at++;
     }
 
-    private static void Escaped(ReadOnlySpan<byte> json, ref int at, AuditBuffer to)
+    private void Escaped()
     {
         var c = json[at++];
         if (c != 'u')
@@ -133,11 +154,11 @@ internal static class AuditForm
             else throw Broken(at);
             return;
         }
-        var unit = Unit(json, ref at);
+        var unit = Unit();
         if (char.IsHighSurrogate(unit) && json[at..].StartsWith("\\u"u8))
         {
             at += 2;
-            var low = Unit(json, ref at);
+            var low = Unit();
             if (!char.IsLowSurrogate(low)) throw Broken(at);
             Span<byte> four = stackalloc byte[4];
             to.Add(four[..new Rune(unit, low).EncodeToUtf8(four)]);
@@ -161,21 +182,20 @@ internal static class AuditForm
         }
     }
 
-    private static char Unit(ReadOnlySpan<byte> json, ref int at)
+    private char Unit()
     {
-        if (at + 4 > json.Length || !Utf8Parser.TryParse(json.Slice(at, 4), out ushort unit, out var read, 'x') || read != 4) throw Broken(at);
+        if (at + 4 > json.Length || !Utf8Parser.TryParse(json.Slice(at, 4), out ushort unit, out var read, 'x') || read != 4) throw Broken();
         at += 4;
         return (char)unit;
     }
 
-    private static void Literal(ReadOnlySpan<byte> json, ref int at, AuditBuffer to, ReadOnlySpan<byte> literal)
+    private void Literal(ReadOnlySpan<byte> literal)
     {
-        if (!json[at..].StartsWith(literal)) throw Broken(at);
-        to.Add(literal);
+        if (!json[at..].StartsWith(literal)) throw Broken();
         at += literal.Length;
     }
 
-    private static void Number(ReadOnlySpan<byte> json, ref int at, AuditBuffer to)
+    private void Number()
     {
         var start = at;
         var plain = true;
@@ -187,9 +207,11 @@ internal static class AuditForm
             plain = false;
         }
         var number = json[start..at];
-        if (number.IsEmpty) throw Broken(at);
-        if (plain && !number.StartsWith("-0"u8)) to.Add(number);
-        else to.Add(Encoding.ASCII.GetBytes(WriteOut(Encoding.ASCII.GetString(number), start)));
+        if (number.IsEmpty) throw Broken();
+        if (plain && !number.StartsWith("-0"u8)) return;
+        to.Add(json[run..start]);
+        to.Add(Encoding.ASCII.GetBytes(WriteOut(Encoding.ASCII.GetString(number), start)));
+        run = at;
     }
 
     private static string WriteOut(string number, int at)
@@ -200,25 +222,33 @@ internal static class AuditForm
         return CanonicalJson.WriteOut(number, e, exponent);
     }
 
-    private static bool Next(ReadOnlySpan<byte> json, ref int at, byte close)
+    // Whether what was opened closes at once; it stands at what closes it.
+    private bool Empty(byte close)
     {
-        Space(json, ref at);
-        if (at >= json.Length) throw Broken(at);
-        var c = json[at++];
-        return c == ',' || (c == close ? false : throw Broken(at));
+        Space();
+        return at < json.Length && json[at] == close;
     }
 
-    private static void Expect(ReadOnlySpan<byte> json, ref int at, byte wanted)
+    // Whether another follows; else it stands at what closes.
+    private bool Next(byte close)
     {
-        Space(json, ref at);
-        if (at >= json.Length || json[at] != wanted) throw Broken(at);
+        Space();
+        if (at >= json.Length) throw Broken();
+        if (json[at] == close) return false;
+        if (json[at] != ',') throw Broken();
         at++;
+        return true;
     }
 
-    private static void Space(ReadOnlySpan<byte> json, ref int at)
+    private void Space()
     {
+        if (at >= json.Length || json[at] > ' ') return;
+        Copy();
         while (at < json.Length && json[at] is (byte)' ' or (byte)'\n' or (byte)'\r' or (byte)'\t') at++;
+        run = at;
     }
+
+    private readonly FormatException Broken() => Broken(at);
 
     private static FormatException Broken(int at) => new($"This is no JSON that a database takes: it breaks at byte {at}.");
 }

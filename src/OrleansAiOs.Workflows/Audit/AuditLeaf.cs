@@ -49,20 +49,20 @@ internal static class AuditLeaf
     /// <summary>What the leaves of an append are hashed from: made by whoever appends, so that the flush hashes those of many at once.</summary>
     /// <param name="replaced">Bodies that are stored in place of the events' own; null where there are none.</param>
     /// <exception cref="FormatException">A body is no JSON, or none that a database takes.</exception>
-    public static PaddedMessage[] FormsOf(RunAppend append, byte[]?[]? replaced)
+    public static AuditedForms FormsOf(RunAppend append, byte[]?[]? replaced)
     {
-        var (buffer, stream, events) = (AuditBuffer.Emptied(), append.Run.Stream, append.Events);
+        var (buffer, tenant, stream, events) = (AuditBuffer.Emptied(), append.Run.Tenant, append.Run.Stream, append.Events);
         var forms = new PaddedMessage[events.Count];
         for (var i = 0; i < forms.Length; i++)
         {
             var (e, start) = (events[i], buffer.Length);
-            WriteForm(buffer, append.Run.Tenant, stream, append.Expected + i + 1, e.Id, e.Type, e.At, replaced?[i] ?? e.Body, []);
+            WriteForm(buffer, tenant, stream, append.Expected + i + 1, e.Id, e.Type, e.At, replaced?[i] ?? e.Body, []);
             forms[i] = new PaddedMessage([], start, buffer.Length - start);
             buffer.Pad(start);
         }
-        var bytes = buffer.Written.ToArray();
-        for (var i = 0; i < forms.Length; i++) forms[i] = forms[i] with { Bytes = bytes };
-        return forms;
+        var (chunk, from) = buffer.Keep();
+        for (var i = 0; i < forms.Length; i++) forms[i] = new PaddedMessage(chunk, from + forms[i].Start, forms[i].Length);
+        return new AuditedForms(new AuditedAppend(tenant, stream, append.Expected == 0, forms.Length), forms);
     }
 
     /// <summary>As the database keeps it: cut off, not rounded.</summary>
@@ -88,3 +88,6 @@ internal static class AuditLeaf
         buffer.Take(2 + written);
     }
 }
+
+/// <summary>An append, and what the leaves of its events are hashed from.</summary>
+internal readonly record struct AuditedForms(AuditedAppend Append, PaddedMessage[] Messages);

@@ -16,11 +16,22 @@ internal static class AuditTree
     public static byte[] Root(Span<byte> hashes)
     {
         if (hashes.IsEmpty || hashes.Length % Size != 0) throw new ArgumentException("There is no tree over nothing.", nameof(hashes));
+        var nodes = new PaddedMessage[(hashes.Length / Size + Arity - 1) / Arity];
+        var room = new byte[nodes.Length * Sha256Lanes.Padded(1 + Arity * Size)];
         for (var count = hashes.Length / Size; count > 1;)
         {
-            var above = 0;
+            var (above, at) = (0, 0);
             for (var first = 0; first < count; first += Arity, above++)
-                Node(hashes.Slice(first * Size, Math.Min(Arity, count - first) * Size), hashes.Slice(above * Size, Size));
+            {
+                var below = hashes.Slice(first * Size, Math.Min(Arity, count - first) * Size);
+                var padded = room.AsSpan(at, Sha256Lanes.Padded(1 + below.Length));
+                padded[0] = 1;
+                below.CopyTo(padded[1..]);
+                Sha256Lanes.Pad(padded, 1 + below.Length);
+                nodes[above] = new PaddedMessage(room, at, 1 + below.Length);
+                at += padded.Length;
+            }
+            Sha256Lanes.Hash(nodes.AsSpan(0, above), hashes);
             count = above;
         }
         return hashes[..Size].ToArray();
