@@ -31,7 +31,7 @@ public sealed class ClusterMember : IAsyncDisposable
     {
         (Engine, Log) = (engine, options.Log.CreateLogger("OrleansAiOs.Cluster"));
         var builder = new HostBuilder();
-        builder.ConfigureLogging(logging => logging.ClearProviders().AddProvider(new Forward(options.Log)).AddFilter("Orleans", options.OrleansLog));
+        builder.ConfigureLogging(logging => logging.ClearProviders().AddProvider(new Forward(options.Log)).SetMinimumLevel(options.OrleansLog));
         builder.UseOrleans(orleans => Configure(orleans, engine.Options.HostId, options));
         builder.ConfigureServices(services => services.AddSingleton(this));
         silo = builder.Build();

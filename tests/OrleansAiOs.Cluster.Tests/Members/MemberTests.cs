@@ -1,9 +1,11 @@
 extern alias processes;
+using System.Collections.Concurrent;
 using System.Net;
 using System.Net.Security;
 using System.Net.Sockets;
 using System.Security.Cryptography.X509Certificates;
 using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
 using Orleans;
 using Orleans.Runtime;
@@ -41,7 +43,7 @@ public sealed class MemberTests(OnPostgres postgres) : IClassFixture<OnPostgres>
 
         public List<ClusterMember> Members { get; } = [];
 
-        public static async Task<Pair> StartAsync(PostgresStore store, string name, MemberTls? tls = null, bool spread = false)
+        public static async Task<Pair> StartAsync(PostgresStore store, string name, MemberTls? tls = null, bool spread = false, ILoggerFactory? log = null)
         {
             var pair = new Pair();
             for (var i = 0; i < 2; i++)
@@ -49,7 +51,7 @@ public sealed class MemberTests(OnPostgres postgres) : IClassFixture<OnPostgres>
                 var engine = new WorkflowHost(store, new WorkflowRegistry().Add<Sums>(), new ServiceCollection().BuildServiceProvider(), NullLogger<WorkflowHost>.Instance,
                     new WorkflowHostOptions { Time = TimeProvider.System, HostId = $"{name}-{i}-{Guid.NewGuid():N}", Seed = (ulong)i + 1, Shared = true });
                 pair.Engines.Add(engine);
-                pair.Members.Add(await ClusterMember.JoinAsync(engine, new ClusterOptions { Database = store.Queries, Secret = new byte[32], Log = NullLoggerFactory.Instance, Name = name, Tls = tls, Spread = spread }));
+                pair.Members.Add(await ClusterMember.JoinAsync(engine, new ClusterOptions { Database = store.Queries, Secret = new byte[32], Log = log ?? NullLoggerFactory.Instance, Name = name, Tls = tls, Spread = spread }));
                 await engine.StartAsync(default);
             }
             return pair;
@@ -95,6 +97,41 @@ public sealed class MemberTests(OnPostgres postgres) : IClassFixture<OnPostgres>
             await Task.WhenAll(Enumerable.Range(1, 20).Select(n => pair.Engines[n % 2].SignalAsync(run, Number.Name, JsonText.From(n), "tester")));
             (await pair.Engines[0].WaitAsync(run, default)).Should().BeOfType<RunCompleted>();
             (await store.ReadAsync(run, 1, default)).Select(e => e.Type).Should().NotContain("host-changed", "no second host had a hand in it");
+        }
+    }
+
+    [Fact]
+    public async Task What_is_done_for_each_run_is_not_in_the_log()
+    {
+        var said = new Lines();
+        await using var store = await OpenAsync();
+        await using var pair = await Pair.StartAsync(store, "quiet", spread: true, log: new LoggerFactory([said]));
+        var before = said.Count;
+        for (var i = 0; i < 8; i++)
+        {
+            var run = (await pair.Engines[i % 2].StartRunAsync(new StartRun("sums", JsonText.From(1), $"quiet-{i}"), "paula")).Run;
+            await pair.Engines[(i + 1) % 2].SignalAsync(run, Number.Name, JsonText.From(i), "tester");
+            (await pair.Engines[0].WaitAsync(run, default)).Should().BeOfType<RunCompleted>();
+        }
+        said.Skip(before).Where(line => line.Level < LogLevel.Warning).Should().BeEmpty();
+    }
+
+    private sealed class Lines : ConcurrentQueue<(LogLevel Level, string Category, string Text)>, ILoggerProvider
+    {
+        public ILogger CreateLogger(string categoryName) => new Logger(this, categoryName);
+
+        public void Dispose()
+        {
+        }
+
+        private sealed class Logger(Lines lines, string category) : ILogger
+        {
+            public IDisposable? BeginScope<TState>(TState state) where TState : notnull => null;
+
+            public bool IsEnabled(LogLevel logLevel) => true;
+
+            public void Log<TState>(LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter) =>
+                lines.Enqueue((logLevel, category, formatter(state, exception)));
         }
     }
 
