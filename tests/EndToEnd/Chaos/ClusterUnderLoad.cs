@@ -42,6 +42,7 @@ internal sealed class ClusterUnderLoad : IAsyncDisposable
     private readonly CancellationTokenSource giveUp;
     private readonly NpgsqlDataSource database;
     private readonly Machines? machines;
+    private readonly Func<int, HostSetup, HostSetup> own;
     private readonly ConcurrentDictionary<string, BatchInvoice> byRun = new();
     private readonly ConcurrentDictionary<string, bool> remarked = new(); // and whether it was decided
     private readonly ConcurrentDictionary<string, bool> acknowledged = new();
@@ -57,9 +58,10 @@ internal sealed class ClusterUnderLoad : IAsyncDisposable
     private volatile bool ending;
     private int started;
 
-    private ClusterUnderLoad(string connection, Machines? machines, TimeSpan atMost)
+    private ClusterUnderLoad(string connection, Machines? machines, Func<int, HostSetup, HostSetup>? at, TimeSpan atMost)
     {
         (this.machines, giveUp) = (machines, new CancellationTokenSource(atMost));
+        own = at ?? ((which, common) => machines?.At(which, common) ?? common);
         database = NpgsqlDataSource.Create(connection);
     }
 
@@ -76,9 +78,10 @@ internal sealed class ClusterUnderLoad : IAsyncDisposable
     /// <param name="members">How many.</param>
     /// <param name="atMost">What all of it may take.</param>
     /// <param name="machines">Where each member has a network of its own; null for members beside each other.</param>
-    public static async Task<ClusterUnderLoad> StartAsync(string connection, int members, TimeSpan atMost, Machines? machines = null)
+    /// <param name="at">What is of its own in each member; null where nothing is but the network.</param>
+    public static async Task<ClusterUnderLoad> StartAsync(string connection, int members, TimeSpan atMost, Machines? machines = null, Func<int, HostSetup, HostSetup>? at = null)
     {
-        var cluster = new ClusterUnderLoad(connection, machines, atMost);
+        var cluster = new ClusterUnderLoad(connection, machines, at, atMost);
         try
         {
             await cluster.StartAsync(connection, members);
@@ -102,8 +105,8 @@ internal sealed class ClusterUnderLoad : IAsyncDisposable
             Environment = new Dictionary<string, string>(receivers.Environment) { [orders.Name] = orders.Value, ["AIOS_INVOICE_PAY_TIMEOUT"] = "3" },
         };
         hosts = new HostProcess[members];
-        hosts[0] = await HostProcess.StartAsync(At(0, setup)); // makes the schema and the owner's key
-        await Task.WhenAll(Enumerable.Range(1, members - 1).Select(async i => hosts[i] = await HostProcess.StartAsync(At(i, setup))));
+        hosts[0] = await HostProcess.StartAsync(own(0, setup)); // makes the schema and the owner's key
+        await Task.WhenAll(Enumerable.Range(1, members - 1).Select(async i => hosts[i] = await HostProcess.StartAsync(own(i, setup))));
         owner = new HostClient(Any, HostClient.OwnerKey(setup), GiveUp);
         others = new HostClient(Other, HostClient.OwnerKey(setup), GiveUp);
         buyer = new HostClient(Any, await owner.MakeKeyAsync("berta", "buyer"), GiveUp);
@@ -146,7 +149,7 @@ internal sealed class ClusterUnderLoad : IAsyncDisposable
     public async Task ReplaceAsync(int which, Func<HostSetup, HostSetup>? otherwise = null)
     {
         if (otherwise is not null) setup = otherwise(setup);
-        var (next, before) = (await HostProcess.StartAsync(At(which, setup)), hosts[which]);
+        var (next, before) = (await HostProcess.StartAsync(own(which, setup)), hosts[which]);
         Volatile.Write(ref hosts[which], next);
         Volatile.Write(ref going, -1);
         await before.DisposeAsync();
@@ -157,7 +160,7 @@ internal sealed class ClusterUnderLoad : IAsyncDisposable
     {
         var recovery = LoseAsync(which, host => host.KillAsync());
         await hosts[which].EndAsync();
-        var (next, dead) = (await HostProcess.StartAsync(At(which, setup)), hosts[which]);
+        var (next, dead) = (await HostProcess.StartAsync(own(which, setup)), hosts[which]);
         Volatile.Write(ref hosts[which], next);
         await using (dead)
         {
@@ -172,7 +175,7 @@ internal sealed class ClusterUnderLoad : IAsyncDisposable
     {
         var (at, dead) = (DateTimeOffset.UtcNow, hosts);
         await Task.WhenAll(dead.Select(host => host.KillAsync()));
-        hosts = await Task.WhenAll(Enumerable.Range(0, dead.Length).Select(which => HostProcess.StartAsync(At(which, setup))));
+        hosts = await Task.WhenAll(Enumerable.Range(0, dead.Length).Select(which => HostProcess.StartAsync(own(which, setup))));
         foreach (var host in dead) await host.DisposeAsync();
         return new TakeOver([], [await UntilOnAsync("%", at)]);
     }
@@ -255,8 +258,6 @@ internal sealed class ClusterUnderLoad : IAsyncDisposable
             }
         }
     }
-
-    private HostSetup At(int which, HostSetup common) => machines is null ? common : machines.At(which, common);
 
     private Uri Any() => Address(-1);
 
