@@ -153,6 +153,9 @@ public sealed class ClusterMember : IAsyncDisposable
             // It compares the clocks of two machines: with five minutes between them nobody could join. Who does not get on is struck off by the database's clock.
             membership.EvictWhenMaxJoinAttemptTimeExceeded = false;
         });
+        // A message can be lost with the link it was on, and then only time tells. Longer than it takes to vote a member out, before which there is
+        // nobody else to ask; with Orleans' own 30 s, a command to a run of a member that was cut off took as long.
+        orleans.Configure<SiloMessagingOptions>(messages => messages.ResponseTimeout = messages.SystemResponseTimeout = TimeSpan.FromSeconds(12));
         orleans.Services.AddSingleton<IMembershipTable>(new PostgresMembership(options.Database, options.Name));
         orleans.AddReminders();
         orleans.Services.AddSingleton<IReminderTable>(new PostgresReminders(options.Database, options.Name));
