@@ -66,4 +66,6 @@ public sealed class ChildrenWithClocksApart(WithClocksApart store) : ChildConfor
 
 public sealed class HeartbeatWithClocksApart(WithClocksApart store) : HeartbeatConformance(store), IClassFixture<WithClocksApart>;
 
+public sealed class SchedulesWithClocksApart(WithClocksApart store) : ScheduleConformance(store), IClassFixture<WithClocksApart>;
+
 public sealed class WaitsWithClocksApart(WithClocksApart store) : WaitConformance(store), IClassFixture<WithClocksApart>;

@@ -62,6 +62,30 @@ public sealed class AuditorTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task What_a_host_said_number_by_number_as_those_before_did_is_folded_too()
+    {
+        for (var i = 0; i < 3; i++) await world.AppendAsync("a", 2 * i, "{}", "{}");
+        await world.ExecuteAsync("update aios.audit_batches set low = (select array_agg((n & 2147483647)::int) from generate_series(first, first + events - 1) n), events = null");
+        (await world.VerifyAsync(outside: false)).Should().Match<(AuditReport Report, List<AuditFinding> Findings)>(seen => seen.Report.Young == 6 && seen.Findings.Count == 0);
+        await world.CheckpointAsync();
+        (await world.VerifyAsync()).Should().Match<(AuditReport Report, List<AuditFinding> Findings)>(seen => seen.Report.Events == 6 && seen.Findings.Count == 0);
+    }
+
+    [Theory]
+    [InlineData("events = 2000000000")]
+    [InlineData("events = -1")]
+    [InlineData("first = 9223372036854775806")]
+    [InlineData("events = null, numbers = array[null, null]::bigint[]")]
+    public async Task A_batch_that_claims_other_events_than_it_names_is_found(string claim)
+    {
+        await world.AppendAsync("a", 0, "{}", "{}");
+        await world.CheckpointAsync();
+        await world.AppendAsync("b", 0, "{}", "{}");
+        await world.ExecuteAsync($"update aios.audit_batches set {claim}");
+        (await world.VerifyAsync()).Findings.Should().NotBeEmpty();
+    }
+
+    [Fact]
     public async Task Two_hosts_that_sign_at_once_sign_once_for_everything()
     {
         using var other = AuditKey.Make();
