@@ -24,7 +24,7 @@ internal sealed class HostProcess : IAsyncDisposable
 {
     private const string Announcement = "Serving on ";
 
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
+    private static readonly TimeSpan Patience = TimeSpan.FromMinutes(2);
     private static readonly string Program = Path.Combine(AppContext.BaseDirectory, "aios.dll");
 
     private static readonly Lazy<string> Secret = new(() =>
