@@ -94,7 +94,7 @@ internal sealed record BatchContent(long[] Seqs, IReadOnlyList<AuditedDetail> Ap
     /// <summary>From what the appender wrote.</summary>
     public static byte[] Write(long[] seqs, int[] lost, byte[]? leaves, byte[] detail)
     {
-        if (!IsGrowing(seqs)) Array.Sort(seqs);
+        Array.Sort(seqs);
         var appends = lost.Length == 0 ? [] : AuditBatch.Read(detail);
         var rest = new byte[10 * (seqs.Length + 2 * lost.Length + 2) + lost.Sum(ordinal => appends[ordinal - 1].Events * AuditLeaf.Bytes) + detail.Length];
         var at = 0;
@@ -118,13 +118,6 @@ internal sealed record BatchContent(long[] Seqs, IReadOnlyList<AuditedDetail> Ap
             bytes.CopyTo(rest.AsSpan(at));
             at += bytes.Length;
         }
-    }
-
-    private static bool IsGrowing(long[] seqs)
-    {
-        for (var i = 1; i < seqs.Length; i++)
-            if (seqs[i] < seqs[i - 1]) return false;
-        return true;
     }
 
     /// <exception cref="FormatException">These are not the bytes of a batch.</exception>

@@ -16,24 +16,7 @@ internal static class AuditTree
     public static byte[] Root(Span<byte> hashes)
     {
         if (hashes.IsEmpty || hashes.Length % Size != 0) throw new ArgumentException("There is no tree over nothing.", nameof(hashes));
-        var nodes = new PaddedMessage[(hashes.Length / Size + Arity - 1) / Arity];
-        var room = new byte[nodes.Length * Sha256Lanes.Padded(1 + Arity * Size)];
-        for (var count = hashes.Length / Size; count > 1;)
-        {
-            var (above, at) = (0, 0);
-            for (var first = 0; first < count; first += Arity, above++)
-            {
-                var below = hashes.Slice(first * Size, Math.Min(Arity, count - first) * Size);
-                var padded = room.AsSpan(at, Sha256Lanes.Padded(1 + below.Length));
-                padded[0] = 1;
-                below.CopyTo(padded[1..]);
-                Sha256Lanes.Pad(padded, 1 + below.Length);
-                nodes[above] = new PaddedMessage(room, at, 1 + below.Length);
-                at += padded.Length;
-            }
-            Sha256Lanes.Hash(nodes.AsSpan(0, above), hashes);
-            count = above;
-        }
+        for (var count = hashes.Length / Size; count > 1;) count = Rise(hashes[..(count * Size)]);
         return hashes[..Size].ToArray();
     }
 
@@ -49,10 +32,7 @@ internal static class AuditTree
             for (var i = group; i < Math.Min(group + Arity, count); i++)
                 if (i != index) siblings.AddRange(hashes.Slice(i * Size, Size));
             proof.Add([.. siblings]);
-            var above = 0;
-            for (var first = 0; first < count; first += Arity, above++)
-                Node(hashes.Slice(first * Size, Math.Min(Arity, count - first) * Size), hashes.Slice(above * Size, Size));
-            (count, index) = (above, index / Arity);
+            (count, index) = (Rise(hashes[..(count * Size)]), index / Arity);
         }
         return proof;
     }
@@ -72,6 +52,27 @@ internal static class AuditTree
             hash = above;
         }
         return level == proof.Count ? hash : null;
+    }
+
+    /// <summary>Puts the nodes above some hashes in their place, from the left.</summary>
+    /// <returns>How many there are.</returns>
+    private static int Rise(Span<byte> hashes)
+    {
+        var nodes = new PaddedMessage[(hashes.Length / Size + Arity - 1) / Arity];
+        var room = new byte[nodes.Length * Sha256Lanes.Padded(1 + Arity * Size)];
+        var at = 0;
+        for (var i = 0; i < nodes.Length; i++)
+        {
+            var below = hashes[(i * Arity * Size)..Math.Min((i + 1) * Arity * Size, hashes.Length)];
+            var padded = room.AsSpan(at, Sha256Lanes.Padded(1 + below.Length));
+            padded[0] = 1;
+            below.CopyTo(padded[1..]);
+            Sha256Lanes.Pad(padded, 1 + below.Length);
+            nodes[i] = new PaddedMessage(room, at, 1 + below.Length);
+            at += padded.Length;
+        }
+        Sha256Lanes.Hash(nodes, hashes);
+        return nodes.Length;
     }
 
     private static void Node(ReadOnlySpan<byte> below, Span<byte> into)

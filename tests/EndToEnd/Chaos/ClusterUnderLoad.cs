@@ -58,10 +58,10 @@ internal sealed class ClusterUnderLoad : IAsyncDisposable
     private volatile bool ending;
     private int started;
 
-    private ClusterUnderLoad(string connection, Machines? machines, Func<int, HostSetup, HostSetup>? at, TimeSpan atMost)
+    private ClusterUnderLoad(string connection, Machines? machines, Func<int, HostSetup, HostSetup>? own, TimeSpan atMost)
     {
         (this.machines, giveUp) = (machines, new CancellationTokenSource(atMost));
-        own = at ?? ((which, common) => machines?.At(which, common) ?? common);
+        this.own = own ?? ((which, common) => machines?.At(which, common) ?? common);
         database = NpgsqlDataSource.Create(connection);
     }
 
@@ -78,10 +78,10 @@ internal sealed class ClusterUnderLoad : IAsyncDisposable
     /// <param name="members">How many.</param>
     /// <param name="atMost">What all of it may take.</param>
     /// <param name="machines">Where each member has a network of its own; null for members beside each other.</param>
-    /// <param name="at">What is of its own in each member; null where nothing is but the network.</param>
-    public static async Task<ClusterUnderLoad> StartAsync(string connection, int members, TimeSpan atMost, Machines? machines = null, Func<int, HostSetup, HostSetup>? at = null)
+    /// <param name="own">What is of its own in each member; null where nothing is but the network.</param>
+    public static async Task<ClusterUnderLoad> StartAsync(string connection, int members, TimeSpan atMost, Machines? machines = null, Func<int, HostSetup, HostSetup>? own = null)
     {
-        var cluster = new ClusterUnderLoad(connection, machines, at, atMost);
+        var cluster = new ClusterUnderLoad(connection, machines, own, atMost);
         try
         {
             await cluster.StartAsync(connection, members);

@@ -61,7 +61,7 @@ public abstract class ChildConformance(IStoreFixture stores) : EngineConformance
         }, () => string.Join("\n", rows));
         var checker = new HistoryChecker(new CheckerOptions { Registry = Code, AllHaveEnded = true });
         var found = new List<Violation>();
-        foreach (var row in rows) found.AddRange(checker.Check(new RunFacts(row.Run, await Store.ReadAsync(row.Run, 1, default), row, null)));
+        foreach (var row in rows) found.AddRange(checker.Check(await FactsAsync(row.Run)));
         found.AddRange(checker.CheckRest());
         found.Should().BeEmpty();
     }

@@ -85,9 +85,8 @@ public abstract class TreeConformance(IStoreFixture stores) : EngineConformance(
         await Eventually(async () => (rows = await Store.ListAsync(new RunQuery(RunKey.DefaultTenant, Limit: 500), default)).All(row => !row.Busy && (!allHaveEnded || row.ClosedAt is not null)), () => string.Join("\n", rows));
         var ledger = new ReceiverLedger(Outside.Calls.Where(call => call.Name != "look").GroupBy(call => call.Key).ToDictionary(group => group.Key, _ => 1));
         var checker = new HistoryChecker(new CheckerOptions { Registry = Code, AllHaveEnded = allHaveEnded, Ledgers = [ledger] });
-        var due = (await Store.WakeUpsAsync(DateTimeOffset.MaxValue, 1000, default)).ToDictionary(wake => wake.Run, wake => wake.Due);
         var found = new List<Violation>();
-        foreach (var row in rows) found.AddRange(checker.Check(new RunFacts(row.Run, await Store.ReadAsync(row.Run, 1, default), row, due.TryGetValue(row.Run, out var at) ? at : null)));
+        foreach (var row in rows) found.AddRange(checker.Check(await FactsAsync(row.Run)));
         found.AddRange(checker.CheckRest());
         found.Should().BeEmpty();
     }
