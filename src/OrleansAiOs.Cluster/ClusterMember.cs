@@ -1,5 +1,7 @@
 using System.Net;
 using System.Net.Sockets;
+using System.Security.Cryptography;
+using System.Text;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.DependencyInjection.Extensions;
 using Microsoft.Extensions.Hosting;
@@ -25,6 +27,8 @@ public sealed class ClusterMember : IAsyncDisposable
     private readonly IHost silo;
     private readonly GrainRoute route;
     private readonly CancellationTokenSource leaving = new();
+    private readonly Lock watch = new();
+    private string members = "";
     private Task watching = Task.CompletedTask;
 
     private ClusterMember(WorkflowHost engine, ClusterOptions options)
@@ -111,22 +115,36 @@ public sealed class ClusterMember : IAsyncDisposable
         silo.Dispose();
     }
 
-    private async Task WatchAsync()
+    // A member that is active can be given grains only once it has also told which it has, which comes later; and one that leaves keeps its grains
+    // until it has gone. Each of these is a change.
+    private Task WatchAsync() => Task.WhenAll(
+        EachAsync(silo.Services.GetRequiredService<IClusterMembershipService>().MembershipUpdates),
+        EachAsync(silo.Services.GetRequiredService<IClusterManifestProvider>().Updates));
+
+    private async Task EachAsync<T>(IAsyncEnumerable<T> changes)
     {
-        var before = "";
         try
         {
-            await foreach (var members in silo.Services.GetRequiredService<IClusterMembershipService>().MembershipUpdates.WithCancellation(leaving.Token))
-            {
-                var now = string.Join(' ', members.Members.Where(each => each.Value.Status is SiloStatus.Active).Select(each => each.Key.ToParsableString()).Order(StringComparer.Ordinal));
-                if (now == before) continue;
-                before = now;
-                Seats.Renew();
-                Live.Renew(now);
-            }
+            await foreach (var _ in changes.WithCancellation(leaving.Token)) Look();
         }
         catch (OperationCanceledException)
         {
+        }
+    }
+
+    private void Look()
+    {
+        lock (watch)
+        {
+            var ready = silo.Services.GetRequiredService<IClusterManifestProvider>().Current.Silos;
+            var present = silo.Services.GetRequiredService<IClusterMembershipService>().CurrentSnapshot.Members.Values
+                .Where(each => each.Status is not SiloStatus.Dead).OrderBy(each => each.SiloAddress).ToList();
+            var now = string.Join(' ', present.Select(each => $"{each.SiloAddress.ToParsableString()}:{each.Status}:{ready.ContainsKey(each.SiloAddress)}"));
+            if (now == members) return;
+            members = now;
+            var view = Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(now)))[..16];
+            Seats.Renew(view, [.. present.Where(each => each.Status is SiloStatus.Active && ready.ContainsKey(each.SiloAddress)).Select(each => each.SiloAddress)]);
+            Live.Renew(view);
         }
     }
 

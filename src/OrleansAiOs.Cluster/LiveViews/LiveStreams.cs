@@ -1,6 +1,4 @@
 using System.Collections.Concurrent;
-using System.Security.Cryptography;
-using System.Text;
 using Orleans.Streams;
 using OrleansAiOs.Cluster.Wire;
 using OrleansAiOs.Workflows;
@@ -52,10 +50,11 @@ internal sealed class LiveStreams(ClusterMember member, IStreamProvider provider
         SettleSoon();
     }
 
-    /// <summary>These are the members now.</summary>
-    public void Renew(string active)
+    /// <summary>Members came or went.</summary>
+    /// <param name="view">Says who is there: the same on every member that sees the same.</param>
+    public void Renew(string view)
     {
-        members = Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(active)))[..16];
+        members = view;
         SettleSoon();
     }
 

@@ -1,5 +1,5 @@
 using Orleans.Concurrency;
-using Orleans.Placement;
+using Orleans.Runtime.Placement;
 using OrleansAiOs.Cluster.Wire;
 
 namespace OrleansAiOs.Cluster.WakeUps;
@@ -15,15 +15,15 @@ internal interface IWakeUpGrain : IGrainWithStringKey
 
 /// <summary>What a host says to who serves a bucket.</summary>
 /// <param name="Due">When something committed there is due; null if it only asks whether anybody is there.</param>
+/// <param name="View">Which members it sees.</param>
 [GenerateSerializer, Immutable, Alias("aios.due")]
-internal sealed record DueMessage([property: Id(0)] DateTimeOffset? Due);
+internal sealed record DueMessage([property: Id(0)] DateTimeOffset? Due, [property: Id(1)] string? View);
 
 /// <summary>
 /// Where this grain is, its bucket is served: by the engine's own wake-ups, which load the rows of all buckets on one host together. It holds
 /// nothing. Members ask for it whenever one comes or goes; should all of that go wrong, the reminder does within a minute.
 /// </summary>
 [GrainType("wake-ups")]
-[HashBasedPlacement] // evenly over the members, and to the same one whoever asks
 [Reentrant]
 [CollectionAgeLimit(AlwaysActive = true)]
 internal sealed class WakeUpGrain(ClusterMember member) : Grain, IWakeUpGrain, IRemindable
@@ -60,7 +60,11 @@ internal sealed class WakeUpGrain(ClusterMember member) : Grain, IWakeUpGrain, I
 
     public Task ExpectAsync(SealedMessage message)
     {
-        if (member.Seal.Open<DueMessage>(message).Due is { } due) member.Engine.WakeUps.Note(due);
+        var (due, view) = member.Seal.Open<DueMessage>(message);
+        if (due is { } at) member.Engine.WakeUps.Note(at);
+        // Not while it is made active: then it would go without a word (OnDeactivateAsync is not called).
+        if (view == member.Seats.View && member.Seats.Home(bucket) is { } home && home != GrainContext.Address.SiloAddress)
+            GrainContext.Migrate(new() { [IPlacementDirector.PlacementHintKey] = home }, CancellationToken.None);
         return Task.CompletedTask;
     }
 
