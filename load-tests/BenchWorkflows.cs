@@ -42,6 +42,16 @@ internal sealed class Wait : Workflow<int, string>
     protected override Task<string> RunAsync(int input) => Receive(BenchSteps.Go);
 }
 
+[Workflow("bench-sleep")]
+internal sealed class Sleeps : Workflow<int, int>
+{
+    protected override async Task<int> RunAsync(int input)
+    {
+        await Sleep(TimeSpan.FromDays(1));
+        return input;
+    }
+}
+
 /// <summary>One line per run of a step's body, in a file of this process: it survives a kill -9, so repeats can be counted.</summary>
 internal static class StepLog
 {

@@ -2,7 +2,7 @@ using System.Diagnostics;
 
 namespace OrleansAiOs.LoadTests;
 
-/// <summary>w1, w2, w3 and w5.</summary>
+/// <summary>w1, w2, w3 and w5, and what doing nothing costs.</summary>
 internal static class Cases
 {
     private const int EventsPerRun = 12; // start, 5 scheduled, 5 completed, end
@@ -86,5 +86,32 @@ internal static class Cases
             wake_signals_s = signalled,
             wake_all_s = watch.Elapsed.TotalSeconds,
         });
+    }
+
+    /// <summary>What hosts cost that have nothing to do: first over an empty database, then, started anew, over one in which so many runs sleep for a day.</summary>
+    public static async Task IdleAsync(HttpEngine engine)
+    {
+        foreach (var waiting in new[] { 0, Bench.Num("IDLE_N", 100_000) })
+        {
+            if (waiting > 0)
+            {
+                await Bench.PoolAsync(waiting, 200, i => engine.StartAsync("bench-sleep", $"i{i}", 0));
+                await engine.RestartAsync();
+            }
+            await Task.Delay(TimeSpan.FromSeconds(40)); // members that were killed are voted out, and what starts a host settles
+            var (before, server) = (Bench.Cpu(engine.Processes), await Bench.ServerAsync());
+            var watch = Stopwatch.StartNew();
+            await Task.Delay(TimeSpan.FromSeconds(Bench.Num("IDLE_S", 60)));
+            var seconds = watch.Elapsed.TotalSeconds;
+            var (after, serverAfter) = (Bench.Cpu(engine.Processes), await Bench.ServerAsync());
+            Bench.Emit("idle" + engine.Suffix, new
+            {
+                waiting,
+                cpu_ms_per_s = (after.Own - before.Own) * 1000 / seconds,
+                pg_cpu_ms_per_s = (after.Postgres - before.Postgres) * 1000 / seconds,
+                transactions_per_s = (serverAfter.Transactions - server.Transactions) / seconds,
+                resident_mib = engine.Processes.Sum(Bench.Resident) / 1024 / 1024,
+            });
+        }
     }
 }

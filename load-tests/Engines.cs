@@ -146,8 +146,16 @@ internal sealed class HttpEngine : IEngine
         // As docs/operating.md says: the others are given what the first has made.
         var first = Path.Combine(folder, "0");
         foreach (var file in new[] { "owner.key", "kernel.secret" })
-            if (place != first) File.Copy(Path.Combine(first, file), Path.Combine(place, file));
+            if (place != first) File.Copy(Path.Combine(first, file), Path.Combine(place, file), overwrite: true);
         hosts.Add(await ServedHost.StartAsync(place, clustered is null ? [] : ["--cluster"], environment));
+    }
+
+    /// <summary>kill -9 of all, and as many new ones in their places.</summary>
+    public async Task RestartAsync()
+    {
+        var count = hosts.Count;
+        while (hosts.Count > 0) await KillOneAsync();
+        while (hosts.Count < count) await AddHostAsync();
     }
 
     /// <summary>kill -9 of the first.</summary>

@@ -104,7 +104,15 @@ public sealed class ClusterMember : IAsyncDisposable
         await leaving.CancelAsync();
         await watching;
         await Seats.DisposeAsync();
-        await Live.DisposeAsync();
+        // It says good-bye to others, who may just have died: nothing durable waits for that.
+        try
+        {
+            await Live.DisposeAsync().AsTask().WaitAsync(TimeSpan.FromSeconds(2));
+        }
+        catch (Exception e)
+        {
+            ClusterLog.NoLiveViews(Log, e);
+        }
         await silo.StopAsync();
         (Engine.Route, Engine.ExplainedElsewhere) = (null, null);
     }
@@ -125,7 +133,17 @@ public sealed class ClusterMember : IAsyncDisposable
     {
         try
         {
-            await foreach (var _ in changes.WithCancellation(leaving.Token)) Look();
+            await foreach (var _ in changes.WithCancellation(leaving.Token))
+            {
+                try
+                {
+                    Look();
+                }
+                catch (Exception e)
+                {
+                    ClusterLog.NotLooked(Log, e);
+                }
+            }
         }
         catch (OperationCanceledException)
         {

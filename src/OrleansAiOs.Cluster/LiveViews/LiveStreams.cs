@@ -88,6 +88,7 @@ internal sealed class LiveStreams(ClusterMember member, IStreamProvider provider
         try
         {
             if (isGone || members is not { } now) return;
+            foreach (var old in wanted.Where(each => each.Value < Environment.TickCount64).ToList()) wanted.TryRemove(old);
             var tenants = engine!.Live.Tenants;
             var watchers = Watchers(now);
             var wished = tenants.Select(tenant => RunsOf(now, tenant)).Append(watchers).ToHashSet();

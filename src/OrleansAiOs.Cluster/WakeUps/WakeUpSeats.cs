@@ -48,7 +48,11 @@ internal sealed class WakeUpSeats(ClusterMember member, IGrainFactory grains) : 
         : throw new ArgumentException($"'{key}' names no bucket of wake-ups: they are 0 to {WakeUpBuckets.Count - 1}.", nameof(key));
 
     /// <summary>The member a bucket belongs to; null while none is known.</summary>
-    public SiloAddress? Home(int bucket) => members.Length == 0 ? null : members[bucket % members.Length];
+    public SiloAddress? Home(int bucket)
+    {
+        var now = Volatile.Read(ref members);
+        return now.Length == 0 ? null : now[bucket % now.Length];
+    }
 
     /// <summary>The engine serves what is seated here.</summary>
     public void Serve(WorkflowHost engine)
@@ -97,6 +101,7 @@ internal sealed class WakeUpSeats(ClusterMember member, IGrainFactory grains) : 
     {
         lock (sync)
         {
+            if (isGone) return;
             (View, members) = (view, active);
             change.SetResult();
             change = Change();

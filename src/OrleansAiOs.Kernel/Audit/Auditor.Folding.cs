@@ -32,7 +32,7 @@ public sealed partial class Auditor
             returning id, {Waiting.Columns}
             """, row => (Id: row.GetInt64(0), Batch: Waiting.Read(row, 1)), cancellation);
         rows.Sort((a, b) => a.Id.CompareTo(b.Id));
-        var batches = rows.ConvertAll(row => row.Batch.Folded());
+        var batches = rows.ConvertAll(row => FoldedOf(row.Id, row.Batch));
         var covered = SeqRanges.Parse(standing.Covered);
         var (events, ranges) = (0L, new List<(long From, long To)>());
         foreach (var (_, batch) in rows)
@@ -70,6 +70,18 @@ public sealed partial class Auditor
             tree.Size, events, tree.Peaks, covered.ToString());
         await transaction.CommitAsync(cancellation);
         return left;
+    }
+
+    private static BlockBatch FoldedOf(long id, Waiting batch)
+    {
+        try
+        {
+            if (Array.TrueForAll(batch.Seqs, number => number is > 0 and < long.MaxValue)) return batch.Folded();
+        }
+        catch (Exception e) when (e is FormatException or ArgumentException or OverflowException)
+        {
+        }
+        throw new AuditStoppedException($"Batch {id} in aios.audit_batches cannot be read. Somebody has changed the trail: run `aios audit verify`.");
     }
 
     // Numbers the trail does not know: rolled back, under way, or written by somebody who does not tell (Marten, a person).
@@ -139,6 +151,7 @@ public sealed partial class Auditor
 /// <summary>A batch as its transaction wrote it.</summary>
 internal sealed record Waiting(AuditKind Kind, byte[] Root, byte[] Detail, long[] Seqs, int[] Lost, byte[]? Leaves)
 {
+    private long?[]? Numbers { get; init; } // of a flush in which appends lost: which, only its detail says
     public const string Columns = "kind, root, detail, first, events, numbers, leaves, low, lost";
 
     public static Waiting Read(DbDataReader row, int at)
@@ -152,22 +165,27 @@ internal sealed record Waiting(AuditKind Kind, byte[] Root, byte[] Detail, long[
             for (var i = 0; i < seqs.Length; i++) seqs[i] = first + i;
             return new Waiting(kind, root, detail, seqs, [], null);
         }
-        if (!row.IsDBNull(at + 5)) return Of(kind, root, detail, row.GetFieldValue<long?[]>(at + 5), leaves);
-        var low = row.IsDBNull(at + 7) ? [] : row.GetFieldValue<int[]>(at + 7);
-        return new Waiting(kind, root, detail, Array.ConvertAll(low, number => first + ((number - first) & int.MaxValue)), row.IsDBNull(at + 8) ? [] : row.GetFieldValue<int[]>(at + 8), leaves);
-    }
-
-    private static Waiting Of(AuditKind kind, byte[] root, byte[] detail, long?[] numbers, byte[]? leaves)
-    {
-        var lost = new List<int>();
-        if (numbers.Contains(null))
+        if (!row.IsDBNull(at + 5))
         {
-            var (appends, at) = (AuditBatch.Read(detail), 0);
-            for (var i = 0; i < appends.Count; at += appends[i].Events, i++)
-                if (at < numbers.Length && numbers[at] is null) lost.Add(i + 1);
+            var numbers = row.GetFieldValue<long?[]>(at + 5);
+            return new Waiting(kind, root, detail, [.. numbers.OfType<long>()], [], leaves) { Numbers = numbers };
         }
-        return new Waiting(kind, root, detail, [.. numbers.OfType<long>()], [.. lost], leaves);
+        return new Waiting(kind, root, detail, Array.ConvertAll(Ints(at + 7), number => first + ((number - first) & int.MaxValue)), Ints(at + 8), leaves);
+
+        // Without a value only where somebody else has written: the leaves tell.
+        int[] Ints(int column) => row.IsDBNull(column) ? [] : Array.ConvertAll(row.GetFieldValue<int?[]>(column), value => value ?? 0);
     }
 
-    public BlockBatch Folded() => new(Kind, Root, Kind is AuditKind.Purge ? [] : BatchContent.Write(Seqs, Lost, Leaves, Detail));
+    /// <exception cref="FormatException">Its detail is in no form that a host writes.</exception>
+    public BlockBatch Folded() => new(Kind, Root, Kind is AuditKind.Purge ? [] : BatchContent.Write(Seqs, Numbers is null ? Lost : Losers(Numbers), Leaves, Detail));
+
+    private int[] Losers(long?[] numbers)
+    {
+        if (!numbers.Contains(null)) return [];
+        var lost = new List<int>();
+        var (appends, at) = (AuditBatch.Read(Detail), 0);
+        for (var i = 0; i < appends.Count; at += appends[i].Events, i++)
+            if (at < numbers.Length && numbers[at] is null) lost.Add(i + 1);
+        return [.. lost];
+    }
 }

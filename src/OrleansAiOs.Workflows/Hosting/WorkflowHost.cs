@@ -410,7 +410,7 @@ public sealed class WorkflowHost : IAsyncDisposable
     /// <summary>Registers this incarnation, takes over what dead ones left, and begins to wake runs.</summary>
     public async Task StartAsync(CancellationToken cancellation)
     {
-        for (var tries = 0; tries < 5 && !Context.Clock.IsSet; tries++) await BeatAsync(cancellation);
+        for (var tries = 0; tries < 5 && !await BeatAsync(cancellation); tries++) ; // a host that is alone never asks again for the time: one slow answer would do for good
         registered.TrySetResult();
         var orphans = await TakeOverAsync(cancellation);
         WakeUps.Look();
@@ -572,13 +572,14 @@ public sealed class WorkflowHost : IAsyncDisposable
         }
     }
 
-    private async Task BeatAsync(CancellationToken cancellation)
+    /// <returns>Whether the answer came quickly enough to say the time well.</returns>
+    private async Task<bool> BeatAsync(CancellationToken cancellation)
     {
         List<string> before;
         lock (sync) before = [.. known];
         var (asked, started) = (Options.Time.GetUtcNow(), Options.Time.GetTimestamp());
         var beat = await Store.BeatAsync(Options.HostId, alone: !Options.Shared, Options.DeadAfter, cancellation);
-        Context.Clock.Correct(beat.StoreTime, asked, Options.Time.GetUtcNow(), Options.Time.GetElapsedTime(started));
+        var quick = Context.Clock.Correct(beat.StoreTime, asked, Options.Time.GetUtcNow(), Options.Time.GetElapsedTime(started));
         lock (sync)
         {
             // Not living can also mean: registered since. Dead is who was known before the question, and is not in the answer.
@@ -589,6 +590,7 @@ public sealed class WorkflowHost : IAsyncDisposable
             living = [.. beat.Living];
             mustTakeOver |= gone.Count > 0;
         }
+        return quick;
     }
 
     private async Task<int> TakeOverAsync(CancellationToken cancellation)

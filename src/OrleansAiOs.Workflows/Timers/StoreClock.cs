@@ -29,13 +29,15 @@ internal sealed class StoreClock(TimeProvider time)
     /// may, only says between what the difference lies: the clock is moved if it is outside of that, and no further. An answer during
     /// which the host's clock was set says nothing.
     /// </summary>
-    public void Correct(DateTimeOffset storeTime, DateTimeOffset asked, DateTimeOffset answered, TimeSpan took)
+    /// <returns>Whether the answer was a quick one.</returns>
+    public bool Correct(DateTimeOffset storeTime, DateTimeOffset asked, DateTimeOffset answered, TimeSpan took)
     {
-        if ((answered - asked - took).Duration() > Longest) return;
+        if ((answered - asked - took).Duration() > Longest) return false;
         var (least, most) = ((storeTime - answered).Ticks, (storeTime - asked).Ticks);
-        if (least > most) return;
+        if (least > most) return false;
         var ahead = took > Longest && IsSet ? Math.Clamp(Interlocked.Read(ref aheadTicks), least, most) : least + (most - least) / 2;
         Interlocked.Exchange(ref aheadTicks, ahead);
         IsSet = true;
+        return took <= Longest;
     }
 }

@@ -17,6 +17,7 @@ internal sealed class WakeUps(IRunStore store, StoreClock clock, TimeProvider ti
     private static readonly TimeSpan Horizon = TimeSpan.FromSeconds(60);
     private static readonly TimeSpan LongestSleep = TimeSpan.FromMinutes(5); // a timer goes by elapsed time: a clock that was set, or a machine that was suspended, is noticed only on waking
     private const int Page = 1000;
+    private const int LongestPage = 1024 * Page;
 
     private readonly Lock sync = new();
     private readonly PriorityQueue<RunKey, (DateTimeOffset, long)> near = new();
@@ -29,6 +30,7 @@ internal sealed class WakeUps(IRunStore store, StoreClock clock, TimeProvider ti
     private Action<int, DateTimeOffset>? passOn;
     private bool looked; // the host has begun: before, its clock is not the store's
     private long order;
+    private int page = Page; // a run that is busy leaves its row where it is, past due: behind a full page of these others would never come up, so the next is longer
     private bool loading;
     private bool stopped;
 
@@ -128,7 +130,7 @@ internal sealed class WakeUps(IRunStore store, StoreClock clock, TimeProvider ti
                 near.Dequeue();
                 (due ??= []).Add(run);
             }
-            load = beyond <= now;
+            load = !loading && beyond <= now; // a timer that was replaced may still ring
             if (load)
             {
                 loading = true;
@@ -148,14 +150,17 @@ internal sealed class WakeUps(IRunStore store, StoreClock clock, TimeProvider ti
             lock (sync) buckets = served;
             var upTo = clock.Now + Horizon;
             // Who serves nothing asks nothing.
-            IReadOnlyList<WakeUp> rows = buckets is { Count: 0 } ? [] : await store.WakeUpsAsync(upTo, Page, buckets, CancellationToken.None);
+            IReadOnlyList<WakeUp> rows = buckets is { Count: 0 } ? [] : await store.WakeUpsAsync(upTo, page, buckets, CancellationToken.None);
             // A full page: go on from its end as soon as these have been woken.
-            var next = buckets is { Count: 0 } ? null : rows.Count == Page ? rows[^1].Due : await store.NextWakeUpAsync(upTo, buckets, CancellationToken.None);
+            var full = rows.Count == page;
+            var next = buckets is { Count: 0 } ? null : full ? rows[^1].Due : await store.NextWakeUpAsync(upTo, buckets, CancellationToken.None);
             lock (sync)
             {
                 foreach (var row in rows) near.Enqueue(row.Run, (row.Due, order++));
                 beyond = next ?? DateTimeOffset.MaxValue;
-                if (rows.Count == Page && beyond <= clock.Now) beyond = clock.Now + TimeSpan.FromMilliseconds(100);
+                var behind = full && beyond <= clock.Now;
+                if (behind) beyond = clock.Now + TimeSpan.FromMilliseconds(100) * (page / Page);
+                page = behind ? Math.Min(2 * page, LongestPage) : Page;
                 loadedTo = upTo;
             }
         }

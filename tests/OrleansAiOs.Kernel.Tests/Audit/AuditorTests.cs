@@ -85,6 +85,21 @@ public sealed class AuditorTests : IAsyncLifetime
         (await world.VerifyAsync()).Findings.Should().NotBeEmpty();
     }
 
+    [Theory]
+    [InlineData("first = 9223372036854775806")]
+    [InlineData("events = null, numbers = array[null, 5]::bigint[], detail = '\\x02'")]
+    public async Task A_batch_that_nobody_can_read_is_found_with_all_else_and_nothing_is_signed_with_it(string spoilt)
+    {
+        await world.AppendAsync("a", 0, "{}", "{}");
+        await world.CheckpointAsync();
+        await world.ExecuteAsync("update aios.mt_events set data = '{\"x\":1}' where version = 2");
+        await world.AppendAsync("b", 0, "{}", "{}");
+        await world.ExecuteAsync($"update aios.audit_batches set {spoilt}");
+        var sign = () => world.Auditor.CheckpointAsync();
+        (await sign.Should().ThrowAsync<AuditStoppedException>()).WithMessage("*Batch*cannot be read*aios audit verify*");
+        (await world.VerifyAsync()).Findings.Should().Contain(f => f.Fault == AuditFault.Edited, "the looking goes on").And.Contain(f => f.Fault != AuditFault.Edited);
+    }
+
     [Fact]
     public async Task Two_hosts_that_sign_at_once_sign_once_for_everything()
     {

@@ -53,6 +53,30 @@ public sealed class WakeUpTests
         (await woken.Task.WaitAsync(TimeSpan.FromSeconds(30))).Should().Be(run);
     }
 
+    [Fact]
+    public async Task What_is_due_behind_a_thousand_rows_that_stay_is_woken_and_then_nobody_asks_any_more()
+    {
+        var time = new ManualTime();
+        var store = new InMemoryStore(time);
+        var past = time.GetUtcNow().AddHours(-1);
+        for (var i = 0; i < 1000; i++) await store.AppendAsync(new RunAppend(new RunKey("default", $"busy-{i}"), 0, [], null, new WakeUpChange(past))); // of runs that are at something else
+        var idle = new RunKey("default", "idle");
+        await store.AppendAsync(new RunAppend(idle, 0, [], null, new WakeUpChange(past.AddMinutes(1))));
+
+        var (woken, times) = (new TaskCompletionSource(), 0);
+        using var wakeUps = new WakeUps(store, new StoreClock(time), time, TaskScheduler.Default, run =>
+        {
+            Interlocked.Increment(ref times);
+            if (run == idle) woken.TrySetResult();
+        }, e => woken.TrySetException(e));
+        wakeUps.Look();
+        for (var deadline = DateTime.UtcNow.AddSeconds(30); !woken.Task.IsCompleted && DateTime.UtcNow < deadline; await Task.Delay(2)) time.Advance(TimeSpan.FromMilliseconds(100));
+        woken.Task.IsCompletedSuccessfully.Should().BeTrue("those before it do not hide it");
+        var soFar = Volatile.Read(ref times);
+        for (var i = 0; i < 100; i++) time.Advance(TimeSpan.FromMilliseconds(100));
+        Volatile.Read(ref times).Should().Be(soFar, "the page was not full, so nothing more is due");
+    }
+
     private sealed class Ahead(TimeProvider inner) : TimeProvider
     {
         public TimeSpan By { get; set; }
