@@ -19,9 +19,9 @@ internal static partial class ClusterLog
     [LoggerMessage(5, LogLevel.Warning, "Something in the stream {Stream} was not sealed by a member of this cluster. It was not read.")]
     public static partial void NotSealed(ILogger log, string stream);
 
-    [LoggerMessage(7, LogLevel.Error, "What a change of the members asks for was not done. The next change, or a reminder within a minute, does it.")]
-    public static partial void NotLooked(ILogger log, Exception exception);
-
     [LoggerMessage(6, LogLevel.Warning, "Member {Member} did not say what it has in hand of run {Run}.")]
     public static partial void NotAnswered(ILogger log, string member, string run, Exception exception);
+
+    [LoggerMessage(7, LogLevel.Error, "What a change of the members asks for was not done. The next change, or a reminder within a minute, does it.")]
+    public static partial void NotLooked(ILogger log, Exception exception);
 }

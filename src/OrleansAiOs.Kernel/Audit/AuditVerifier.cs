@@ -127,14 +127,9 @@ public sealed class AuditVerifier
             var batches = new List<(BlockBatch, string)>();
             foreach (var (id, batch) in rows)
             {
-                try
-                {
-                    batches.Add((batch.Folded(), $"batch {id}, not signed for yet"));
-                }
-                catch (Exception e) when (e is FormatException or ArgumentException or OverflowException or NullReferenceException)
-                {
-                    Say(AuditFault.Trail, $"batch {id}, not signed for yet", "cannot be read");
-                }
+                var where = $"batch {id}, not signed for yet";
+                if (batch.Folded() is { } folded) batches.Add((folded, where));
+                else Say(AuditFault.Trail, where, "cannot be read");
             }
             young += await EventsAsync(batches, began, cancellation);
         }

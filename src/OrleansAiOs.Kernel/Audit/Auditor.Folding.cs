@@ -32,7 +32,8 @@ public sealed partial class Auditor
             returning id, {Waiting.Columns}
             """, row => (Id: row.GetInt64(0), Batch: Waiting.Read(row, 1)), cancellation);
         rows.Sort((a, b) => a.Id.CompareTo(b.Id));
-        var batches = rows.ConvertAll(row => FoldedOf(row.Id, row.Batch));
+        var batches = rows.ConvertAll(row => row.Batch.Folded()
+            ?? throw new AuditStoppedException($"Batch {row.Id} in aios.audit_batches cannot be read. Somebody has changed the trail: run `aios audit verify`."));
         var covered = SeqRanges.Parse(standing.Covered);
         var (events, ranges) = (0L, new List<(long From, long To)>());
         foreach (var (_, batch) in rows)
@@ -70,18 +71,6 @@ public sealed partial class Auditor
             tree.Size, events, tree.Peaks, covered.ToString());
         await transaction.CommitAsync(cancellation);
         return left;
-    }
-
-    private static BlockBatch FoldedOf(long id, Waiting batch)
-    {
-        try
-        {
-            if (Array.TrueForAll(batch.Seqs, number => number is > 0 and < long.MaxValue)) return batch.Folded();
-        }
-        catch (Exception e) when (e is FormatException or ArgumentException or OverflowException)
-        {
-        }
-        throw new AuditStoppedException($"Batch {id} in aios.audit_batches cannot be read. Somebody has changed the trail: run `aios audit verify`.");
     }
 
     // Numbers the trail does not know: rolled back, under way, or written by somebody who does not tell (Marten, a person).
@@ -151,8 +140,9 @@ public sealed partial class Auditor
 /// <summary>A batch as its transaction wrote it.</summary>
 internal sealed record Waiting(AuditKind Kind, byte[] Root, byte[] Detail, long[] Seqs, int[] Lost, byte[]? Leaves)
 {
-    private long?[]? Numbers { get; init; } // of a flush in which appends lost: which, only its detail says
     public const string Columns = "kind, root, detail, first, events, numbers, leaves, low, lost";
+
+    private long?[]? Numbers { get; init; } // of a flush in which appends lost: which, only its detail says
 
     public static Waiting Read(DbDataReader row, int at)
     {
@@ -176,8 +166,19 @@ internal sealed record Waiting(AuditKind Kind, byte[] Root, byte[] Detail, long[
         int[] Ints(int column) => row.IsDBNull(column) ? [] : Array.ConvertAll(row.GetFieldValue<int?[]>(column), value => value ?? 0);
     }
 
-    /// <exception cref="FormatException">Its detail is in no form that a host writes.</exception>
-    public BlockBatch Folded() => new(Kind, Root, Kind is AuditKind.Purge ? [] : BatchContent.Write(Seqs, Numbers is null ? Lost : Losers(Numbers), Leaves, Detail));
+    /// <summary>As it stands in a block; null if no host can have written it.</summary>
+    public BlockBatch? Folded()
+    {
+        try
+        {
+            if (!Array.TrueForAll(Seqs, number => number is > 0 and < long.MaxValue)) return null;
+            return new(Kind, Root, Kind is AuditKind.Purge ? [] : BatchContent.Write(Seqs, Numbers is null ? Lost : Losers(Numbers), Leaves, Detail));
+        }
+        catch (Exception e) when (e is FormatException or ArgumentException or OverflowException or NullReferenceException)
+        {
+            return null;
+        }
+    }
 
     private int[] Losers(long?[] numbers)
     {

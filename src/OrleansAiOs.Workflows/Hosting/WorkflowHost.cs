@@ -410,7 +410,9 @@ public sealed class WorkflowHost : IAsyncDisposable
     /// <summary>Registers this incarnation, takes over what dead ones left, and begins to wake runs.</summary>
     public async Task StartAsync(CancellationToken cancellation)
     {
-        for (var tries = 0; tries < 5 && !await BeatAsync(cancellation); tries++) ; // a host that is alone never asks again for the time: one slow answer would do for good
+        // A host that is alone never asks again for the time: one slow answer would do for good.
+        for (var tries = 0; tries < 5; tries++)
+            if (await BeatAsync(cancellation)) break;
         registered.TrySetResult();
         var orphans = await TakeOverAsync(cancellation);
         WakeUps.Look();
