@@ -193,10 +193,14 @@ public sealed class PostgresStore : IRunStore, IAsyncDisposable
 
     private static object Of(IReadOnlyCollection<int>? buckets) => buckets is null ? DBNull.Value : buckets.ToArray();
 
-    public async ValueTask<IReadOnlyList<RunRow>> ParkedAsync(int limit, CancellationToken cancellation)
+    public async ValueTask<IReadOnlyList<RunRow>> ParkedAsync(IReadOnlyCollection<string> reasons, RunKey? after, int limit, CancellationToken cancellation)
     {
-        await using var command = new NpgsqlCommand($"select {RunQueries.Columns} from aios.runs where status = $1 and closed_at is null limit $2");
-        Bind(command, (short)RunStatus.Parked, limit);
+        await using var command = new NpgsqlCommand($"""
+            select {RunQueries.Columns} from aios.runs
+            where status = $1 and closed_at is null and (tenant_id, id) > ($2, $3) and exists (select from jsonb_array_elements(waits) w where w->>'kind' = 'unpark' and w->>'name' = any ($4))
+            order by tenant_id, id limit $5
+            """);
+        Bind(command, (short)RunStatus.Parked, after?.Tenant ?? "", after?.Id ?? "", reasons.ToArray(), limit);
         return await RunQueries.ReadAsync(sources.Queries, command, cancellation);
     }
 

@@ -114,9 +114,12 @@ public sealed class InMemoryStore(TimeProvider time) : IRunStore
         lock (sync) return new(wakeUps.Where(w => w.Value >= from && (buckets is null || buckets.Contains(WakeUpBuckets.Of(w.Key)))).Select(w => (DateTimeOffset?)w.Value).Min());
     }
 
-    public ValueTask<IReadOnlyList<RunRow>> ParkedAsync(int limit, CancellationToken cancellation)
+    public ValueTask<IReadOnlyList<RunRow>> ParkedAsync(IReadOnlyCollection<string> reasons, RunKey? after, int limit, CancellationToken cancellation)
     {
-        lock (sync) return new([.. rows.Values.Where(row => row is { Status: RunStatus.Parked, ClosedAt: null }).Take(limit)]);
+        lock (sync) return new([.. rows.Values.Where(row => row is { Status: RunStatus.Parked, ClosedAt: null } && row.ParkedFor is { } reason && reasons.Contains(reason) && (after is null || Place(row.Run, after.Value) > 0))
+                .Order(Comparer<RunRow>.Create((a, b) => Place(a.Run, b.Run))).Take(limit)]);
+
+        static int Place(RunKey a, RunKey b) => string.CompareOrdinal(a.Tenant, b.Tenant) is not 0 and var tenants ? tenants : string.CompareOrdinal(a.Id, b.Id);
     }
 
     public ValueTask<IReadOnlyList<RunKey>> OrphansAsync(IReadOnlyCollection<string> livingHosts, CancellationToken cancellation)

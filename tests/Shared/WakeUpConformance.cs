@@ -1,3 +1,4 @@
+using OrleansAiOs.Workflows;
 using OrleansAiOs.Workflows.History;
 using OrleansAiOs.Workflows.Timers;
 
@@ -115,6 +116,32 @@ public abstract class HostConformance : RunStoreConformance
         (await Orphans()).Should().BeEquivalentTo("mine", "theirs");
         await Append(Run("theirs"), 1, 1, Row(Run("theirs"), host: a));
         (await Orphans(a)).Should().BeEmpty("what was taken over is nobody's orphan");
+    }
+
+    [Fact]
+    public async Task Parked_runs_are_found_by_why_they_are_parked_a_page_at_a_time()
+    {
+        foreach (var (id, reason) in new[] { ("c", "no code"), ("a", "no code"), ("broken", "it threw"), ("d", "no version"), ("b", "no code") })
+            await Append(Run(id), 0, 1, Row(Run(id), RunStatus.Parked, waits: [new RunWait("resume", "no code"), new RunWait("unpark", reason)]));
+        await Append(Run("runs"), 0, 1, Row(Run("runs"), waits: [new RunWait("signal", "no code")]));
+        (await Parked(100, "no code", "no version")).Should().Equal("a", "b", "c", "d");
+        (await Parked(1, "no code", "no version")).Should().Equal("a", "b", "c", "d");
+        (await Parked(2, "no code")).Should().Equal("a", "b", "c");
+        (await Parked(2)).Should().BeEmpty();
+        await Append(Run("a"), 1, 1, Row(Run("a")));
+        (await Parked(2, "no code")).Should().Equal(["b", "c"], "what goes on is not parked");
+    }
+
+    private async Task<List<string>> Parked(int limit, params string[] reasons)
+    {
+        var (found, after) = (new List<string>(), default(RunKey?));
+        while (await Store.ParkedAsync(reasons, after, limit, default) is { Count: > 0 } page)
+        {
+            page.Count.Should().BeLessThanOrEqualTo(limit);
+            found.AddRange(page.Where(row => row.Run.Tenant == Tenant).Select(row => row.Run.Id));
+            after = page[^1].Run;
+        }
+        return found;
     }
 
     private async Task<IEnumerable<string>> Orphans(params string[] living) =>

@@ -108,7 +108,7 @@ public sealed class MartenHistory : IRunStore, IAsyncDisposable
 
     public ValueTask<DateTimeOffset?> NextWakeUpAsync(DateTimeOffset from, IReadOnlyCollection<int>? buckets, CancellationToken cancellation) => native.NextWakeUpAsync(from, buckets, cancellation);
 
-    public ValueTask<IReadOnlyList<RunRow>> ParkedAsync(int limit, CancellationToken cancellation) => native.ParkedAsync(limit, cancellation);
+    public ValueTask<IReadOnlyList<RunRow>> ParkedAsync(IReadOnlyCollection<string> reasons, RunKey? after, int limit, CancellationToken cancellation) => native.ParkedAsync(reasons, after, limit, cancellation);
 
     public ValueTask<IReadOnlyList<RunKey>> OrphansAsync(IReadOnlyCollection<string> livingHosts, CancellationToken cancellation) => native.OrphansAsync(livingHosts, cancellation);
 

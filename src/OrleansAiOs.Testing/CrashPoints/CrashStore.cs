@@ -27,7 +27,7 @@ internal sealed class CrashStore(CrashPoints points, IRunStore inner) : IRunStor
 
     public ValueTask<DateTimeOffset?> NextWakeUpAsync(DateTimeOffset from, IReadOnlyCollection<int>? buckets, CancellationToken cancellation) => Do("next wake-up", () => inner.NextWakeUpAsync(from, buckets, cancellation));
 
-    public ValueTask<IReadOnlyList<RunRow>> ParkedAsync(int limit, CancellationToken cancellation) => Do("parked", () => inner.ParkedAsync(limit, cancellation));
+    public ValueTask<IReadOnlyList<RunRow>> ParkedAsync(IReadOnlyCollection<string> reasons, RunKey? after, int limit, CancellationToken cancellation) => Do("parked", () => inner.ParkedAsync(reasons, after, limit, cancellation));
 
     public ValueTask<IReadOnlyList<RunKey>> OrphansAsync(IReadOnlyCollection<string> livingHosts, CancellationToken cancellation) =>
         Do("orphans", () => inner.OrphansAsync(livingHosts, cancellation));

@@ -64,7 +64,7 @@ internal sealed class SimStore(SimWorld world, SimDisk disk, SimScheduler proces
 
     public ValueTask<DateTimeOffset?> NextWakeUpAsync(DateTimeOffset from, IReadOnlyCollection<int>? buckets, CancellationToken cancellation) => Ask(() => disk.Store.NextWakeUpAsync(from, buckets, cancellation));
 
-    public ValueTask<IReadOnlyList<RunRow>> ParkedAsync(int limit, CancellationToken cancellation) => Ask(() => disk.Store.ParkedAsync(limit, cancellation));
+    public ValueTask<IReadOnlyList<RunRow>> ParkedAsync(IReadOnlyCollection<string> reasons, RunKey? after, int limit, CancellationToken cancellation) => Ask(() => disk.Store.ParkedAsync(reasons, after, limit, cancellation));
 
     public ValueTask<IReadOnlyList<RunKey>> OrphansAsync(IReadOnlyCollection<string> livingHosts, CancellationToken cancellation) =>
         Ask(() => disk.Store.OrphansAsync(livingHosts, cancellation));

@@ -51,8 +51,12 @@ public interface IRunStore
     /// <summary>The earliest wake-up at or after a moment, of runs in some buckets; null for all.</summary>
     ValueTask<DateTimeOffset?> NextWakeUpAsync(DateTimeOffset from, IReadOnlyCollection<int>? buckets, CancellationToken cancellation);
 
-    /// <summary>The summary rows of parked runs, of all tenants.</summary>
-    ValueTask<IReadOnlyList<RunRow>> ParkedAsync(int limit, CancellationToken cancellation);
+    /// <summary>The summary rows of runs that are parked for one of these reasons, of all tenants, in the order of tenant and id.</summary>
+    /// <param name="reasons">As <see cref="RunParked"/> names them.</param>
+    /// <param name="after">The last of those seen before; null for the first.</param>
+    /// <param name="limit">At most so many.</param>
+    /// <param name="cancellation">Gives up.</param>
+    ValueTask<IReadOnlyList<RunRow>> ParkedAsync(IReadOnlyCollection<string> reasons, RunKey? after, int limit, CancellationToken cancellation);
 
     /// <summary>Open runs with an effect under way on a host incarnation other than the living ones.</summary>
     ValueTask<IReadOnlyList<RunKey>> OrphansAsync(IReadOnlyCollection<string> livingHosts, CancellationToken cancellation);
@@ -108,6 +112,9 @@ public sealed record RunRow(RunKey Run, string Workflow, string? CodeVersion, Ru
     IReadOnlyDictionary<string, string>? Attributes, IReadOnlyList<RunWait> Waits, DateTimeOffset StartedAt, DateTimeOffset UpdatedAt, DateTimeOffset? ClosedAt,
     long? Checkpoint = null)
 {
+    /// <summary>Why it is parked, in the words of <see cref="RunParked"/>; null if it is not.</summary>
+    public string? ParkedFor => Waits.FirstOrDefault(wait => wait.Kind == "unpark")?.Name;
+
     public bool AwaitsApproval => Waits.Any(wait => wait.Kind is "approval" or "signature");
 }
 

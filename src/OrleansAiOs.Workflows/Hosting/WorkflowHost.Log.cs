@@ -39,4 +39,7 @@ internal static partial class HostLog
 
     [LoggerMessage(12, LogLevel.Warning, "Run {Run}, which had been parked for want of its code, does not go on by itself: {Why}")]
     public static partial void NotUnparked(this ILogger log, RunKey run, string why);
+
+    [LoggerMessage(13, LogLevel.Warning, "Runs that are parked for want of code that is here could not be looked for. They are looked for again when a host goes or starts; to unpark one now: aios unpark RUN.")]
+    public static partial void NotLookedForParked(this ILogger log, Exception exception);
 }

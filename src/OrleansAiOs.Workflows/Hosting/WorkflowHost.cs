@@ -18,8 +18,6 @@ namespace OrleansAiOs.Workflows.Hosting;
 /// </summary>
 public sealed class WorkflowHost : IAsyncDisposable
 {
-    private const int ParkedMax = 10_000;
-
     private readonly ConcurrentDictionary<RunKey, RunMailbox> mailboxes = new();
     private readonly Dictionary<RunKey, EndWaiter> waiters = [];
     private readonly Dictionary<RunKey, TaskCompletionSource> updateWaiters = [];
@@ -28,6 +26,7 @@ public sealed class WorkflowHost : IAsyncDisposable
     private readonly Dictionary<string, HashSet<RunKey>> foreignOwners = new(StringComparer.Ordinal);
     private readonly HashSet<string> known = new(StringComparer.Ordinal);
     private readonly CancellationTokenSource stopping = new();
+    private readonly Unparking unparking;
     private ITimer? sweep;
     private ITimer? heart;
     private ITimer? echo;
@@ -55,6 +54,7 @@ public sealed class WorkflowHost : IAsyncDisposable
         };
         Kinship = new Kinship(this);
         Executor = new ActivityExecutor(this, services, store, Context.Clock, options, Post);
+        unparking = new Unparking(this);
         WakeUps = new WakeUps(store, Context.Clock, options.Time, options.Scheduler, run => Post(run, new DueInput()), e => log.WakeUpTrouble(e));
     }
 
@@ -97,6 +97,9 @@ public sealed class WorkflowHost : IAsyncDisposable
 
     /// <summary>Fires when the host begins to stop: what could wait for long lets go.</summary>
     internal CancellationToken GoesDown => goingDown.Token;
+
+    /// <summary>Fires when the host has stopped.</summary>
+    internal CancellationToken Halted => stopping.Token;
 
     internal bool IsHalted => stopping.IsCancellationRequested;
 
@@ -422,36 +425,8 @@ public sealed class WorkflowHost : IAsyncDisposable
             heart = Options.Time.CreateTimer(static self => ((WorkflowHost)self!).BeatSoon(), this,
                 orphans > 0 ? TimeSpan.FromMilliseconds(100) : Options.HeartbeatEvery, Timeout.InfiniteTimeSpan);
         Log.Serving(Options.HostId, Registry.NamesForPeople, orphans);
-        if (Options.Shared) await UnparkWhatLackedItsCodeAsync(cancellation);
+        if (Options.Shared) unparking.Look();
         await KeepRetentionAsync(RunKey.DefaultTenant);
-    }
-
-    // While hosts are replaced one by one, a run of the new build may come to one of the old, which can but park it. With the last of them comes its code.
-    private async Task UnparkWhatLackedItsCodeAsync(CancellationToken cancellation)
-    {
-        foreach (var row in await Store.ParkedAsync(ParkedMax, cancellation))
-            if (Registry.Find(row.Workflow, row.CodeVersion) is not null && WorkflowRun.LackedItsCode(row)) _ = UntilUnparkedAsync(row.Run);
-
-        async Task UntilUnparkedAsync(RunKey run)
-        {
-            while (!IsHalted)
-            {
-                try
-                {
-                    await UnparkAsync(run, "engine", $"deployed-{Options.HostId}");
-                    return;
-                }
-                catch (CommandRefusedException e) when (e.Refusal is Refusal.Busy)
-                {
-                    await Task.Delay(e.RetryAfter ?? TimeSpan.FromSeconds(5), Options.Time, stopping.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-                }
-                catch (Exception e)
-                {
-                    Log.NotUnparked(run, e.Message);
-                    return;
-                }
-            }
-        }
     }
 
     /// <summary>Sees to it that a tenant's runs are deleted as this host's rules say. For the first tenant the host does so itself when it starts.</summary>
@@ -526,6 +501,7 @@ public sealed class WorkflowHost : IAsyncDisposable
                     await TakeOverAsync(stopping.Token);
                     WakeUps.Look();
                     LookAgainLater();
+                    unparking.Look();
                 }
             }
             catch (HostFencedException)

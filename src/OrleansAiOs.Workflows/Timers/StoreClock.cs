@@ -25,9 +25,9 @@ internal sealed class StoreClock(TimeProvider time)
 
     /// <summary>
     /// The store said it was <paramref name="storeTime"/>, somewhere between these two moments of the host (Cristian, Probabilistic Clock
-    /// Synchronization, 1989). A quick answer is taken at its middle. One that took long, as the first of a host that starts on a busy machine
-    /// may, only says between what the difference lies: the clock is moved if it is outside of that, and no further. An answer during
-    /// which the host's clock was set says nothing.
+    /// Synchronization, 1989). The first answer is taken at its middle. Every other only says between what the difference lies: the clock is
+    /// moved if it is outside of that, and no further, so that what a quick answer said well no slow one says worse. An answer during which
+    /// the host's clock was set says nothing.
     /// </summary>
     /// <returns>Whether the answer was a quick one.</returns>
     public bool Correct(DateTimeOffset storeTime, DateTimeOffset asked, DateTimeOffset answered, TimeSpan took)
@@ -35,7 +35,7 @@ internal sealed class StoreClock(TimeProvider time)
         if ((answered - asked - took).Duration() > Longest) return false;
         var (least, most) = ((storeTime - answered).Ticks, (storeTime - asked).Ticks);
         if (least > most) return false;
-        var ahead = took > Longest && IsSet ? Math.Clamp(Interlocked.Read(ref aheadTicks), least, most) : least + (most - least) / 2;
+        var ahead = IsSet ? Math.Clamp(Interlocked.Read(ref aheadTicks), least, most) : least + (most - least) / 2;
         Interlocked.Exchange(ref aheadTicks, ahead);
         IsSet = true;
         return took <= Longest;

@@ -226,9 +226,8 @@ internal sealed class WorkflowRun
         return events is [(RunStarted started, _), ..] ? started.Version : null;
     }
 
-    /// <summary>Whether a run is parked for no other reason than that the host it came to lacked its code.</summary>
-    internal static bool LackedItsCode(RunRow parked) =>
-        parked.Waits.FirstOrDefault(wait => wait.Kind == "unpark")?.Name is { } reason && (reason == VersionMissing(parked.Workflow, parked.CodeVersion) || reason == TypeMissing(parked.Workflow));
+    /// <summary>Why a run of this workflow is parked that came to a host without its code, and for no other reason.</summary>
+    internal static IEnumerable<string> ReasonsOfLacking(WorkflowType type) => [VersionMissing(type.Name, type.Version), VersionMissing(type.Name, null), TypeMissing(type.Name)];
 
     private static string VersionMissing(string workflow, string? version) => $"{(version is null ? "The version without a name" : $"Version '{version}'")} of '{workflow}' is missing";
 

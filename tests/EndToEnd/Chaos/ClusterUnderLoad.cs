@@ -135,12 +135,14 @@ internal sealed class ClusterUnderLoad : IAsyncDisposable
         Volatile.Write(ref going, which);
         var at = DateTimeOffset.UtcNow;
         var over = end(hosts[which]);
-        var open = new List<(string Run, bool UnderWay)>();
-        await using (var command = database.CreateCommand($"select id, busy from aios.runs where closed_at is null and host like '%-{hosts[which].ProcessId}-%'"))
+        var open = new List<(string Run, bool UnderWay, long Version)>();
+        await using (var command = database.CreateCommand($"""
+            select id, busy, (select max(version) from aios.mt_events where stream_id = 'run/' || r.id) from aios.runs r where closed_at is null and host like '%-{hosts[which].ProcessId}-%'
+            """))
         await using (var reader = await command.ExecuteReaderAsync(GiveUp))
-            while (await reader.ReadAsync(GiveUp)) open.Add((reader.GetString(0), reader.GetBoolean(1)));
+            while (await reader.ReadAsync(GiveUp)) open.Add((reader.GetString(0), reader.GetBoolean(1), reader.GetInt64(2)));
         var commands = await Task.WhenAll(open.Select(one => UntilTakenAsync(one.Run, at)));
-        var effects = await Task.WhenAll(open.Where(one => one.UnderWay).Select(one => UntilOnAsync(one.Run, at)));
+        var effects = await Task.WhenAll(open.Where(one => one.UnderWay).Select(one => UntilOnAsync($"stream_id = 'run/{one.Run}' and version > {one.Version}", at)));
         await over;
         return new TakeOver([.. commands.Order()], [.. effects.Order()]);
     }
@@ -173,11 +175,12 @@ internal sealed class ClusterUnderLoad : IAsyncDisposable
     /// <summary>kill -9 of all, and as many others on other addresses: what took until the first effect went on.</summary>
     public async Task<TakeOver> KillAllAsync()
     {
-        var (at, dead) = (DateTimeOffset.UtcNow, hosts);
+        var dead = hosts;
         await Task.WhenAll(dead.Select(host => host.KillAsync()));
+        var at = DateTimeOffset.UtcNow;
         hosts = await Task.WhenAll(Enumerable.Range(0, dead.Length).Select(which => HostProcess.StartAsync(own(which, setup))));
         foreach (var host in dead) await host.DisposeAsync();
-        return new TakeOver([], [await UntilOnAsync("%", at)]);
+        return new TakeOver([], [await UntilOnAsync($"timestamp > '{at.UtcDateTime:O}'", at)]);
     }
 
     /// <summary>Takes a member's cable to the other members away, until it has seen that it is out, and starts another in its place.</summary>
@@ -320,15 +323,16 @@ internal sealed class ClusterUnderLoad : IAsyncDisposable
         return (DateTimeOffset.UtcNow - since).TotalMilliseconds;
     }
 
-    // The commands that come meanwhile say nothing of the effect. Host and database have one clock.
-    private async Task<double> UntilOnAsync(string runs, DateTimeOffset since)
+    // The commands that come meanwhile say nothing of the effect. Host and database have one clock; an event is appended after its time, so of one run
+    // what comes is told by its version: an append that was under way at that moment may have been all that was to come of the effect.
+    private async Task<double> UntilOnAsync(string events, DateTimeOffset since)
     {
         var next = 0d;
         await UntilAsync(async () => (next = await NumberAsync($"""
-            select coalesce(extract(epoch from min(timestamp)), 0) from aios.mt_events where stream_id like 'run/{runs}' and timestamp > '{since.UtcDateTime:O}'
+            select coalesce(extract(epoch from min(timestamp)), 0) from aios.mt_events where {events}
             and type in ('attempt-started', 'step-completed', 'step-failed', 'attempt-failed', 'outcome-unknown', 'outcome-still-unknown', 'inquiry-started', 'outcome-happened', 'outcome-never-will')
             """)) > 0);
-        return (next - (since - DateTimeOffset.UnixEpoch).TotalSeconds) * 1000;
+        return Math.Max(0, (next - (since - DateTimeOffset.UnixEpoch).TotalSeconds) * 1000);
     }
 
     private async Task<Dictionary<string, long>> KeysAsync()

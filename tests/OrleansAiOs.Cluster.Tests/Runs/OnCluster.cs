@@ -121,7 +121,7 @@ internal class ByTestsTime(IRunStore store, TimeProvider time) : IRunStore
 
     public ValueTask<DateTimeOffset?> NextWakeUpAsync(DateTimeOffset from, IReadOnlyCollection<int>? buckets, CancellationToken cancellation) => store.NextWakeUpAsync(from, buckets, cancellation);
 
-    public ValueTask<IReadOnlyList<RunRow>> ParkedAsync(int limit, CancellationToken cancellation) => store.ParkedAsync(limit, cancellation);
+    public ValueTask<IReadOnlyList<RunRow>> ParkedAsync(IReadOnlyCollection<string> reasons, RunKey? after, int limit, CancellationToken cancellation) => store.ParkedAsync(reasons, after, limit, cancellation);
 
     public ValueTask<IReadOnlyList<RunKey>> OrphansAsync(IReadOnlyCollection<string> livingHosts, CancellationToken cancellation) => store.OrphansAsync(livingHosts, cancellation);
 

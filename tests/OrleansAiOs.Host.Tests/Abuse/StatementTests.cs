@@ -19,7 +19,7 @@ public sealed partial class StatementTests(AbuseServer server)
         ["with b as materialized (select * from unnest"] = "appends of many runs and tenants in one statement, put together from parts",
         ["from aios.wakeups where due"] = "wakes whatever is due",
         ["from aios.runs where busy and host"] = "takes over from dead hosts",
-        ["from aios.runs where status = $1 and closed_at is null limit"] = "lets go on what was parked for want of its code, whosever it is",
+        ["from aios.runs where status = $1 and closed_at is null and (tenant_id, id) >"] = "lets go on what was parked for want of its code, whosever it is",
         ["from aios.api_keys where hash = $1"] = "finds out whose key it is, and so the tenant",
         ["from aios.api_keys where principal is null"] = "gives keys from before there were principals one, once",
         ["where seq_id > $1 and stream_id not like 'run/%'"] = "feeds the catalogue, which keeps tenants apart by its keys",

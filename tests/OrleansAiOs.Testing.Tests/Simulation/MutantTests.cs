@@ -12,7 +12,7 @@ namespace OrleansAiOs.Testing.Tests.Simulation;
 /// </summary>
 public sealed class MutantTests(ITestOutputHelper output)
 {
-    private const int SeedsMax = 5000;
+    private const int SeedsMax = 20_000;
 
     private static readonly Dictionary<string, (SimSeams Seams, string Breaks)> Mutants = new()
     {

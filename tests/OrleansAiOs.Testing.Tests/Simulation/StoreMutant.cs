@@ -25,7 +25,7 @@ internal abstract class StoreMutant(IRunStore inner) : IRunStore
 
     public ValueTask<DateTimeOffset?> NextWakeUpAsync(DateTimeOffset from, IReadOnlyCollection<int>? buckets, CancellationToken cancellation) => inner.NextWakeUpAsync(from, buckets, cancellation);
 
-    public ValueTask<IReadOnlyList<RunRow>> ParkedAsync(int limit, CancellationToken cancellation) => inner.ParkedAsync(limit, cancellation);
+    public ValueTask<IReadOnlyList<RunRow>> ParkedAsync(IReadOnlyCollection<string> reasons, RunKey? after, int limit, CancellationToken cancellation) => inner.ParkedAsync(reasons, after, limit, cancellation);
 
     public virtual ValueTask<IReadOnlyList<RunKey>> OrphansAsync(IReadOnlyCollection<string> livingHosts, CancellationToken cancellation) => inner.OrphansAsync(livingHosts, cancellation);
 

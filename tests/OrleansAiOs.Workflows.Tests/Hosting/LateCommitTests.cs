@@ -76,7 +76,7 @@ public sealed class LateCommitTests
 
         public ValueTask<DateTimeOffset?> NextWakeUpAsync(DateTimeOffset from, IReadOnlyCollection<int>? buckets, CancellationToken cancellation) => Inner.NextWakeUpAsync(from, buckets, cancellation);
 
-        public ValueTask<IReadOnlyList<RunRow>> ParkedAsync(int limit, CancellationToken cancellation) => Inner.ParkedAsync(limit, cancellation);
+        public ValueTask<IReadOnlyList<RunRow>> ParkedAsync(IReadOnlyCollection<string> reasons, RunKey? after, int limit, CancellationToken cancellation) => Inner.ParkedAsync(reasons, after, limit, cancellation);
 
         public ValueTask<IReadOnlyList<RunKey>> OrphansAsync(IReadOnlyCollection<string> livingHosts, CancellationToken cancellation) => Inner.OrphansAsync(livingHosts, cancellation);
 

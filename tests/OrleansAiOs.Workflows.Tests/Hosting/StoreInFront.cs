@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Data.Common;
 using OrleansAiOs.Testing;
 using OrleansAiOs.Workflows.History;
@@ -7,6 +8,7 @@ namespace OrleansAiOs.Workflows.Tests.Hosting;
 /// <summary>Stands in front of a store in memory; a test decides what becomes of an append.</summary>
 internal sealed class StoreInFront : IRunStore
 {
+    private readonly ConcurrentDictionary<string, IReadOnlyCollection<string>> heard = new(StringComparer.Ordinal);
     private int loads;
     private int finds;
 
@@ -42,11 +44,19 @@ internal sealed class StoreInFront : IRunStore
 
     public ValueTask<DateTimeOffset?> NextWakeUpAsync(DateTimeOffset from, IReadOnlyCollection<int>? buckets, CancellationToken cancellation) => Inner.NextWakeUpAsync(from, buckets, cancellation);
 
-    public ValueTask<IReadOnlyList<RunRow>> ParkedAsync(int limit, CancellationToken cancellation) => Inner.ParkedAsync(limit, cancellation);
+    public ValueTask<IReadOnlyList<RunRow>> ParkedAsync(IReadOnlyCollection<string> reasons, RunKey? after, int limit, CancellationToken cancellation) => Inner.ParkedAsync(reasons, after, limit, cancellation);
 
     public ValueTask<IReadOnlyList<RunKey>> OrphansAsync(IReadOnlyCollection<string> livingHosts, CancellationToken cancellation) => Inner.OrphansAsync(livingHosts, cancellation);
 
-    public ValueTask<HostBeat> BeatAsync(string host, bool alone, TimeSpan deadAfter, CancellationToken cancellation) => Inner.BeatAsync(host, alone, deadAfter, cancellation);
+    public async ValueTask<HostBeat> BeatAsync(string host, bool alone, TimeSpan deadAfter, CancellationToken cancellation)
+    {
+        var beat = await Inner.BeatAsync(host, alone, deadAfter, cancellation);
+        heard[host] = beat.Living;
+        return beat;
+    }
+
+    /// <summary>Whether a host was told of another when it last asked.</summary>
+    public bool HeardOf(string host, string other) => heard.GetValueOrDefault(host)?.Contains(other) is true;
 
     public ValueTask RetireAsync(string host, CancellationToken cancellation) => Inner.RetireAsync(host, cancellation);
 
