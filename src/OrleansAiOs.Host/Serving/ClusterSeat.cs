@@ -16,17 +16,18 @@ namespace OrleansAiOs.Host.Serving;
 /// <param name="Address">An address other hosts can reach; port 0 takes a free one.</param>
 /// <param name="Certificate">A PEM file: the member's certificate and its key. Null on this machine alone.</param>
 /// <param name="Authority">A PEM file: who issues members' certificates.</param>
-internal sealed record ClusterPlace(IPEndPoint Address, string? Certificate, string? Authority)
+/// <param name="Connection">The same database as another user, who alone may write who is a member; null where the hosts' own user may.</param>
+internal sealed record ClusterPlace(IPEndPoint Address, string? Certificate, string? Authority, string? Connection)
 {
     /// <param name="address">An IP address, with a port or without; nothing for any port of this machine.</param>
-    /// <param name="setting">CLUSTER_CERTIFICATE and CLUSTER_AUTHORITY.</param>
+    /// <param name="setting">CLUSTER_CERTIFICATE, CLUSTER_AUTHORITY and CLUSTER_CONNECTION.</param>
     /// <exception cref="StartRefusedException">It is no address, or one beyond this machine without what members have to show there.</exception>
     public static ClusterPlace Parse(string address, Func<string, string?> setting)
     {
         var point = new IPEndPoint(IPAddress.Loopback, 0);
         if (address.Length > 0 && (!IPEndPoint.TryParse(address, out point!) || point.Address.Equals(IPAddress.Any) || point.Address.Equals(IPAddress.IPv6Any)))
             throw new StartRefusedException($"'{address}' is not where other hosts can reach this one: --cluster takes an IP address, with :PORT or without.");
-        var place = new ClusterPlace(point, setting("CLUSTER_CERTIFICATE"), setting("CLUSTER_AUTHORITY"));
+        var place = new ClusterPlace(point, setting("CLUSTER_CERTIFICATE"), setting("CLUSTER_AUTHORITY"), setting("CLUSTER_CONNECTION") is { Length: > 0 } connection ? connection : null);
         if (place.Certificate is null != place.Authority is null)
             throw new StartRefusedException("AIOS_CLUSTER_CERTIFICATE and AIOS_CLUSTER_AUTHORITY belong together: this member's certificate with its key, and who issues members' certificates.");
         // Whoever can speak to a member's port could speak for all tenants.
@@ -67,15 +68,26 @@ internal static class ClusterSeat
     public static async Task<IAsyncDisposable> TakeAsync(ClusterPlace place, WorkflowHost engine, NpgsqlDataSource database, StreamSeal secret, ILoggerFactory log, CancellationToken cancellation)
     {
 #if CLUSTER_HOST
-        return await ClusterMember.JoinAsync(engine, new ClusterOptions
+        var own = place.Connection is null ? null : await MembersSource.OpenAsync(place.Connection, database, log, cancellation);
+        try
         {
-            Database = database,
+            return new Seat(await ClusterMember.JoinAsync(engine, Options(own ?? database), cancellation), own);
+        }
+        catch
+        {
+            if (own is not null) await own.DisposeAsync();
+            throw;
+        }
+
+        ClusterOptions Options(NpgsqlDataSource members) => new()
+        {
+            Database = members,
             Secret = secret.KeyFor("aios-cluster-members"),
             Tls = place.Certificate is null ? null : Tls(place),
             Address = place.Address.Address,
             Port = place.Address.Port,
             Log = log,
-        }, cancellation);
+        };
 #else
         await Task.CompletedTask;
         throw new StartRefusedException($"{Lacking} Hosts share a database without one by --share.");
@@ -83,6 +95,16 @@ internal static class ClusterSeat
     }
 
 #if CLUSTER_HOST
+    /// <summary>A member, and the connections that it alone uses.</summary>
+    private sealed class Seat(ClusterMember member, NpgsqlDataSource? own) : IAsyncDisposable
+    {
+        public async ValueTask DisposeAsync()
+        {
+            await member.DisposeAsync();
+            if (own is not null) await own.DisposeAsync();
+        }
+    }
+
     private static MemberTls Tls(ClusterPlace place)
     {
         try
