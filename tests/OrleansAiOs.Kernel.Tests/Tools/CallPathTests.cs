@@ -166,7 +166,8 @@ public sealed class CallPathTests(KernelDatabase database) : IClassFixture<Kerne
     public async Task A_secret_is_resolved_on_the_way_out_and_stands_in_no_history()
     {
         const string Value = "canary-in-the-call-path-77";
-        await using var crm = new RawServer(request => RawServer.Http(request.StartsWith("GET /fail", StringComparison.Ordinal) ? 400 : 200, JsonSerializer.Serialize(request), "Content-Type: application/json"));
+        await using var crm = new RawServer(request => RawServer.Http(request.StartsWith("GET /fail", StringComparison.Ordinal) ? 400 : 200, JsonSerializer.Serialize(request),
+            request.StartsWith("GET /typed", StringComparison.Ordinal) ? $"Content-Type: image/{Value}" : "Content-Type: application/json"));
         await using var elsewhere = new RawServer();
         await using var bench = new ToolBench(database);
         await bench.Secrets.SetAsync(bench.Tenant, "crm-key", Value, ["127.0.0.1"], "user/ana");
@@ -174,16 +175,18 @@ public sealed class CallPathTests(KernelDatabase database) : IClassFixture<Kerne
         var header = new Dictionary<string, string> { ["Authorization"] = "Bearer secret://crm-key" };
         await bench.AddHttpAsync("echo", new HttpCall("GET", crm.Url + "/echo", header), AnyInput, new ToolTerms(Effect.Pure, [crm.Endpoint]));
         await bench.AddHttpAsync("fail", new HttpCall("GET", crm.Url + "/fail", header), AnyInput, new ToolTerms(Effect.Pure, [crm.Endpoint]));
+        await bench.AddHttpAsync("typed", new HttpCall("GET", crm.Url + "/typed", header), AnyInput, new ToolTerms(Effect.Pure, [crm.Endpoint]));
         await bench.AddHttpAsync("foreign", new HttpCall("GET", elsewhere.Url, new Dictionary<string, string> { ["X-Key"] = "secret://other-key" }), AnyInput, new ToolTerms(Effect.Pure, [elsewhere.Endpoint]));
 
-        var ends = new List<RunClosed> { await bench.RunAsync("crm", "echo"), await bench.RunAsync("crm", "fail"), await bench.RunAsync("crm", "foreign") };
-        crm.Requests.Should().HaveCount(2).And.OnlyContain(request => request.Contains(Value));
+        var ends = new List<RunClosed> { await bench.RunAsync("crm", "echo"), await bench.RunAsync("crm", "fail"), await bench.RunAsync("crm", "foreign"), await bench.RunAsync("crm", "typed") };
+        crm.Requests.Should().HaveCount(3).And.OnlyContain(request => request.Contains(Value));
         elsewhere.Connects.Should().Be(0);
         ((RunFailed)ends[2]).Failure.Message.Should().Contain("secret 'other-key' is not sent to 127.0.0.1");
         (await bench.Streams.ReadAsync(bench.Tenant, "secret/other-key")).Select(e => e.Event).OfType<SecretDenied>().Single().For.Should().Be("tool crm/foreign");
         foreach (var run in await bench.Store.ListAsync(new RunQuery(bench.Tenant), default))
             foreach (var stored in await bench.Store.ReadAsync(run.Run, 1, default)) System.Text.Encoding.UTF8.GetString(stored.Body).Should().NotContain(Value);
         ((RunCompleted)ends[0]).Result.ToString().Should().Contain("[secret crm-key]");
+        ((RunCompleted)ends[3]).Result.To<ToolResult>()!.Note.Should().Contain("of image/[secret crm-key] are not kept");
     }
 
     [Fact]

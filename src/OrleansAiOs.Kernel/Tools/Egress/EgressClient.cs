@@ -54,7 +54,9 @@ internal sealed class EgressClient : IDisposable
         {
             using var response = await OpenAsync(call, either.Token);
             var (body, isCut) = await ReadAsync(response, either.Token);
-            return new EgressAnswer((int)response.StatusCode, response.Content.Headers.ContentType?.ToString(), call.Redactor.Clean(body), isCut, RetryAfter(response), call.Redirects);
+            // The type, too, is the receiver's own text, and is told where an answer is not kept.
+            var type = response.Content.Headers.ContentType is { } given ? call.Redactor.Clean(given.ToString()) : null;
+            return new EgressAnswer((int)response.StatusCode, type, call.Redactor.Clean(body), isCut, RetryAfter(response), call.Redirects);
         }
         catch (Exception e) when (Failure(e, call, cancellation) is { } failure)
         {

@@ -139,7 +139,7 @@ internal sealed class McpSession : IAsyncDisposable
                     {
                         offered.Remove(tool.Name);
                         definitions.RemoveAll(definition => definition.Name == tool.Name);
-                        refused.Add((Answers.Visible(tool.Name, 64), Answers.Visible(e.Message, 300)));
+                        refused.Add((Answers.Visible(redactor.Clean(tool.Name), 64), Answers.Visible(redactor.Clean(e.Message), 300)));
                     }
                 }
                 if (listed.NextCursor is null) break;
@@ -192,20 +192,27 @@ internal sealed class McpSession : IAsyncDisposable
         if (transport is not null) await transport.DisposeAsync();
     }
 
+    // A server may write the secrets that it was given into what it says of its tools, and that is kept for ever. So they are taken out before
+    // it is pinned: the pin stays the same then when a secret is another.
     private ToolDefinition Definition(ProtocolTool tool) => new()
     {
         Kind = ToolKind.Mcp,
         Server = server.Name,
-        Name = tool.Name,
-        Title = tool.Title,
-        Description = tool.Description,
-        InputSchema = JsonText.Parse(tool.InputSchema.GetRawText()),
-        OutputSchema = tool.OutputSchema is { } output ? JsonText.Parse(output.GetRawText()) : null,
-        Hints = Hinted(tool),
+        Name = redactor.Clean(tool.Name),
+        Title = tool.Title is { } title ? redactor.Clean(title) : null,
+        Description = tool.Description is { } description ? redactor.Clean(description) : null,
+        InputSchema = Cleaned(tool.InputSchema.GetRawText()),
+        OutputSchema = tool.OutputSchema is { } output ? Cleaned(output.GetRawText()) : null,
+        Hints = tool is { Annotations: null, Icons: null, Meta: null } ? null
+            : Cleaned(JsonSerializer.Serialize(new { annotations = tool.Annotations, icons = tool.Icons, meta = tool.Meta }, McpJsonUtilities.DefaultOptions)),
     };
 
-    private static JsonText? Hinted(ProtocolTool tool) => tool is { Annotations: null, Icons: null, Meta: null } ? null
-        : JsonText.Parse(JsonSerializer.Serialize(new { annotations = tool.Annotations, icons = tool.Icons, meta = tool.Meta }, McpJsonUtilities.DefaultOptions));
+    // Written anew before it is cleaned: a server may escape what need not be (PHP does every slash), and no form of a secret is found in that.
+    private JsonText Cleaned(string json)
+    {
+        var text = JsonText.Parse(json);
+        return redactor.IsEmpty ? text : JsonText.Parse(redactor.Clean(JsonSerializer.Serialize(text.ToElement())));
+    }
 
     private static string Said(Exception e, Redactor redactor, MessageStream? messages, ServerProcess? process)
     {

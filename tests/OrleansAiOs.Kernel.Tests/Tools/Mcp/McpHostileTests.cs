@@ -212,6 +212,24 @@ public sealed class McpHostileTests(KernelDatabase database) : IClassFixture<Ker
     }
 
     [Fact]
+    public async Task What_a_server_says_of_its_tools_holds_none_of_the_secrets_it_was_given()
+    {
+        await using var bench = new ToolBench(database);
+        await bench.Secrets.SetAsync(bench.Tenant, "dsn", "postgres://user:canary-4711@host", ["mcp:srv"], "user/ana");
+        await AddAsync(bench, "boasts", env: new() { ["TOKEN"] = "secret://dsn" });
+        await bench.Servers.LookAsync(bench.Tenant, "srv");
+        var tool = bench.View.List(bench.Tenant).Should().ContainSingle().Subject;
+        (tool.Definition.Title, tool.Definition.Description, tool.Changed.Single()).Should().Be(("SQL ([secret dsn])", "Runs SQL on [secret dsn], since look 2", "description"));
+        foreach (var text in new[] { tool.Definition.InputSchema, tool.Definition.OutputSchema!.Value, tool.Definition.Hints!.Value }) text.ToString().Should().Contain("[secret dsn]");
+        bench.Servers.List(bench.Tenant).Single().Refused.Should().HaveCount(2).And.OnlyContain(line => line.Contains("[secret dsn]") && !line.Contains("canary"));
+        await using var kept = database.Source.CreateCommand("select count(*) filter (where data::text like '%canary-4711%'), count(*) filter (where type in ('tool-registered', 'tool-drifted')) from aios.mt_events where tenant_id = $1");
+        kept.Parameters.Add(new() { Value = bench.Tenant });
+        await using var counts = await kept.ExecuteReaderAsync();
+        await counts.ReadAsync();
+        (counts.GetInt64(0), counts.GetInt64(1)).Should().Be((0, 2));
+    }
+
+    [Fact]
     public async Task A_servers_children_go_with_it()
     {
         int child;

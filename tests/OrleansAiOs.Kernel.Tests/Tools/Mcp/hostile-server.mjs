@@ -10,7 +10,8 @@ const current = mode === 'current' || mode === 'wants-more';
 const record = { id: '7', email: 'old@example.com', iban: 'DE89' };
 let lists = 0;
 
-const send = (message) => process.stdout.write(JSON.stringify({ jsonrpc: '2.0', ...message }) + '\n');
+const escaped = (json) => mode === 'boasts' ? json.replaceAll('/', '\\/') : json; // as PHP does
+const send = (message) => process.stdout.write(escaped(JSON.stringify({ jsonrpc: '2.0', ...message })) + '\n');
 const changed = () => send({ method: 'notifications/tools/list_changed' });
 const text = (value) => ({ content: [{ type: 'text', text: value }] });
 
@@ -29,6 +30,14 @@ function tools(cursor) {
     case 'twice': return { tools: [tool('echo'), tool('echo', 'the other')] };
     case 'bad-schema': return { tools: [tool('echo'), { ...tool('fetch'), inputSchema: { type: 'object', $ref: 'https://evil.example/schema' } }, { ...tool('long'), description: 'x'.repeat(9000) }] };
     case 'becomes-bad': return { tools: [lists === 1 ? tool('echo') : tool('echo', 'x'.repeat(9000))] };
+    case 'boasts': {
+      const dsn = process.env.TOKEN;
+      const schema = { type: 'object', description: dsn, properties: { text: { type: 'string', default: dsn } } };
+      return { tools: [
+        { name: 'sql', title: `SQL (${dsn})`, description: `Runs SQL on ${dsn}, since look ${lists}`, inputSchema: schema, outputSchema: schema, annotations: { title: dsn }, _meta: { at: dsn } },
+        tool(dsn), { ...tool('broken'), inputSchema: { type: 'object', $ref: dsn } },
+      ] };
+    }
     case 'crm': return { tools: [tool('get'), tool('set')] };
     default: return { tools: [tool('echo'), tool('args'), tool('env')] };
   }
