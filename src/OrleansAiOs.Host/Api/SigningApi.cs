@@ -36,7 +36,8 @@ internal static class SigningApi
 
     private static async Task<IResult> RegisterAsync(SigningKeyRequest request, Caller caller, SigningKeys signing, SigningKeyView keys, Catalogue catalogue, HttpContext context)
     {
-        await catalogue.FreshAsync(context.RequestAborted);
+        // Whether it is the first one: a key that was registered or revoked a moment ago, on another host, counts.
+        await catalogue.NowAsync(context.RequestAborted);
         var owner = caller.Rights.Permits(caller.Tenant, caller.Chain, "identity.write", "identity/*");
         var own = PrincipalId.Of(caller.Decider.Id);
         var principal = request.For is null ? own : PrincipalId.Of(request.For);

@@ -6,7 +6,7 @@ namespace OrleansAiOs.Host.Cli;
 internal static class KeysCommand
 {
     public static Command Create(ClientOptions client) =>
-        new Command("keys", "Make, list and revoke the keys that people and programs act with.").With(Add(client), List(client), Revoke(client), SigningKeysCommand.Make(client), SigningKeysCommand.List(client), SigningKeysCommand.Revoke(client));
+        new Command("keys", "Make, list and revoke the keys that people and programs act with.").With(Add(client), List(client), Revoke(client), SigningKeysCommand.Make(client), SigningKeysCommand.Register(client), SigningKeysCommand.List(client), SigningKeysCommand.Revoke(client));
 
     private static Command Add(ClientOptions client)
     {

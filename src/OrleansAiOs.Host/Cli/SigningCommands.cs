@@ -6,7 +6,7 @@ using OrleansAiOs.Workflows.History;
 
 namespace OrleansAiOs.Host.Cli;
 
-/// <summary>aios keys make-signing, signing, revoke-signing: the keys that approvals are signed with.</summary>
+/// <summary>aios keys make-signing, register-signing, signing, revoke-signing: the keys that approvals are signed with.</summary>
 internal static class SigningKeysCommand
 {
     public static Command Make(ClientOptions client)
@@ -26,6 +26,17 @@ internal static class SigningKeysCommand
             else call.Terminal.Note($"signing key {key.Id} of {me.Principal} is registered; its private half is in {path}");
             return ExitCode.Done;
         });
+    }
+
+    public static Command Register(ClientOptions client)
+    {
+        var principal = new Argument<string>("PRINCIPAL") { Description = "Whose key it is: user/NAME." };
+        var publicKey = new Argument<string>("PUBLIC-KEY") { Description = "As make-signing showed it to them." };
+        var proof = new Argument<string>("PROOF") { Description = "As make-signing showed it to them." };
+        var person = new Option<string?>("--person") { Description = "Who is behind the principal, where one person has several accounts.", HelpName = "NAME" };
+        return client.Change("register-signing", "Register the signing key of somebody who has no key any more that could vouch for it. Ask them first, by another way, whether its id is theirs.", principal, publicKey, proof, person).Does(call =>
+            client.SendAsync(call, HttpMethod.Post, ApiPaths.SigningKeys, new { publicKey = call.Get(publicKey), proof = call.Get(proof), @for = call.Get(principal), person = call.Get(person) },
+                $"the signing key of {call.Get(principal)} is registered"));
     }
 
     public static Command List(ClientOptions client) => client.Query("signing", "List the public signing keys.").Does(call => client.ShowAsync<PageDocument<SigningKeyDocument>>(call, ApiPaths.SigningKeys, page =>

@@ -168,6 +168,28 @@ public sealed class BorrowedTokenTests(AbuseServer server)
         (await Register(pair, $"user/ana{mark}", "default", ana)).Status.Should().Be(201);
     }
 
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task Whoever_has_somebodys_API_key_alone_puts_no_signing_key_in_the_place_of_a_revoked_one(bool revokedByOwner)
+    {
+        using var carls = ECDsa.Create(ECCurve.NamedCurves.nistP256);
+        using var another = ECDsa.Create(ECCurve.NamedCurves.nistP256);
+        var carl = $"user/carl{mark}";
+        var api = await server.NewKey($"carl{mark}", "controller");
+        var first = (await Register(carls, carl, "default", api)).Json.GetProperty("id").GetString()!;
+        (await server.Send(HttpMethod.Delete, $"/api/v1/signing-keys/{first}", null, revokedByOwner ? null : api)).Status.Should().Be(200);
+
+        var refused = (await Register(another, carl, "default", api)).ShouldBeProblem(409);
+        refused.Body.Should().Contain($"aios keys register-signing {carl} ");
+        (await Register(another, carl, "default", api, endorser: carls)).ShouldBeProblem(409); // a revoked key vouches for nothing
+        (await Register(carls, carl, "default", api)).ShouldBeProblem(409);
+
+        (await Register(another, carl, "default", server.OwnerKey, @for: carl)).Status.Should().Be(201, "an owner registers it");
+        using var third = ECDsa.Create(ECCurve.NamedCurves.nistP256);
+        (await Register(third, carl, "default", api, endorser: another)).Status.Should().Be(201, "and that one vouches for the next");
+    }
+
     [Fact]
     public async Task The_key_of_a_command_answers_its_own_command_and_its_own_tenant_alone()
     {
@@ -208,10 +230,15 @@ public sealed class BorrowedTokenTests(AbuseServer server)
 
     private Task<Answer> Secret(string name, string purpose) => server.Send(HttpMethod.Put, $"/api/v1/secrets/{name}", Json(new { value = "a-value-that-nobody-sees", hosts = new[] { purpose } }));
 
-    private Task<Answer> Register(ECDsa pair, string principal, string tenant, string key)
+    private Task<Answer> Register(ECDsa pair, string principal, string tenant, string key, ECDsa? endorser = null, string? @for = null)
     {
         var bytes = pair.ExportSubjectPublicKeyInfo();
-        return server.Post("/api/v1/signing-keys", new { publicKey = Convert.ToBase64String(bytes), proof = SigningKey.Sign(pair, SigningKey.Proof(tenant, principal, SigningKey.IdOf(bytes))) }, key);
+        var said = SigningKey.Proof(tenant, principal, SigningKey.IdOf(bytes));
+        return server.Post("/api/v1/signing-keys", new
+        {
+            publicKey = Convert.ToBase64String(bytes), proof = SigningKey.Sign(pair, said), @for,
+            endorser = endorser is null ? null : SigningKey.IdOf(endorser.ExportSubjectPublicKeyInfo()), endorsement = endorser is null ? null : SigningKey.Sign(endorser, said),
+        }, key);
     }
 
     private Task Tool(RawServer receiver, string name, string effect, string? authorization = null) => Tool(receiver.Url, [receiver.Endpoint], name, effect, authorization);

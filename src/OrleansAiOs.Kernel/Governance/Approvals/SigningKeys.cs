@@ -38,8 +38,8 @@ public sealed class SigningKeyView : IKernelView
 }
 
 /// <summary>
-/// Registers and revokes signing keys. A principal's first key it registers itself; a further one is vouched for by one it has, or
-/// registered by an owner: whoever only gets hold of an API key cannot sign for its holder.
+/// Registers and revokes signing keys. A principal's first key it registers itself; a further one, also when all before it were revoked, is
+/// vouched for by one it has, or registered by an owner: whoever only gets hold of an API key cannot sign for its holder.
 /// </summary>
 public sealed class SigningKeys(EventStreams streams)
 {
@@ -47,10 +47,11 @@ public sealed class SigningKeys(EventStreams streams)
 
     /// <param name="proof">The new key's signature over <see cref="SigningKey.Proof"/>.</param>
     /// <param name="endorsement">The same bytes signed by a key the principal has, with that key's id.</param>
-    /// <param name="byOwner">Whoever asks may manage the keys of others.</param>
+    /// <param name="byOwner">Whoever asks is somebody else, and may manage the keys of others.</param>
+    /// <param name="known">The tenant's keys, revoked ones too, as of now.</param>
     /// <returns>The key's id.</returns>
     /// <exception cref="ArgumentException">It is no such key, or the proof is none.</exception>
-    /// <exception cref="InvalidOperationException">The principal has a key, and neither it nor an owner vouches for this one.</exception>
+    /// <exception cref="InvalidOperationException">The principal has or had a key, and neither a live one nor an owner vouches for this one.</exception>
     public async Task<string> RegisterAsync(string tenant, string principal, string publicKey, string proof, (string Key, string Signature)? endorsement, string? person, bool byOwner, string by,
         IReadOnlyList<RegisteredKey> known, CancellationToken cancellation = default)
     {
@@ -68,17 +69,19 @@ public sealed class SigningKeys(EventStreams streams)
         }
         var said = SigningKey.Proof(tenant, principal, id);
         if (!SigningKey.Verifies(publicKey, said, proof)) throw new ArgumentException($"The proof is not the key's signature over '{string.Join("\\n", "aios-signing-key-v1", tenant, principal, id)}'.", nameof(proof));
-        var own = known.Where(key => key.Principal == principal && key.RevokedAt is null).ToList();
+        var stream = $"signing-key/{id}";
+        var history = await streams.ReadAsync(tenant, stream, cancellation);
+        if (history.Count > 0) throw new InvalidOperationException($"The key {id} is registered already{(history[^1].Event is SigningKeyRevoked ? ", and was revoked: make a new one, in another file" : "")}.");
+        // A revoked one counts as well: else whoever has the API key revokes it first, or waits until somebody does.
+        var own = known.Where(key => key.Principal == principal).ToList();
         string? endorsedBy = null;
         if (own.Count > 0 && !byOwner)
         {
-            if (endorsement is not { } given || own.Find(key => key.Id == given.Key) is not { } endorser || !SigningKey.Verifies(endorser.PublicKey, said, given.Signature))
-                throw new InvalidOperationException($"{principal} has a signing key already ({string.Join(", ", own.Select(key => key.Id))}): a further one is vouched for by that key, or registered by an owner.");
+            if (endorsement is not { } given || own.Find(key => key.Id == given.Key && key.RevokedAt is null) is not { } endorser || !SigningKey.Verifies(endorser.PublicKey, said, given.Signature))
+                throw new InvalidOperationException($"{principal} {(own.Exists(key => key.RevokedAt is null) ? "has" : "had")} a signing key already ({string.Join(", ", own.Select(key => key.RevokedAt is null ? key.Id : $"{key.Id}, revoked"))}): " +
+                    $"a further one is vouched for by one that it has (--endorsed-by FILE). If there is none any more, somebody else who may manage keys registers this one, after asking the person whether it is {id}: aios keys register-signing {principal} {publicKey} {proof}");
             endorsedBy = endorser.Id;
         }
-        var stream = $"signing-key/{id}";
-        var history = await streams.ReadAsync(tenant, stream, cancellation);
-        if (history.Count > 0) throw new InvalidOperationException($"The key {id} is registered already{(history[^1].Event is SigningKeyRevoked ? ", and was revoked: make a new one" : "")}.");
         try
         {
             await streams.AppendAsync(tenant, stream, 0, [new SigningKeyRegistered(id, principal, publicKey, person, endorsedBy)], by, cancellation);
