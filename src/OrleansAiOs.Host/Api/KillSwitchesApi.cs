@@ -22,18 +22,21 @@ internal static class KillSwitchesApi
 
     private static async Task<ChangedView> ThrowAsync(KillSwitchRequest request, Caller caller, KillSwitches switches, Catalogue catalogue, HttpContext context)
     {
-        var changed = await Checked(() => switches.ThrowAsync(caller.Tenant, request.Target, request.Id ?? caller.Tenant, request.Why, caller.By, context.RequestAborted));
+        var changed = await Checked(() => switches.ThrowAsync(caller.Tenant, request.Target, IdOf(request, caller), request.Why, caller.By, context.RequestAborted));
         await catalogue.FreshAsync(context.RequestAborted);
         return new ChangedView(changed);
     }
 
     private static async Task<ChangedView> ReleaseAsync(KillSwitchRequest request, Caller caller, KillSwitches switches, Catalogue catalogue, WorkflowHost host, HttpContext context)
     {
-        var changed = await Checked(() => switches.ReleaseAsync(caller.Tenant, request.Target, request.Id ?? caller.Tenant, request.Why, caller.By, context.RequestAborted));
+        var changed = await Checked(() => switches.ReleaseAsync(caller.Tenant, request.Target, IdOf(request, caller), request.Why, caller.By, context.RequestAborted));
         await catalogue.FreshAsync(context.RequestAborted);
         if (changed) await GateWaits.WakeAsync(host, caller, "kill switch", context.RequestAborted);
         return new ChangedView(changed);
     }
+
+    // Only the tenant needs no name: there is but one.
+    private static string IdOf(KillSwitchRequest request, Caller caller) => request.Id ?? (request.Target is KillTarget.Tenant ? caller.Tenant : "");
 
     private static async Task<bool> Checked(Func<Task<bool>> change)
     {

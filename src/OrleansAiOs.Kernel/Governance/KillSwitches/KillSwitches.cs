@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using OrleansAiOs.Kernel.Identity;
 using OrleansAiOs.Kernel.Streams;
 
 namespace OrleansAiOs.Kernel.Governance.KillSwitches;
@@ -42,7 +43,7 @@ public sealed class KillSwitchView : IKernelView
     public ThrownSwitch? Stops(string tenant, IReadOnlyList<string> chain, string tool)
     {
         if (thrown.IsEmpty) return null;
-        return Find(tenant, KillTarget.Tenant, tenant) ?? Find(tenant, KillTarget.Tool, tool) ?? chain.Select(principal => Find(tenant, KillTarget.Principal, principal)).FirstOrDefault(found => found is not null);
+        return Find(tenant, KillTarget.Tenant, tenant) ?? Find(tenant, KillTarget.Tool, tool) ?? Find(tenant, KillTarget.Tool, KillSwitches.ToolOf(tool)) ?? chain.Select(principal => Find(tenant, KillTarget.Principal, principal)).FirstOrDefault(found => found is not null);
     }
 
     public IReadOnlyList<ThrownSwitch> List(string tenant) => [.. thrown.Where(pair => pair.Key.Tenant == tenant).Select(pair => pair.Value).OrderBy(s => s.Since)];
@@ -53,6 +54,7 @@ public sealed class KillSwitches(EventStreams streams)
 {
     private const int IdCharsMax = 200;
     private const int WhyCharsMax = 1000;
+    private const string ServersTool = "tool:"; // as calls of tools are recorded
 
     /// <returns>False if it was thrown already.</returns>
     public Task<bool> ThrowAsync(string tenant, KillTarget target, string id, string why, string by, CancellationToken cancellation = default) =>
@@ -67,7 +69,35 @@ public sealed class KillSwitches(EventStreams streams)
         if (id.Length is 0 or > IdCharsMax) throw new ArgumentException($"What a kill switch stops has a name of 1 to {IdCharsMax} characters; this one has {id.Length}.", nameof(id));
         if (string.IsNullOrWhiteSpace(why) || why.Length > WhyCharsMax) throw new ArgumentException($"A kill switch needs a reason of 1 to {WhyCharsMax} characters: whoever finds work standing still reads it.", nameof(why));
         if (target is KillTarget.Tenant && id != tenant) throw new ArgumentException($"A tenant's switch is its own: '{id}' is not '{tenant}'.", nameof(id));
-        return await streams.DecideAsync(tenant, $"kill/{target.ToString().ToLowerInvariant()}/{id}", history =>
-            history is [.., { Event: KillSwitchThrown }] == toThrown ? [] : [toThrown ? new KillSwitchThrown(target, id, why) : new KillSwitchReleased(target, id, why)], by, cancellation: cancellation);
+        var name = NameOf(target, id);
+        var changed = await ChangeAsync(name);
+        // Switches were stored as they were typed once: such a one is thrown no more, but it is listed until it is released.
+        if (!toThrown && AsTyped(target, name) is { } typed && typed != name) changed |= await ChangeAsync(typed);
+        return changed;
+
+        Task<bool> ChangeAsync(string which) => streams.DecideAsync(tenant, $"kill/{target.ToString().ToLowerInvariant()}/{which}", history =>
+            history is [.., { Event: KillSwitchThrown }] == toThrown ? [] : [toThrown ? new KillSwitchThrown(target, which, why) : new KillSwitchReleased(target, which, why)], by, cancellation: cancellation);
     }
+
+    /// <summary>The tool of a server by the name it has at the gate, where it was named as lists name it ("crm/update"). Another name is as it is.</summary>
+    internal static string ToolOf(string name) => name.Contains('/') && !name.Contains(':') ? ServersTool + name : name;
+
+    // What the gate looks for: a switch under any other name stops nothing.
+    private static string NameOf(KillTarget target, string id)
+    {
+        if (target is KillTarget.Tool)
+            return !id.StartsWith(ServersTool, StringComparison.Ordinal) || id.IndexOf('/') > ServersTool.Length ? ToolOf(id)
+                : throw new ArgumentException($"'{id}' is no tool: write {ServersTool}SERVER/NAME, or the name of an activity (\"bank.pay\").", nameof(id));
+        if (target is KillTarget.Tenant) return id;
+        var name = PrincipalId.Of(id);
+        return name == PrincipalId.Engine || PrincipalId.TryParse(name, out _) ? name
+            : throw new ArgumentException($"'{id}' is no principal: write user/NAME, service/NAME or agent/NAME, the name of {PrincipalId.NameRule}.", nameof(id));
+    }
+
+    private static string? AsTyped(KillTarget target, string name) => target switch
+    {
+        KillTarget.Principal => PrincipalId.ForPeople(name),
+        KillTarget.Tool when name.StartsWith(ServersTool, StringComparison.Ordinal) => name[ServersTool.Length..],
+        _ => null,
+    };
 }
