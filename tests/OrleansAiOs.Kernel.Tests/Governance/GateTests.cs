@@ -183,6 +183,29 @@ public sealed class GateTests
     }
 
     [Fact]
+    public async Task What_is_signed_for_a_budget_as_well_waits_no_longer_than_the_policy_says_and_is_handed_up_as_it_says()
+    {
+        await using var world = new GateWorld("@approval(\"controller, within=PT24H, escalate=director\") permit (principal, action, resource);", covers: (_, _, overdraft) =>
+            overdraft is null ? new BudgetRefusal("month", "amount:EUR", WhenSpent.Approve, "the month is spent", Overdrafts: [("month", new HoldDemand(["owner"]))]) : null) { Overdrafts = [new HoldDemand(["owner"])] };
+        var (handedUp, tooLate) = (await world.StartAsync(20), await world.StartAsync(21));
+        foreach (var run in new[] { handedUp, tooLate })
+        {
+            await world.SignAsync(run, "user/carl");
+            var held = await world.HeldAsync(run);
+            held.Name.Should().EndWith("; beyond budget 'month'");
+            var terms = (await world.Host.Host.HeldAsync(run, held.Step!.Value))!.Hold!;
+            (terms.EscalatesAt - world.Now, terms.Expires - world.Now).Should().Be((TimeSpan.FromHours(24), TimeSpan.FromHours(48)));
+        }
+        await world.Host.AdvanceAsync(TimeSpan.FromHours(25));
+        await world.SignAsync(handedUp, "user/olga");
+        await world.SignAsync(handedUp, "user/erik");
+        (await world.ResultAsync(handedUp)).Should().Be("paid", "a director signs in the controller's place by now");
+        await world.Host.AdvanceAsync(TimeSpan.FromHours(24));
+        (await world.ResultAsync(tooLate)).Should().Contain("Nobody signed");
+        world.Books.Paid.Should().ContainSingle();
+    }
+
+    [Fact]
     public async Task What_a_budget_has_set_aside_for_others_is_asked_again()
     {
         var asked = 0;

@@ -45,7 +45,7 @@ public sealed class KernelGate : IEffectGate
     public GateRecord Judge(EffectIntent intent)
     {
         var charge = Charged(intent);
-        return Refusing(Decide(intent, charge, limits: !intent.IsReading, out _), charge);
+        return Refusing(Decide(intent, charge, limits: !intent.IsReading, out _, out _), charge);
     }
 
     // What may not be sent sets nothing aside; what it would have cost and reached is kept for who asks later.
@@ -62,13 +62,13 @@ public sealed class KernelGate : IEffectGate
 
     private async ValueTask<GateRecord?> CheckAsync(EffectIntent intent, Charge charge, CancellationToken cancellation)
     {
-        var now = Decide(intent, charge, limits: false, out var demands);
+        var now = Decide(intent, charge, limits: false, out var demands, out var asked);
         if (now.Answer is not GateAnswer.Allow || now.Charge is null || intent.IsReading) return now.Answer is GateAnswer.Allow ? null : now;
         if (await parts.Covers(intent, charge, null, cancellation) is not { } refusal) return null;
         if (refusal.Then is WhenSpent.Approve)
         {
             // To go beyond a budget is asked by that name: who has signed for the call has not signed for that.
-            var signed = Signed(intent, charge, now.Policy ?? "", now.Rules ?? [], Autonomy.Approve, [.. demands, .. refusal.Overdrafts!.Select(overdraft => overdraft.Demand)], refusal.Why,
+            var signed = Signed(intent, charge, now.Policy ?? "", now.Rules ?? [], Autonomy.Approve, [.. demands, .. refusal.Overdrafts!.Select(overdraft => overdraft.Demand)], refusal.Why, asked,
                 beyond: [.. refusal.Overdrafts!.Select(overdraft => $"budget '{overdraft.Budget}'")]);
             if (signed.Answer is not GateAnswer.Allow) return signed;
             if (await parts.Covers(intent, charge, new Overdraft([.. refusal.Overdrafts!.Select(overdraft => overdraft.Budget)], signed.SignedBy!), cancellation) is not { } other) return null;
@@ -82,9 +82,10 @@ public sealed class KernelGate : IEffectGate
     public void Ended(RunKey run, RunSpending spent) => parts.Ended(run, spent);
 
     /// <param name="demands">Whose signatures the policies ask for.</param>
-    private GateRecord Decide(EffectIntent intent, Charge charge, bool limits, out IReadOnlyList<HoldDemand> demands)
+    /// <param name="asked">The same as the policies say it, with how long it may take; in the same order.</param>
+    private GateRecord Decide(EffectIntent intent, Charge charge, bool limits, out IReadOnlyList<HoldDemand> demands, out IReadOnlyList<ApprovalDemand> asked)
     {
-        demands = [];
+        (demands, asked) = ([], []);
         var tenant = intent.Run.Tenant;
         if (Stopped(intent) is { } stopped) return stopped;
         if (intent.Activity.StartsWith(Activity.EnginesOwn, StringComparison.Ordinal)) return OfTheEngine(intent);
@@ -102,7 +103,7 @@ public sealed class KernelGate : IEffectGate
         var version = verdict.Version.ToString();
         if (verdict.Decision is PolicyDecision.Deny) return Deny(intent, verdict.Reason, version, verdict.Policies);
         if (verdict.Autonomy is Autonomy.Suggest) return Deny(intent, "Only to be suggested: what was asked for stands in the history, and nothing was done.", version, verdict.Policies, Autonomy.Suggest);
-        var asked = verdict.Approvals.ToList();
+        asked = [.. verdict.Approvals];
         demands = [.. asked.Select(demand => DemandOf(intent, demand))];
         if (verdict.Autonomy is Autonomy.Approve && demands.Count == 0) demands = [Anybody];
         LimitHit? beyond = null;
@@ -121,13 +122,13 @@ public sealed class KernelGate : IEffectGate
     // ---- signatures ----
 
     /// <summary>What is to be signed, in full, made anew from what would be sent.</summary>
-    public JsonText StatementOf(EffectIntent held) => ApprovalStatement.Of(held, VersionOf(held), Decide(held, Charged(held), limits: false, out _).Policy ?? "", held.Hold!);
+    public JsonText StatementOf(EffectIntent held) => ApprovalStatement.Of(held, VersionOf(held), Decide(held, Charged(held), limits: false, out _, out _).Policy ?? "", held.Hold!);
 
     /// <summary>Why a signature would count for nothing; null if it would count.</summary>
     public string? ObjectionTo(EffectIntent held, EffectSigned signed)
     {
         var (charge, terms) = (Charged(held), held.Hold!);
-        var now = Decide(held, charge, limits: true, out _);
+        var now = Decide(held, charge, limits: true, out _, out _);
         var demands = parts.Overdrafts(held, charge);
         if (now.Hold is { } hold && hold.Digest == terms.Digest) demands = [.. hold.Demands, .. demands];
         // The policies let it go: it is held for a budget.
