@@ -71,6 +71,12 @@ internal sealed class EscrowDecision(EscrowState on, Budget? budget)
             }
             if (passage.Pass(ask)) passed.Add((ask, passage));
         }
+        // It limits other units by now than those it was asked for: there is nothing to hold.
+        if (after.Count == 0)
+        {
+            answers.Add((ask, null));
+            return;
+        }
         foreach (var (unit, held) in after) freed[unit] = freed.GetValueOrDefault(unit) - held.Granted + (before?.GetValueOrDefault(unit)?.Granted ?? 0);
         granted[run] = after;
         resets[run] = ask.Intent.Resets;

@@ -60,9 +60,9 @@ internal sealed class EscrowRuns(DbDataSource source, IRunStore store, EscrowPac
         return trims.Count + returns.Count == 0 ? null : new EscrowMoved(null, trims.Count == 0 ? null : trims, returns.Count == 0 ? null : returns);
     }
 
-    // In parts of the limits, so that units can be compared.
+    // In parts of the limits, so that units can be compared. Streams from before may hold runs that were granted nothing of any unit.
     private static decimal Idle(EscrowState.Holding holding, Budget budget) =>
-        holding.Units.Max(unit => Math.Max(0, unit.Value.Granted - unit.Value.Spent) / (budget.Limits.GetValueOrDefault(unit.Key) is > 0 and var limit ? limit : 1));
+        holding.Units.Select(unit => Math.Max(0, unit.Value.Granted - unit.Value.Spent) / (budget.Limits.GetValueOrDefault(unit.Key) is > 0 and var limit ? limit : 1)).DefaultIfEmpty().Max();
 }
 
 /// <param name="Lease">For so long after it asked a run may spend what it was granted without asking again.</param>

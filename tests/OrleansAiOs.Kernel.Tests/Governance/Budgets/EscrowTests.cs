@@ -84,6 +84,33 @@ public sealed class EscrowTests(BudgetDatabase database) : IClassFixture<BudgetD
         (await host.CoverAsync(leaving[2].Intent, leaving[2].Charge)).Should().NotBeNull();
     }
 
+    [Fact]
+    public async Task Who_asked_for_a_unit_that_the_budget_limits_no_more_by_then_is_let_go_and_holds_nothing()
+    {
+        var budget = await bench.SetAsync("eur", "amount:EUR", 10);
+        var (intent, charge) = (await (await bench.RunAsync()).LetGoAsync(EscrowBench.Pay(5))).Single();
+        var ask = new EscrowAsk(budget, intent, charge, null);
+        var decision = new EscrowDecision(new EscrowState(1), budget with { Limits = new Dictionary<string, decimal> { ["tokens"] = 100 } });
+        decision.Cover(ask, new Passage());
+        decision.Event.Should().BeNull();
+        decision.Tell();
+        (await ask.Answer.Task).Should().BeNull();
+    }
+
+    [Fact]
+    public async Task A_run_that_was_granted_nothing_of_any_unit_does_not_keep_what_others_left_over_from_being_taken_back()
+    {
+        var budget = await bench.SetAsync("eur", "amount:EUR", 10);
+        var (idle, ended, last) = (await bench.RunAsync(), await bench.RunAsync(), await bench.RunAsync());
+        var granted = new Dictionary<string, Held> { ["amount:EUR"] = new(10, 0, 0) };
+        await ended.EndAsync();
+        await bench.Streams.AppendAsync(bench.Tenant, "escrow/eur/total/1", 0,
+            [new EscrowOpened("eur", "total", new Dictionary<string, decimal>()), new EscrowMoved([new EscrowHolding(idle.Key.Id, new Dictionary<string, Held>()), new EscrowHolding(ended.Key.Id, granted)])], null);
+        var (intent, charge) = (await last.LetGoAsync(EscrowBench.Pay(10))).Single();
+        (await (await bench.HostAsync()).CoverAsync(intent, charge)).Should().BeNull("the run that is over gives back what it had");
+        (await bench.StandingAsync(budget)).Granted.Should().Be(10);
+    }
+
     [Theory]
     [InlineData("-0.01")]
     [InlineData("1000000000000000000.000000001")]
