@@ -35,6 +35,7 @@ internal static class BulkApi
         RunsApi.CheckKey(key);
         if (!Actions.Contains(request.Action)) throw new ProblemException(422, "Unknown action", $"action: one of {string.Join(", ", Actions)}.");
         if (request.Action == "signal" && request.Signal is null) throw new ProblemException(422, "No signal", "signal: name the signal to send.");
+        if (request.Signal is { } signal) RunsApi.CheckSignal(signal);
         if (request.Limit is < 1 or > PageMax) throw new ProblemException(422, "Bad limit", $"limit: 1 to {PageMax}, not {request.Limit}.");
         if (request.Filter == new BulkFilter()) throw new ProblemException(422, "No filter", "filter: narrow it by at least one of status, workflow, businessKey, attributes, startedFrom, startedBefore, closedBefore, awaitsApproval.");
         caller.Demand($"run.{request.Action}", "run/*");

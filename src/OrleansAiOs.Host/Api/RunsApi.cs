@@ -6,6 +6,7 @@ using Microsoft.AspNetCore.Mvc;
 using OrleansAiOs.Workflows;
 using OrleansAiOs.Workflows.History;
 using OrleansAiOs.Workflows.Hosting;
+using OrleansAiOs.Workflows.Schedules;
 
 namespace OrleansAiOs.Host.Api;
 
@@ -94,6 +95,7 @@ internal static class RunsApi
     private static async Task<VersionView> SignalAsync(string id, string name, WorkflowHost host, Caller caller, HttpContext context, [FromHeader(Name = "Idempotency-Key")] string? key)
     {
         CheckKey(key);
+        CheckSignal(name);
         var value = await JsonBody.ReadAsync(context.Request, 256 * 1024);
         return new VersionView(await host.SignalAsync(caller.Run(id), name, value, caller.By, key));
     }
@@ -156,6 +158,12 @@ internal static class RunsApi
     public static void CheckKey(string? key)
     {
         if (key is { Length: 0 or > 200 }) throw new ProblemException(400, "Bad Idempotency-Key", "An Idempotency-Key has 1 to 200 characters.");
+    }
+
+    // A schedule is told by its own commands: they ask for other rights than to signal a run.
+    public static void CheckSignal(string name)
+    {
+        if (name == ScheduleClient.Signal) throw new ProblemException(422, "The engine's own", $"signal: '{name}' is how the engine tells a schedule. Use /api/v1/schedules/ID, or aios schedules.");
     }
 
     private static async Task<RunRow> FindAsync(WorkflowHost host, RunKey run, CancellationToken cancellation) =>

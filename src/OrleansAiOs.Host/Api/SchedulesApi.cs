@@ -120,13 +120,13 @@ internal static class SchedulesApi
     private static async Task<VersionView> TriggerAsync(string id, TriggerRequest request, WorkflowHost host, Caller caller, [FromHeader(Name = "Idempotency-Key")] string? key)
     {
         RunsApi.CheckKey(key);
-        return new VersionView(await host.Schedules.TriggerAsync(id, request.Overlap is null ? null : OverlapOf(request.Overlap), caller.By, key, caller.Tenant));
+        return new VersionView(await host.Schedules.TriggerAsync(id, OverlapOf(request.Overlap, caller), caller.By, key, caller.Tenant));
     }
 
     private static async Task<BackfillView> BackfillAsync(string id, BackfillRequest request, WorkflowHost host, Caller caller, [FromHeader(Name = "Idempotency-Key")] string? key)
     {
         RunsApi.CheckKey(key);
-        return new BackfillView(await host.Schedules.BackfillAsync(id, request.From, request.To, request.Overlap is null ? null : OverlapOf(request.Overlap), caller.By, key, caller.Tenant));
+        return new BackfillView(await host.Schedules.BackfillAsync(id, request.From, request.To, OverlapOf(request.Overlap, caller), caller.By, key, caller.Tenant));
     }
 
     private static ScheduleSpec SpecOf(ScheduleRequest request, Caller caller)
@@ -135,6 +135,16 @@ internal static class SchedulesApi
         RunsApi.CheckAttributes(request.Start.Attributes);
         var start = new ScheduledStart(request.Start.Workflow, JsonBody.From(request.Start.Input), request.Start.BusinessKey, request.Start.Attributes, request.Start.Priority);
         return new ScheduleSpec(request.Cron, start, request.TimeZone ?? "UTC", request.Overlap is null ? Overlap.Skip : OverlapOf(request.Overlap), SpanOf("catchUp", request.CatchUp), SpanOf("jitter", request.Jitter));
+    }
+
+    // The rest of what is started, and for whom, the schedule says; what becomes of the run before, whoever asks for it now.
+    private static Overlap? OverlapOf(string? text, Caller caller)
+    {
+        if (text is null) return null;
+        var overlap = OverlapOf(text);
+        if (overlap is Overlap.CancelOther) caller.Demand("run.cancel", "run/*");
+        if (overlap is Overlap.TerminateOther) caller.Demand("run.terminate", "run/*");
+        return overlap;
     }
 
     private static Overlap OverlapOf(string text) => Enum.TryParse<Overlap>(text, ignoreCase: true, out var overlap) && text.All(char.IsAsciiLetter)

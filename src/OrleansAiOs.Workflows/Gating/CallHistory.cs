@@ -41,10 +41,15 @@ public sealed class CallHistory
                 break;
             case RunForked forked:
                 calls.Clear();
-                Cut(forked.Effects, forked.By, at);
+                Join(forked);
+                Cut(forked.Effects, at);
                 break;
             case RunReset reset:
-                Cut(reset.Effects, reset.By, at);
+                Join(reset);
+                Cut(reset.Effects, at);
+                break;
+            case SignalReceived signal:
+                Join(signal);
                 break;
             case RunImported:
                 for (var i = 0; i < calls.Count; i++) calls[i] = calls[i] with { IsImported = true };
@@ -142,10 +147,15 @@ public sealed class CallHistory
         foreach (var step in steps.Values) End(step.Last, CallOutcome.Abandoned, at);
     }
 
-    private void Cut(IReadOnlyList<EffectChoice> effects, string? by, DateTimeOffset at)
+    private void Join(WorkflowEvent e)
+    {
+        foreach (var by in Joiners.Of(e, StartedChain))
+            if (!joined.Contains(by, StringComparer.Ordinal)) joined.Add(by);
+    }
+
+    private void Cut(IReadOnlyList<EffectChoice> effects, DateTimeOffset at)
     {
         Abandon(at);
-        if (by is not null && !joined.Contains(by, StringComparer.Ordinal)) joined.Add(by);
         resets++;
         foreach (var step in steps.Values) step.Anew(resets * Branch.EpochsPerReset);
         foreach (var choice in effects)
@@ -153,11 +163,9 @@ public sealed class CallHistory
                 steps[-choice.Step] = new Step(new StepScheduled(-choice.Step, undo, choice.UndoEffect, choice.UndoInput), resets * Branch.EpochsPerReset);
     }
 
-    private string[] Chain()
-    {
-        IReadOnlyList<string> first = started?.Chain ?? (started?.By is { } by ? [by] : []);
-        return [.. first, .. joined.Except(first, StringComparer.Ordinal).Select(by => $"+{by}")];
-    }
+    private string[] Chain() => [.. StartedChain, .. joined.Except(StartedChain, StringComparer.Ordinal).Select(by => $"+{by}")];
+
+    private IReadOnlyList<string> StartedChain => started?.Chain ?? (started?.By is { } by ? [by] : []);
 
     private sealed class Step(StepScheduled scheduled, int epoch)
     {

@@ -37,7 +37,7 @@ public interface IEffectGate
 /// <param name="Input">What it is called with: exactly what would be sent.</param>
 /// <param name="Charge">What the tool says it costs and moves, if it says so.</param>
 /// <param name="Title">What it does, in words the tool makes from the arguments, if it does.</param>
-/// <param name="Chain">Who acts, on whose behalf: first the one it is done for, each next one acts for the one before it. Behind them, marked with a '+', who reset or forked the run.</param>
+/// <param name="Chain">Who acts, on whose behalf: first the one it is done for, each next one acts for the one before it. Behind them, marked with a '+', who reset or forked the run, or told the schedule behind it what to start.</param>
 /// <param name="At">The time of the turn, or of the send.</param>
 /// <param name="IsUndo">It undoes what an earlier step did.</param>
 /// <param name="IsInquiry">The receiver is only asked what became of an earlier attempt.</param>

@@ -36,7 +36,8 @@ public sealed record ParentRun(string Run, int Step);
 /// <summary>Another host incarnation goes on with the run. Attempts scheduled behind this event are its own.</summary>
 public sealed record HostChanged(string Host) : WorkflowEvent;
 
-public sealed record SignalReceived(string Signal, JsonText Value, string? By = null, string? Key = null, string? Body = null) : WorkflowEvent;
+/// <param name="Joins">It says what the run starts from now on: whoever sent it stands in the chain of who acts.</param>
+public sealed record SignalReceived(string Signal, JsonText Value, string? By = null, string? Key = null, string? Body = null, bool? Joins = null) : WorkflowEvent;
 
 public sealed record CancelRequested(string Reason, string? By = null, string? Key = null, string? Body = null) : WorkflowEvent;
 
@@ -140,7 +141,7 @@ public sealed record PatchMarked(string Patch) : WorkflowEvent
 /// <param name="CodeVersion">The version of its code the run is on.</param>
 /// <param name="Resets">How often the run was reset or forked.</param>
 /// <param name="Spent">What the run has spent.</param>
-/// <param name="Joined">Who reset or forked it, and so stands in the chain of who acts.</param>
+/// <param name="Joined">Who reset or forked it, or told it what to start, and so stands in the chain of who acts.</param>
 public sealed record LoopCheckpoint(JsonText State, IReadOnlyList<long> Entry, long Iteration, int Steps, int Guids, string Host,
     IReadOnlyDictionary<string, string>? Attributes = null, IReadOnlyDictionary<string, bool>? Patches = null, IReadOnlyList<EarlySignals>? Signals = null,
     IReadOnlyList<KeptReceipt>? Receipts = null, KeptUpdates? Updates = null, string? CodeVersion = null, int? Resets = null,

@@ -14,6 +14,9 @@ public sealed record ScheduleView(string Id, ScheduleSpec Spec, string? Paused, 
 /// </summary>
 public sealed class ScheduleClient
 {
+    /// <summary>The signal that carries what is said here: who may signal a run may not therefore say it.</summary>
+    public const string Signal = "aios.schedule";
+
     internal const int BackfillMax = 1000;
     private const int IdBytesMax = 140; // the runs it starts carry its name and a time
 
@@ -29,7 +32,7 @@ public sealed class ScheduleClient
         return host.StartRunAsync(new StartRun(ScheduleWorkflow.Name, JsonText.From(new ScheduleStart(spec, paused)), run.Id, Tenant: tenant, Chain: chain), by);
     }
 
-    /// <summary>From now on the schedule is this. Times before are dealt with.</summary>
+    /// <summary>From now on the schedule is this. Times before are dealt with. Whoever says so joins the chain of what it starts from then on.</summary>
     public Task<long> UpdateAsync(string id, ScheduleSpec spec, string by, string? key = null, string tenant = RunKey.DefaultTenant)
     {
         Check(spec);

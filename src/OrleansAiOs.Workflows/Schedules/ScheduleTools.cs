@@ -16,7 +16,7 @@ internal static class ScheduleTools
         attributes["schedule"] = starting.Schedule;
         attributes["scheduled"] = $"{starting.Nominal.UtcDateTime:yyyy-MM-dd'T'HH:mm:ss'Z'}";
         var command = new StartRun(start.Workflow, start.Input, starting.Run, start.BusinessKey, attributes, context.Tenant, start.Priority,
-            Chain: context.Chain is { Count: > 0 } chain ? chain : null); // it acts for whoever made the schedule
+            Chain: context.Chain is { Count: > 0 } chain ? chain : null); // it acts for whoever made the schedule, and for those who changed it
         return (await Refusable(() => context.Host!.StartRunAsync(command, $"schedule:{starting.Schedule}"))).IsNew;
     }, Short);
 

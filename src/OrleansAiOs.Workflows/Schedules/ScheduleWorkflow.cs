@@ -63,12 +63,26 @@ internal sealed class ScheduleWorkflow : Workflow<ScheduleStart, JsonText>
     public const string RunPrefix = "schedule:";
     private const int CaughtUpMax = 1000;
 
-    public static readonly Signal<ScheduleCommand> Commands = new("aios.schedule");
+    public static readonly Signal<ScheduleCommand> Commands = new(ScheduleClient.Signal);
 
     private string schedule = "";
 
     /// <summary>The id of the run that a schedule starts for a time.</summary>
     public static string RunOf(string schedule, DateTimeOffset nominal) => $"{schedule}:{nominal.UtcDateTime:yyyyMMdd'T'HHmmss'Z'}";
+
+    /// <summary>Whether a signal to a schedule says what it starts from now on.</summary>
+    public static bool Redirects(string signal, JsonText value)
+    {
+        if (signal != Commands.Name) return false;
+        try
+        {
+            return value.To<ScheduleCommand>() is { Kind: "update" };
+        }
+        catch (System.Text.Json.JsonException)
+        {
+            return false; // passed over by the schedule too
+        }
+    }
 
     public static string ScheduleOf(string run) => run.StartsWith(RunPrefix, StringComparison.Ordinal) ? run[RunPrefix.Length..] : run;
 

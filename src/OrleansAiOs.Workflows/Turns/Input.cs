@@ -3,6 +3,7 @@ using System.Text;
 using OrleansAiOs.Workflows.Dispatch;
 using OrleansAiOs.Workflows.Hosting;
 using OrleansAiOs.Workflows.History;
+using OrleansAiOs.Workflows.Schedules;
 using OrleansAiOs.Workflows.Steps;
 
 namespace OrleansAiOs.Workflows.Turns;
@@ -162,7 +163,8 @@ internal sealed class SignalInput(string signal, JsonText value, string by, stri
             Refuse(turn, Refusal.Conflict, $"Run {run.State.Run} has received {run.State.Signals} signals, the most one run takes.");
             return;
         }
-        Answer(turn, run.Record(turn, new SignalReceived(signal, value, by, Key, Body)));
+        bool? joins = run.State.Started?.Workflow == ScheduleWorkflow.Name && ScheduleWorkflow.Redirects(signal, value) ? true : null;
+        Answer(turn, run.Record(turn, new SignalReceived(signal, value, by, Key, Body, joins)));
     }
 }
 

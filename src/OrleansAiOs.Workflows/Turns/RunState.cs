@@ -67,12 +67,12 @@ internal sealed class RunState(RunKey run)
 
     public string? StartedBy => Started?.By;
 
-    /// <summary>Who acts, on whose behalf: those the run was started with, and, marked with a '+', whoever reset or forked it: their rights count too, and they act for nobody.</summary>
+    /// <summary>Who acts, on whose behalf: those the run was started with, and, marked with a '+', whoever joined it (<see cref="Joiners"/>): their rights count too, and they act for nobody.</summary>
     public IReadOnlyList<string> Chain => joined is null ? StartedChain : [.. StartedChain, .. joined.Except(StartedChain, StringComparer.Ordinal).Select(by => $"+{by}")];
 
     private IReadOnlyList<string> StartedChain => Started?.Chain ?? (Started?.By is { } by ? [by] : []);
 
-    /// <summary>Who has reset or forked the run.</summary>
+    /// <summary>Who has reset or forked the run, or told it what to start.</summary>
     public IReadOnlyList<string>? Joined => joined;
 
     /// <summary>What the run has spent; null if nothing was ever charged.</summary>
@@ -198,6 +198,7 @@ internal sealed class RunState(RunKey run)
                 break;
             case SignalReceived:
                 Signals++;
+                Join(e);
                 break;
             case StepEvent step:
                 Charge(step);
@@ -240,10 +241,10 @@ internal sealed class RunState(RunKey run)
 
     private sealed record DeadCharge(string Tool, Charge? Charge, bool MayHaveHappened);
 
-    // What goes on from here is done for them too: nobody gains a right by resetting what another may do.
     private void Join(WorkflowEvent e)
     {
-        if ((e is RunReset reset ? reset.By : ((RunForked)e).By) is { } by && joined?.Contains(by, StringComparer.Ordinal) is not true) (joined ??= []).Add(by);
+        foreach (var by in Joiners.Of(e, StartedChain))
+            if (joined?.Contains(by, StringComparer.Ordinal) is not true) (joined ??= []).Add(by);
     }
 
     private void Cut(IReadOnlyList<EffectChoice> effects)
@@ -305,6 +306,7 @@ internal sealed class RunState(RunKey run)
             case SignalReceived signal:
                 Signals++;
                 Keep(signal.Key, signal.Body);
+                Join(signal);
                 break;
             case CancelRequested cancel:
                 CancelReason ??= cancel.Reason;

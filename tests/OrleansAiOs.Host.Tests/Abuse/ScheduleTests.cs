@@ -61,6 +61,34 @@ public sealed class ScheduleTests(AbuseServer server)
         (await server.Send(HttpMethod.Delete, "/api/v1/schedules/past", null)).Status.Should().Be(200);
     }
 
+    [Fact]
+    public async Task Whoever_changes_somebodys_schedule_is_lent_none_of_their_rights()
+    {
+        var mark = Guid.NewGuid().ToString("N")[..8];
+        var (id, ana, ben) = ($"lent-{mark}", await server.NewKey($"ana{mark}", "operator"), await server.NewKey($"ben{mark}"));
+        await server.Post("/api/v1/grants", new { to = $"user/ben{mark}", actions = new[] { "schedule.*", "run.start", "run.signal" }, resource = "*" });
+        (await server.Post("/api/v1/schedules", Schedule(id, "@yearly", workflow: "abuse-spend", input: 1m), ana)).Status.Should().Be(201);
+        (await Ended(1)).GetProperty("status").GetString().Should().Be("completed", "who triggers it chooses nothing of it");
+        (await server.Post($"/api/v1/schedules/{id}/trigger", new { overlap = "terminateOther" }, ben)).ShouldBeProblem(403);
+        (await server.Post($"/api/v1/schedules/{id}/trigger", new { overlap = "cancelOther" }, ben)).ShouldBeProblem(403);
+        var command = new { kind = "update", spec = new { cron = "@daily", start = new { workflow = "abuse-spend", input = 1000m } } };
+        (await server.Post($"/api/v1/runs/schedule:{id}/signals/aios.schedule", command, ben)).ShouldBeProblem(422).Body.Should().Contain("aios schedules");
+        (await server.Post("/api/v1/runs:bulk", new { action = "signal", signal = "aios.schedule", value = command, filter = new { workflow = "aios.schedule" } })).ShouldBeProblem(422);
+
+        var changed = await server.Send(HttpMethod.Put, $"/api/v1/schedules/{id}", new StringContent(JsonSerializer.Serialize(new { cron = "@yearly", start = new { workflow = "abuse-spend", input = 1000m } }), System.Text.Encoding.UTF8, "application/json"), ben);
+        changed.Status.Should().Be(200, changed.Body);
+        var refused = await Ended(2);
+        refused.GetProperty("status").GetString().Should().Be("failed");
+        refused.ToString().Should().Contain($"user/ben{mark} may not 'tool.call'");
+
+        async Task<JsonElement> Ended(int triggered)
+        {
+            (await server.Post($"/api/v1/schedules/{id}/trigger", new { }, ben)).Status.Should().Be(200);
+            await UntilStarted(id, triggered);
+            return await server.Until((await server.Get($"/api/v1/schedules/{id}")).Json.GetProperty("last").GetString()!, run => run.GetProperty("status").GetString() != "running");
+        }
+    }
+
     // A machine with too much to do says so, and is asked again.
     private async Task<Answer> Make(object schedule)
     {

@@ -1,5 +1,6 @@
 using OrleansAiOs.Testing.Checking;
 using OrleansAiOs.Workflows.History;
+using OrleansAiOs.Workflows.Hosting;
 using OrleansAiOs.Workflows.Schedules;
 
 namespace OrleansAiOs.Workflows.Tests.Engine;
@@ -33,6 +34,9 @@ public abstract class ScheduleConformance(IStoreFixture stores) : EngineConforma
     }
 
     protected override IRunStore Front(IRunStore store) => StoreAtTestTime.Over(store, Time);
+
+    // Who acts for whom matters where there is a gate.
+    protected override WorkflowHostOptions Configure(WorkflowHostOptions options) => options with { Gate = new ScriptedGate() };
 
     private static ScheduleSpec Spec(string cron = "*/10 * * * *", string workflow = "quick", Overlap overlap = Overlap.Skip) => new(cron, new ScheduledStart(workflow, JsonText.From("x")), Overlap: overlap);
 
@@ -215,6 +219,28 @@ public abstract class ScheduleConformance(IStoreFixture stores) : EngineConforma
         (await End(ScheduleRun)).Should().BeOfType<RunCancelled>();
         Time.Advance(TimeSpan.FromHours(5));
         (await Begun()).Should().HaveCount(3);
+        await Sound();
+    }
+
+    [Fact]
+    public async Task Whoever_says_what_it_starts_stands_in_the_chain_of_what_it_starts_from_then_on()
+    {
+        await Create(Spec());
+        await PassTo("01-01 00:10");
+        await Host.Schedules.UpdateAsync(Id, Spec(), "paula");
+        await PassTo("01-01 00:20");
+        await Host.Schedules.TriggerAsync(Id, null, "eve");
+        await Eventually(async () => (await Begun()).Count == 3, () => "nothing was triggered");
+        await Host.Schedules.UpdateAsync(Id, Spec(), "ben (service/crm)");
+        await PassTo("01-01 00:30");
+        await KillAndRestart();
+        await PassTo("01-01 00:40");
+        // Past the client, straight to the run.
+        await Host.SignalAsync(ScheduleRun, "aios.schedule", JsonText.From(new ScheduleCommand("update", Spec: Spec())), "eve");
+        await PassTo("01-01 00:50");
+        var chains = new List<string>();
+        foreach (var row in (await Begun()).OrderBy(row => row.Attributes!["scheduled"], StringComparer.Ordinal).ThenBy(row => row.Run.Id.Length)) chains.Add(string.Join(' ', ((RunStarted)(await History(row.Run))[0]).Chain!));
+        chains.Should().Equal("paula", "paula", "paula", "paula +ben +service/crm", "paula +ben +service/crm", "paula +ben +service/crm +eve");
         await Sound();
     }
 

@@ -52,6 +52,7 @@ public sealed class EventFormTests
         new LoopCheckpoint(Value, [1, 4], 7, 3, 2, "host-1", Attributes, new Dictionary<string, bool> { ["p"] = true }, [new EarlySignals("go", [Value])], [new KeptReceipt("key", "digest", 3, At)],
             new KeptUpdates(2, [new KeptUpdate(1, "add", 3, At, Value), new KeptUpdate(2, "add", 5, At, null, Failed)]), "v1", 2),
         new ApprovalRequested(1, "Pay", default, "d", "r", [], null), new ApprovalDecided(1, false, new Decider("c", [], "key")), new LoopCheckpoint(default, [1, 1], 1, 0, 0, "host-1"),
+        new SignalReceived("aios.schedule", Value, "ben", Joins: true),
     ];
 
     [Fact]
