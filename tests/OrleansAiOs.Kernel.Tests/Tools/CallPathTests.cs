@@ -231,6 +231,44 @@ public sealed class CallPathTests(KernelDatabase database) : IClassFixture<Kerne
         ((RunCompleted)await bench.RunAsync("math", "later", new { text = "x" })).Result.To<ToolResult>()!.Read<string>().Should().HaveLength(33);
     }
 
+    [Fact]
+    public async Task An_input_that_a_method_cannot_take_is_a_definite_no_that_names_it_and_so_is_a_class_that_cannot_be_made()
+    {
+        await using var bench = new ToolBench(database, null, typeof(Diary), typeof(Unmakeable));
+        await bench.Services.GetCode().DeclareAsync(bench.Registry);
+        Diary.Entries.Clear();
+        var page = Guid.NewGuid();
+        (await FailureAsync(new { page, at = "tomorrow", count = 1 })).Should().Be("tool diary/write: input.at is not what the tool takes (at is of type DateTimeOffset): The JSON value is not in a supported DateTimeOffset format.");
+        (await FailureAsync(new { page, at = "2026-11-30T10:00:00Z", count = 99_999_999_999 })).Should().Contain("input.count is not what the tool takes (count is of type Int32)").And.Contain("out of bounds");
+        (await FailureAsync(new { page = "x", at = "2026-11-30T10:00:00Z", count = 1 })).Should().Contain("input.page is not what the tool takes (page is of type Guid)");
+        (await FailureAsync(new { page, at = "2026-11-30T10:00:00Z", count = 1, by = new { name = "ana", since = "once" } })).Should().Contain("input.by.since is not what the tool takes (by is of type Author)");
+        Diary.Entries.Should().BeEmpty();
+        (await bench.RunAsync("diary", "write", new { page, at = "2026-11-30T10:00:00Z", count = 1 })).Should().BeOfType<RunCompleted>();
+        Diary.Entries.Should().Equal(page);
+
+        (await bench.UntilAsync<StepFailed>(await bench.StartAsync("diary", "burn", attempts: 2))).Failure.Message.Should().Be("tool diary/burn: it was not called, its Unmakeable cannot be made: the stove is cold");
+
+        async Task<string> FailureAsync(object input) => (await bench.UntilAsync<StepFailed>(await bench.StartAsync("diary", "write", input, attempts: 5))).Failure.Message;
+    }
+
+    private sealed record Author(string Name, DateTimeOffset Since);
+
+    private static class Diary
+    {
+        public static System.Collections.Concurrent.ConcurrentQueue<Guid> Entries { get; } = new();
+
+        [Tool("diary.write", Effect.AtMostOnce)]
+        public static void Write(Guid page, DateTimeOffset at, int count, Author? by = null) => Entries.Enqueue(page);
+    }
+
+    private sealed class Unmakeable
+    {
+        public Unmakeable() => throw new InvalidOperationException("the stove is cold");
+
+        [Tool("diary.burn", Effect.AtMostOnce)]
+        public void Burn() => Diary.Entries.Clear();
+    }
+
     private sealed class Sums
     {
         [Tool("math.add", Effect.Pure)]

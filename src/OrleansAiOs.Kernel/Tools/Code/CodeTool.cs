@@ -53,8 +53,9 @@ internal sealed class CodeTool
     public async Task<JsonText?> RunAsync(JsonElement input, ActivityContext context, IServiceProvider services, CancellationToken cancellation)
     {
         await using var scope = services.CreateAsyncScope();
-        var target = method.IsStatic ? null : ActivatorUtilities.GetServiceOrCreateInstance(scope.ServiceProvider, method.DeclaringType!);
+        // The method has not run yet: whatever goes wrong up to it, nothing has happened, and that is told.
         var arguments = parameters.Select(parameter => Argument(parameter, input, context, cancellation)).ToArray();
+        var target = method.IsStatic ? null : Target(scope.ServiceProvider);
         var returned = method.Invoke(target, BindingFlags.DoNotWrapExceptions, null, arguments, null);
         if (returned is ValueTask nothing) await nothing;
         var task = returned as Task ?? (returned?.GetType() is { IsGenericType: true } type && type.GetGenericTypeDefinition() == typeof(ValueTask<>) ? (Task)type.GetMethod("AsTask")!.Invoke(returned, null)! : null);
@@ -74,12 +75,36 @@ internal sealed class CodeTool
         return read;
     }
 
-    private static object? Argument(ParameterInfo parameter, JsonElement input, ActivityContext context, CancellationToken cancellation) =>
-        parameter.ParameterType == typeof(ActivityContext) ? context
-        : parameter.ParameterType == typeof(IdempotencyKey) ? context.Key
-        : parameter.ParameterType == typeof(CancellationToken) ? cancellation
-        : input.TryGetProperty(parameter.Name!, out var value) ? value.Deserialize(parameter.ParameterType, WorkflowJson.Door)
-        : parameter.DefaultValue;
+    private object Target(IServiceProvider services)
+    {
+        try
+        {
+            return ActivatorUtilities.GetServiceOrCreateInstance(services, method.DeclaringType!);
+        }
+        catch (Exception e)
+        {
+            throw new WithheldException($"tool {Definition.Id}: it was not called, its {method.DeclaringType!.Name} cannot be made: {e.Message}", retry: true);
+        }
+    }
+
+    // The schema lets through what the type does not take: its formats say what a text means and are not checked, and its integers have no range.
+    private object? Argument(ParameterInfo parameter, JsonElement input, ActivityContext context, CancellationToken cancellation)
+    {
+        if (parameter.ParameterType == typeof(ActivityContext)) return context;
+        if (parameter.ParameterType == typeof(IdempotencyKey)) return context.Key;
+        if (parameter.ParameterType == typeof(CancellationToken)) return cancellation;
+        if (!input.TryGetProperty(parameter.Name!, out var value)) return parameter.DefaultValue;
+        try
+        {
+            return value.Deserialize(parameter.ParameterType, WorkflowJson.Door);
+        }
+        catch (Exception e)
+        {
+            var within = e is JsonException { Path: ['$', .. var path] } ? path : "";
+            var type = Nullable.GetUnderlyingType(parameter.ParameterType) ?? parameter.ParameterType;
+            throw new WithheldException($"tool {Definition.Id}: input.{parameter.Name}{within} is not what the tool takes ({parameter.Name} is of type {type.Name}): {(e.InnerException ?? e).Message}");
+        }
+    }
 
     private JsonObject InputSchema()
     {
