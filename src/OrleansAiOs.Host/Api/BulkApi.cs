@@ -37,10 +37,11 @@ internal static class BulkApi
         if (request.Action == "signal" && request.Signal is null) throw new ProblemException(422, "No signal", "signal: name the signal to send.");
         if (request.Signal is { } signal) RunsApi.CheckSignal(signal);
         if (request.Limit is < 1 or > PageMax) throw new ProblemException(422, "Bad limit", $"limit: 1 to {PageMax}, not {request.Limit}.");
-        if (request.Filter == new BulkFilter()) throw new ProblemException(422, "No filter", "filter: narrow it by at least one of status, workflow, businessKey, attributes, startedFrom, startedBefore, closedBefore, awaitsApproval.");
+        // Attributes that name none filter nothing.
+        var filter = request.Filter is { Attributes.Count: 0 } ? request.Filter with { Attributes = null } : request.Filter;
+        if (filter == new BulkFilter()) throw new ProblemException(422, "No filter", "filter: narrow it by at least one of status, workflow, businessKey, attributes, startedFrom, startedBefore, closedBefore, awaitsApproval.");
         caller.Demand($"run.{request.Action}", "run/*");
-        RunsApi.CheckAttributes(request.Filter.Attributes);
-        var filter = request.Filter;
+        RunsApi.CheckAttributes(filter.Attributes);
         var query = new RunQuery(caller.Tenant, RunsApi.ParseStatus(filter.Status), RunsApi.NoNul("filter.workflow", filter.Workflow), RunsApi.NoNul("filter.businessKey", filter.BusinessKey), filter.Attributes,
             filter.StartedFrom, filter.StartedBefore, filter.AwaitsApproval, RunSort.OldestFirst, RunsApi.ParseCursor(request.Cursor), request.Limit, filter.ClosedBefore);
         return request.DryRun ? await CountAsync(request.Action, query with { Limit = PageMax }, host, context.RequestAborted) : await PageAsync(request, query, host, caller, context, key);

@@ -54,6 +54,7 @@ public sealed class ScheduleClient
     public async Task<int> BackfillAsync(string id, DateTimeOffset from, DateTimeOffset to, Overlap? overlap, string by, string? key = null, string tenant = RunKey.DefaultTenant)
     {
         if (to < from) throw new CommandRefusedException(Refusal.Invalid, $"from: {from:u} is later than to, {to:u}.");
+        if (from < DateTimeOffset.UnixEpoch) throw new CommandRefusedException(Refusal.Invalid, $"from: {from:u} is before 1970, and no schedule has times from then. Give the first time that is to be made up for.");
         if (to > host.Now) throw new CommandRefusedException(Refusal.Invalid, $"to: {to:u} is in the future. A backfill is of the past; the schedule itself does the rest.");
         var schedule = await FindAsync(id, CancellationToken.None, tenant);
         var times = Between(schedule.Spec, from, to, BackfillMax + 1).Count;

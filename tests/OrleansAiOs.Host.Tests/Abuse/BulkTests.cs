@@ -62,6 +62,16 @@ public sealed class BulkTests(AbuseServer server)
         cancelled.Error.Should().Contain("1 runs done, 0 refused");
     }
 
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task Attributes_that_name_none_are_no_filter(bool dryRun)
+    {
+        var bystander = (await Begin("bulk-bystander", 1))[0];
+        (await server.Post("/api/v1/runs:bulk", new { action = "terminate", filter = new { attributes = new { } }, dryRun })).ShouldBeProblem(422).Json.GetProperty("detail").GetString().Should().StartWith("filter: ");
+        (await server.Get($"/api/v1/runs/{bystander}")).Json.GetProperty("status").GetString().Should().Be("running");
+    }
+
     [Fact]
     public async Task What_is_too_wide_unknown_or_not_allowed_is_refused()
     {

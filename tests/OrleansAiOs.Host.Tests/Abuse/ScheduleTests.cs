@@ -58,6 +58,8 @@ public sealed class ScheduleTests(AbuseServer server)
         (await Make(Schedule("past", "@hourly"))).Status.Should().BeOneOf(200, 201);
         (await server.Post("/api/v1/schedules/past/backfill", new { from = "2000-01-01T00:00:00Z", to = "2026-01-01T00:00:00Z" })).ShouldBeProblem(422).Json.GetProperty("detail").GetString().Should().Contain("1000");
         (await server.Post("/api/v1/schedules/past/backfill", new { from = "2999-01-01T00:00:00Z", to = "2999-01-02T00:00:00Z" })).ShouldBeProblem(422);
+        foreach (var from in new[] { "0001-01-01T00:00:00Z", "1969-12-31T23:59:59Z" })
+            (await server.Post("/api/v1/schedules/past/backfill", new { from, to = "0001-01-01T00:00:00Z" == from ? from : "1970-01-02T00:00:00Z" })).ShouldBeProblem(422).Json.GetProperty("detail").GetString().Should().StartWith("from: ").And.Contain("Give the first time");
         (await server.Send(HttpMethod.Delete, "/api/v1/schedules/past", null)).Status.Should().Be(200);
     }
 
