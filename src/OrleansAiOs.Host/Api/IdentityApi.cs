@@ -143,11 +143,11 @@ internal static class IdentityApi
     {
         if (!PrincipalId.IsName(request.Owner)) throw new ProblemException(422, "Bad name", $"owner: {PrincipalId.NameRule}.");
         var (owner, cancellation) = (PrincipalId.Of(PrincipalKind.User, request.Owner), context.RequestAborted);
-        // One that was made, and whose owner was not for want of the database, is gone on with.
-        if (request.Id == Tenants.Platform || !await tenants.IsWithoutOwnerAsync(request.Id, cancellation)) await tenants.AddAsync(request.Id, caller.By, cancellation);
+        // One that was begun, and to which nobody has a key, is gone on with. The key comes last: it is shown once, and a request that fails shows none.
+        if (request.Id == Tenants.Platform || !await tenants.IsUnfinishedAsync(request.Id, cancellation)) await tenants.AddAsync(request.Id, caller.By, cancellation);
         if (await principals.FindAsync(request.Id, owner, cancellation) is null) await principals.AddAsync(request.Id, owner, [BuiltInRole.Owner], caller.By, cancellation);
-        var key = await keys.IssueAsync(request.Id, owner, request.Owner, null, caller.By, cancellation: cancellation);
         await host.KeepRetentionAsync(request.Id);
+        var key = await keys.IssueAsync(request.Id, owner, request.Owner, null, caller.By, cancellation: cancellation);
         return Results.Created($"/api/v1/tenants/{request.Id}", new TenantView(request.Id, null, null, owner, key));
     }
 

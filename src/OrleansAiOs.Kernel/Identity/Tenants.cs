@@ -37,9 +37,9 @@ public sealed class Tenants(EventStreams streams)
             : [new TenantAdded(id)], by, cancellation: cancellation);
     }
 
-    /// <summary>Whether it was added, and nobody in it yet.</summary>
-    public async Task<bool> IsWithoutOwnerAsync(string id, CancellationToken cancellation = default) =>
-        (await streams.ReadAsync(id, Tenant.StreamPrefix + id, cancellation)).Count > 0 && !await streams.AnyAsync(id, Principal.StreamPrefix, cancellation);
+    /// <summary>Whether it was added, and nobody was ever given a key to it: what was to follow was not done, and nobody can have come in.</summary>
+    public async Task<bool> IsUnfinishedAsync(string id, CancellationToken cancellation = default) =>
+        (await streams.ReadAsync(id, Tenant.StreamPrefix + id, cancellation)).Count > 0 && !await streams.AnyAsync(id, Principal.StreamPrefix, EventTable.Of<KeyIssued>(), cancellation);
 
     /// <summary>From now on nobody in it may do anything, and none of its runs' effects leaves. Nothing is deleted.</summary>
     public Task DisableAsync(string id, string why, string by, CancellationToken cancellation = default) => ChangeAsync(id, disabled: true, why, by, cancellation);

@@ -69,10 +69,13 @@ public sealed class EventStreams(DbDataSource source, StreamSeal? seal = null)
         return await command.ExecuteScalarAsync(cancellation) is not null;
     }
 
-    /// <summary>Whether a tenant has a stream whose id begins so.</summary>
-    public async Task<bool> AnyAsync(string tenant, string prefix, CancellationToken cancellation = default)
+    /// <summary>Whether there was ever an event of this name (<see cref="EventTable.Of{T}"/>) in a stream of a tenant whose id begins so.</summary>
+    public async Task<bool> AnyAsync(string tenant, string prefix, string name, CancellationToken cancellation = default)
     {
-        await using var command = source.Command("select 1 from aios.mt_streams where tenant_id = $1 and starts_with(id, $2) limit 1", tenant, prefix);
+        await using var command = source.Command("""
+            select 1 from aios.mt_streams s where tenant_id = $1 and starts_with(id, $2)
+                and exists (select 1 from aios.mt_events e where e.tenant_id = $1 and e.stream_id = s.id and e.type = $3) limit 1
+            """, tenant, prefix, name);
         return await command.ExecuteScalarAsync(cancellation) is not null;
     }
 

@@ -28,6 +28,8 @@ public static class EventTable
 
     public static string Of(KernelEvent e) => NameOf[e.GetType()];
 
+    public static string Of<T>() where T : KernelEvent => NameOf[typeof(T)];
+
     /// <param name="seal">Makes the seal from the name and the body without it; null to leave it away.</param>
     internal static (string Name, string Body) Write(KernelEvent e, string? by, Func<string, string, string>? seal = null)
     {

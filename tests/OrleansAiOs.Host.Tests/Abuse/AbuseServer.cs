@@ -20,6 +20,9 @@ public sealed class AbuseServer : IAsyncLifetime
 
     internal AiosServer Server { get; private set; } = null!;
 
+    /// <summary>What the environment says to it.</summary>
+    public Func<string, string?> Setting { get; init; } = new ServeOptions().Setting;
+
     public HttpClient Http { get; } = new(new SocketsHttpHandler { AllowAutoRedirect = false, UseCookies = false });
 
     public string ConnectionString => database.ConnectionString;
@@ -39,6 +42,7 @@ public sealed class AbuseServer : IAsyncLifetime
             Urls = "http://127.0.0.1:0",
             Packs = [typeof(AbuseServer).Assembly],
             Quiet = true,
+            Setting = Setting,
             AnswerWithin = TimeSpan.FromSeconds(3),
         }, default);
         Http.BaseAddress = Server.Address;

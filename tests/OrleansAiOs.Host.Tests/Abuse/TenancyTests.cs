@@ -337,6 +337,37 @@ public sealed class TenancyTests(AbuseServer server)
     }
 
     [Fact]
+    public async Task A_tenant_that_could_not_be_finished_is_finished_when_it_is_asked_for_again()
+    {
+        var own = new AbuseServer { Setting = name => name == "RETENTION" ? "*=900d" : null };
+        await own.InitializeAsync();
+        try
+        {
+            // What sees to the old runs of the tenant cannot be started.
+            await own.Execute("create function aios.refuses() returns trigger language plpgsql as $$ begin raise exception 'no room'; end $$");
+            await own.Execute("create trigger refuses before insert on aios.runs for each row when (new.tenant_id = 'late') execute function aios.refuses()");
+            (await own.Post("/api/v1/tenants", new { id = "late" })).ShouldBeProblem(500, 503);
+            (await own.Text("select count(*)::text from aios.api_keys where tenant_id = 'late'")).Should().Be("0", "a key that nobody was shown opens nothing");
+
+            await own.Execute("drop trigger refuses on aios.runs");
+            Answer made;
+            do made = await own.Post("/api/v1/tenants", new { id = "late" });
+            while (made.Status == 503);
+            made.Status.Should().Be(201, made.Body);
+            var key = made.Json.GetProperty("key").GetString()!;
+            (await own.Get("/api/v1/me", key)).Json.GetProperty("tenant").GetString().Should().Be("late");
+            (await own.Text("select count(*)::text from aios.runs where tenant_id = 'late' and id = 'aios:retention'")).Should().Be("1");
+            (await own.Post("/api/v1/tenants", new { id = "late" })).ShouldBeProblem(409);
+            (await own.Send(HttpMethod.Delete, "/api/v1/keys/owner", null, key)).Status.Should().BeLessThan(300);
+            (await own.Post("/api/v1/tenants", new { id = "late", owner = "mallory" })).ShouldBeProblem(409); // somebody was in it
+        }
+        finally
+        {
+            await own.DisposeAsync();
+        }
+    }
+
+    [Fact]
     public async Task A_disabled_tenants_keys_open_nothing_and_its_name_is_taken_for_good()
     {
         var id = $"d-{Guid.NewGuid():N}"[..20];

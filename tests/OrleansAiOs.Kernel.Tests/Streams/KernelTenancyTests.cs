@@ -40,7 +40,8 @@ public sealed class KernelTenancyTests(KernelDatabase database) : IClassFixture<
         var (e, stream) = (EventFormTests.Examples.First(e => EventTable.Of(e) == name), $"{StreamOf(EventFormTests.Examples.First(e => EventTable.Of(e) == name))}-{name}");
         await streams.AppendAsync("tenant-a", stream, 0, [e], null);
         (await streams.ReadAsync("tenant-b", stream)).Should().BeEmpty();
-        (await streams.AnyAsync("tenant-b", stream)).Should().BeFalse();
+        (await streams.AnyAsync("tenant-b", stream, name)).Should().BeFalse();
+        (await streams.AnyAsync("tenant-a", stream, name)).Should().BeTrue();
         var continued = () => streams.AppendAsync("tenant-b", stream, 1, [e], null);
         await continued.Should().ThrowAsync<StreamConflictException>();
         await streams.AppendAsync("tenant-b", stream, 0, [e], null);
