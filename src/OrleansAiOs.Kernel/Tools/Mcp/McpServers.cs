@@ -40,19 +40,7 @@ public sealed class McpServers : IAsyncDisposable
 
     /// <summary>Looks at what a server offers now, and tells the registry.</summary>
     /// <exception cref="WithheldException">It cannot be spoken to.</exception>
-    public async Task LookAsync(string tenant, string name, CancellationToken cancellation = default)
-    {
-        var link = LinkTo(tenant, name);
-        await link.One.WaitAsync(cancellation);
-        try
-        {
-            await SessionAsync(link, tenant, name, mustLook: true, cancellation);
-        }
-        finally
-        {
-            link.One.Release();
-        }
-    }
+    public Task LookAsync(string tenant, string name, CancellationToken cancellation = default) => SessionAsync(LinkTo(tenant, name), tenant, name, mustLook: true, cancellation);
 
     public IReadOnlyList<McpServerView> List(string tenant) => [.. registry.View.Servers(tenant).Select(server => links.GetValueOrDefault((tenant, server.Name)) is { } link
         ? new McpServerView(server, link.Session is { IsOver: false } ? "connected" : link.Why is null ? "idle" : "failing", link.Session?.Revision, link.Why, [.. (link.Session?.Refused ?? []).Select(refused => $"{refused.Tool}: {refused.Why}")])
@@ -63,14 +51,14 @@ public sealed class McpServers : IAsyncDisposable
         var (id, name) = (tool.Definition.Id, tool.Definition.Server);
         var link = LinkTo(context.Tenant, name);
         McpSession session;
-        await link.One.WaitAsync(cancellation);
         try
         {
             session = await SessionAsync(link, context.Tenant, name, mustLook: false, cancellation);
         }
-        finally
+        catch (Exception e) when (e is not WithheldException)
         {
-            link.One.Release();
+            // Whatever it is, nothing has left yet.
+            throw new WithheldException($"tool {id} was not called: {(e is OperationCanceledException ? $"MCP server {name} was not ready when the call was given up." : e.Message)}", retry: true);
         }
         if (registry.View.Find(context.Tenant, id)?.Objection is { } objection) throw new WithheldException(objection);
         if (!session.Offered.TryGetValue(tool.Definition.Name, out var pin)) throw new WithheldException($"tool {id}: its server does not offer it any more.");
@@ -103,15 +91,29 @@ public sealed class McpServers : IAsyncDisposable
         {
             await link.One.WaitAsync();
             if (link.Session is { } session) await session.DisposeAsync();
-            link.Session = null;
+            if (link.Starting is { } starting) await starting.DisposeAsync();
+            (link.Session, link.Starting) = (null, null);
             link.One.Release();
         }
     }
 
     private Link LinkTo(string tenant, string name) => links.GetOrAdd((tenant, name), _ => new Link());
 
-    // The caller holds the link.
     private async Task<McpSession> SessionAsync(Link link, string tenant, string name, bool mustLook, CancellationToken cancellation)
+    {
+        await link.One.WaitAsync(cancellation);
+        try
+        {
+            return await HeldSessionAsync(link, tenant, name, mustLook, cancellation);
+        }
+        finally
+        {
+            link.One.Release();
+        }
+    }
+
+    // The caller holds the link.
+    private async Task<McpSession> HeldSessionAsync(Link link, string tenant, string name, bool mustLook, CancellationToken cancellation)
     {
         var server = registry.View.FindServer(tenant, name) ?? throw new WithheldException($"There is no MCP server '{name}'. `aios tools add-mcp` makes one known.");
         if (link.Session is { } old && (old.IsOver || !ReferenceEquals(old.Server, server)))
@@ -120,18 +122,27 @@ public sealed class McpServers : IAsyncDisposable
             link.Session = null;
             link.Trouble = ReferenceEquals(old.Server, server) ? old.EndedBy ?? "its session ended" : null;
         }
+        if (link.Starting is { } other && !ReferenceEquals(other.Server, server))
+        {
+            link.Starting = null;
+            await other.DisposeAsync();
+        }
         var now = time.GetTimestamp();
         if (link.Session is null)
         {
-            if (link.RetryIn(time) is { } pause && !mustLook) throw new WithheldException($"MCP server {name} is left alone after it failed: {link.Trouble}", retry: true, pause);
+            if (link.Starting is null && link.RetryIn(time) is { } pause && !mustLook) throw new WithheldException($"MCP server {name} is left alone after it failed: {link.Trouble}", retry: true, pause);
+            var starting = link.Starting ??= new Start(server, end => McpSession.StartAsync(tenant, server, egress, secrets, time, end));
             try
             {
-                link.Session = await McpSession.StartAsync(tenant, server, egress, secrets, time, cancellation);
+                // Who gives up leaves it to whoever comes next: a start for each of them would come to no end with a server that takes its time.
+                link.Session = await starting.Session.WaitAsync(cancellation);
             }
             catch (McpFailedException e)
             {
+                link.Starting = null;
                 throw Failed(link, e);
             }
+            link.Starting = null;
             mustLook = true;
         }
         var since = time.GetElapsedTime(link.LookedAt);
@@ -183,6 +194,9 @@ public sealed class McpServers : IAsyncDisposable
 
         public McpSession? Session { get; set; }
 
+        /// <summary>The session to come; nobody has taken it up yet.</summary>
+        public Start? Starting { get; set; }
+
         public string? Trouble { get; set; }
 
         public string? Why => Session is { IsOver: true } over ? over.EndedBy ?? "its session ended" : Trouble;
@@ -201,6 +215,33 @@ public sealed class McpServers : IAsyncDisposable
             if (Failures == 0) return null;
             var pause = TimeSpan.FromSeconds(Math.Min(Math.Pow(2, Math.Min(Failures - 1, 10)), PauseMax.TotalSeconds)) - time.GetElapsedTime(FailedAt);
             return pause > TimeSpan.Zero ? pause : null;
+        }
+    }
+
+    /// <summary>A session that is being started.</summary>
+    private sealed class Start : IAsyncDisposable
+    {
+        private readonly CancellationTokenSource end = new();
+
+        public Start(McpServer server, Func<CancellationToken, Task<McpSession>> start) => (Server, Session) = (server, start(end.Token));
+
+        public McpServer Server { get; }
+
+        public Task<McpSession> Session { get; }
+
+        /// <summary>Ends it, and the session if it stands by then.</summary>
+        public async ValueTask DisposeAsync()
+        {
+            await end.CancelAsync();
+            try
+            {
+                await (await Session).DisposeAsync();
+            }
+            catch (McpFailedException)
+            {
+                // Nothing came of it.
+            }
+            end.Dispose();
         }
     }
 }

@@ -50,9 +50,12 @@ internal sealed class McpSession : IAsyncDisposable
     /// <summary>True once after the server has said that its list is another.</summary>
     public bool TakeNews() => Interlocked.Exchange(ref hasNews, 0) == 1;
 
-    /// <exception cref="McpFailedException">There is no conversation to be had.</exception>
-    public static async Task<McpSession> StartAsync(string tenant, McpServer server, EgressClient egress, SecretStore? secrets, TimeProvider time, CancellationToken cancellation)
+    /// <summary>Starts a conversation, within a time of its own: it is for all who come, and not for the one call that was the first.</summary>
+    /// <exception cref="McpFailedException">There is no conversation to be had. What was started for it has ended.</exception>
+    public static async Task<McpSession> StartAsync(string tenant, McpServer server, EgressClient egress, SecretStore? secrets, TimeProvider time, CancellationToken end)
     {
+        using var limit = CancellationTokenSource.CreateLinkedTokenSource(end);
+        limit.CancelAfter(ConnectWithin);
         ServerProcess? process = null;
         MessageStream? messages = null;
         HttpClientTransport? overHttp = null;
@@ -64,7 +67,7 @@ internal sealed class McpSession : IAsyncDisposable
             if (server.Argv is not null)
             {
                 process = await ServerProcess.StartAsync(server, async name => secrets is null ? throw new McpFailedException("this host keeps no secrets")
-                    : await secrets.RevealAsync(tenant, name, $"mcp:{server.Name}", $"MCP server {server.Name}", cancellation));
+                    : await secrets.RevealAsync(tenant, name, $"mcp:{server.Name}", $"MCP server {server.Name}", limit.Token));
                 (redactor, messages) = (process.Redactor, new MessageStream(process.Output, time));
                 transport = new StreamClientTransport(process.Input, messages);
             }
@@ -96,12 +99,12 @@ internal sealed class McpSession : IAsyncDisposable
                 ClientInfo = new Implementation { Name = "aios", Version = typeof(McpSession).Assembly.GetName().Version?.ToString(3) ?? "0" },
                 InitializationTimeout = ConnectWithin,
                 Handlers = new McpClientHandlers { NotificationHandlers = [new(NotificationMethods.ToolListChangedNotification, (_, _) => news.Told())] },
-            }, NullLoggerFactory.Instance, cancellation);
+            }, NullLoggerFactory.Instance, limit.Token);
             var session = new McpSession(server, client, process, messages, overHttp, redactor);
             news.Session = session;
             return session;
         }
-        catch (Exception e) when (e is not OperationCanceledException || !cancellation.IsCancellationRequested)
+        catch (Exception e)
         {
             var why = Said(e, redactor, messages, process);
             if (process is not null) await process.DisposeAsync();

@@ -1,5 +1,4 @@
 using System.Diagnostics;
-using System.Runtime.CompilerServices;
 using System.Text.Json;
 using OrleansAiOs.Kernel.Tests.Streams;
 using OrleansAiOs.Kernel.Tools.Calling;
@@ -13,11 +12,9 @@ namespace OrleansAiOs.Kernel.Tests.Tools.Mcp;
 /// <summary>Abuse cases 25, 26 and 29: an MCP server that lies, floods, never ends, never answers or dies, and what of it reaches a run.</summary>
 public sealed class McpHostileTests(KernelDatabase database) : IClassFixture<KernelDatabase>, IDisposable
 {
-    private readonly DirectoryInfo folder = Directory.CreateTempSubdirectory("aios-mcp-");
+    private readonly HostileServer server = new();
 
-    private string Log => Path.Combine(folder.FullName, "log");
-
-    public void Dispose() => folder.Delete(recursive: true);
+    public void Dispose() => server.Dispose();
 
     [Theory]
     [InlineData("plain", "2025-11-25")]
@@ -25,13 +22,13 @@ public sealed class McpHostileTests(KernelDatabase database) : IClassFixture<Ker
     public async Task The_revision_in_force_is_spoken_and_one_before_it(string mode, string revision)
     {
         await using var bench = new ToolBench(database);
-        await AddAsync(bench, mode);
-        await ApproveAsync(bench, "echo", Effect.Keyed);
+        await server.AddAsync(bench, mode);
+        await HostileServer.ApproveAsync(bench, "echo", Effect.Keyed);
         var run = await bench.StartAsync("srv", "echo", new { text = "hello" });
         var result = ((RunCompleted)await bench.Host.WaitAsync(new RunKey(bench.Tenant, run), default)).Result.To<ToolResult>()!;
         (result.Read<string>(), result.Untrusted, result.IsError).Should().Be(("hello", true, false));
         bench.Servers.List(bench.Tenant).Single().Should().Match<OrleansAiOs.Kernel.Tools.Mcp.McpServerView>(server => server.State == "connected" && server.Revision == revision);
-        var call = Messages("tools/call").Single();
+        var call = server.Messages("tools/call").Single();
         call.GetProperty("params").GetProperty("_meta").GetProperty("com.orleansaios/idempotency-key").GetString().Should().Be(IdempotencyKey.Of(bench.Tenant, run, 1, 0).Value);
     }
 
@@ -39,24 +36,24 @@ public sealed class McpHostileTests(KernelDatabase database) : IClassFixture<Ker
     public async Task What_a_server_says_of_its_tools_effect_decides_nothing()
     {
         await using var bench = new ToolBench(database);
-        await AddAsync(bench, "plain");
+        await server.AddAsync(bench, "plain");
         var tool = bench.View.Find(bench.Tenant, "srv/echo")!;
         tool.Definition.Hints!.Value.ToString().Should().Contain("readOnlyHint");
         (tool.Status, tool.Terms).Should().Be((ToolStatus.Registered, null));
         (await FailureAsync(bench, "echo")).Should().Contain("never approved");
-        Messages("tools/call").Should().BeEmpty();
+        server.Messages("tools/call").Should().BeEmpty();
     }
 
     [Fact]
     public async Task A_description_that_changes_behind_the_first_call_stops_the_tool_before_the_second()
     {
         await using var bench = new ToolBench(database);
-        await AddAsync(bench, "drift");
-        await ApproveAsync(bench, "echo", Effect.Pure);
+        await server.AddAsync(bench, "drift");
+        await HostileServer.ApproveAsync(bench, "echo", Effect.Pure);
         // The look at the list when it was added was the first; a session that is asked again tells another description.
         await bench.Servers.LookAsync(bench.Tenant, "srv");
         (await FailureAsync(bench, "echo")).Should().Contain("changed by whoever offers it (description)");
-        Messages("tools/call").Should().BeEmpty();
+        server.Messages("tools/call").Should().BeEmpty();
         bench.View.Find(bench.Tenant, "srv/echo")!.Definition.Description.Should().Contain(".ssh", "a person sees what it has become");
     }
 
@@ -64,13 +61,13 @@ public sealed class McpHostileTests(KernelDatabase database) : IClassFixture<Ker
     public async Task A_tool_of_another_server_with_the_same_name_is_stopped_and_no_call_is_led_astray()
     {
         await using var bench = new ToolBench(database);
-        await AddAsync(bench, "plain", "first");
-        await ApproveAsync(bench, "echo", Effect.Pure, "first");
-        await AddAsync(bench, "plain", "second");
+        await server.AddAsync(bench, "plain", "first");
+        await HostileServer.ApproveAsync(bench, "echo", Effect.Pure, "first");
+        await server.AddAsync(bench, "plain", "second");
         bench.View.Find(bench.Tenant, "second/echo")!.Why.Should().Contain("first/echo");
         (await bench.RunAsync("first", "echo", new { text = "to the first" })).Should().BeOfType<RunCompleted>();
         ((RunFailed)await bench.RunAsync("second", "echo", new { text = "to the second" })).Failure.Message.Should().Contain("in quarantine");
-        Messages("tools/call").Should().ContainSingle();
+        server.Messages("tools/call").Should().ContainSingle();
     }
 
     [Theory]
@@ -82,13 +79,12 @@ public sealed class McpHostileTests(KernelDatabase database) : IClassFixture<Ker
     {
         await using var bench = new ToolBench(database);
         var before = Settled();
-        var look = () => AddAsync(bench, mode);
+        var look = () => server.AddAsync(bench, mode);
         if (mode == "storm")
         {
-            // It floods a moment after it was added: what notices is the next look, or the session itself.
             await look();
-            using var limit = new CancellationTokenSource(TimeSpan.FromSeconds(60));
-            while (bench.Servers.List(bench.Tenant).Single().State == "connected") await Task.Delay(50, limit.Token);
+            server.LetGo();
+            await HostileServer.UntilAsync(() => bench.Servers.List(bench.Tenant).Single().State != "connected");
             bench.Servers.List(bench.Tenant).Single().Trouble.Should().Contain(why);
         }
         else
@@ -105,10 +101,10 @@ public sealed class McpHostileTests(KernelDatabase database) : IClassFixture<Ker
     public async Task A_server_that_names_its_list_another_two_hundred_times_a_second_is_asked_once_in_a_while()
     {
         await using var bench = new ToolBench(database);
-        await AddAsync(bench, "nagging");
-        await ApproveAsync(bench, "echo", Effect.Pure);
+        await server.AddAsync(bench, "nagging");
+        await HostileServer.ApproveAsync(bench, "echo", Effect.Pure);
         for (var i = 0; i < 30; i++) (await bench.RunAsync("srv", "echo", new { text = "x" })).Should().BeOfType<RunCompleted>();
-        Messages("tools/list").Count.Should().BeLessThan(5);
+        server.Messages("tools/list").Count.Should().BeLessThan(5);
     }
 
     [Theory]
@@ -118,12 +114,12 @@ public sealed class McpHostileTests(KernelDatabase database) : IClassFixture<Ker
     public async Task An_answer_that_is_none_leaves_the_outcome_open(string mode, string why)
     {
         await using var bench = new ToolBench(database);
-        await AddAsync(bench, mode);
-        await ApproveAsync(bench, "echo", Effect.AtMostOnce);
+        await server.AddAsync(bench, mode);
+        await HostileServer.ApproveAsync(bench, "echo", Effect.AtMostOnce);
         var run = await bench.StartAsync("srv", "echo", new { text = "x" }, attempts: 5);
         (await bench.UntilAsync<OutcomeUnknown>(run)).Failure.Message.Should().Contain(why);
         await bench.UntilAsync<OutcomeStillUnknown>(run);
-        Messages("tools/call").Should().ContainSingle("a call whose outcome is unknown is not made again");
+        server.Messages("tools/call").Should().ContainSingle("a call whose outcome is unknown is not made again");
     }
 
     [Theory]
@@ -132,11 +128,11 @@ public sealed class McpHostileTests(KernelDatabase database) : IClassFixture<Ker
     public async Task A_call_that_is_never_answered_ends_with_its_time_and_its_outcome_is_open(string mode)
     {
         await using var bench = new ToolBench(database);
-        await AddAsync(bench, mode);
-        await ApproveAsync(bench, "echo", Effect.AtMostOnce, limits: new ToolLimits(TimeoutSeconds: 1));
+        await server.AddAsync(bench, mode);
+        await HostileServer.ApproveAsync(bench, "echo", Effect.AtMostOnce, limits: new ToolLimits(TimeoutSeconds: 1));
         var run = await bench.StartAsync("srv", "echo", new { text = "x" });
         (await bench.UntilAsync<OutcomeUnknown>(run)).Failure.Message.Should().Contain("did not answer within 1 s");
-        Messages("tools/call").Should().ContainSingle();
+        server.Messages("tools/call").Should().ContainSingle();
     }
 
     [Fact]
@@ -145,8 +141,8 @@ public sealed class McpHostileTests(KernelDatabase database) : IClassFixture<Ker
         await using var bench = new ToolBench(database);
         foreach (var mode in new[] { "invalid", "tool-error", "asks", "large-result" })
         {
-            await AddAsync(bench, mode, mode);
-            await ApproveAsync(bench, "echo", Effect.AtMostOnce, mode);
+            await server.AddAsync(bench, mode, mode);
+            await HostileServer.ApproveAsync(bench, "echo", Effect.AtMostOnce, mode);
         }
         ((RunFailed)await bench.RunAsync("invalid", "echo", new { text = "x" }, attempts: 3)).Failure.Message.Should().Contain("refused the call").And.Contain("no such thing");
         var told = ((RunCompleted)await bench.RunAsync("tool-error", "echo", new { text = "x" })).Result.To<ToolResult>()!;
@@ -160,10 +156,10 @@ public sealed class McpHostileTests(KernelDatabase database) : IClassFixture<Ker
     public async Task Definitions_that_cannot_be_kept_are_told_and_do_not_keep_the_others_out()
     {
         await using var bench = new ToolBench(database);
-        await AddAsync(bench, "bad-schema");
+        await server.AddAsync(bench, "bad-schema");
         bench.View.List(bench.Tenant).Should().ContainSingle(tool => tool.Definition.Id == "srv/echo");
         bench.Servers.List(bench.Tenant).Single().Refused.Should().HaveCount(2).And.Contain(line => line.StartsWith("fetch: ")).And.Contain(line => line.StartsWith("long: "));
-        await AddAsync(bench, "twice", "double");
+        await server.AddAsync(bench, "twice", "double");
         bench.View.Find(bench.Tenant, "double/echo").Should().BeNull("nobody could say which of the two a call means");
     }
 
@@ -171,11 +167,11 @@ public sealed class McpHostileTests(KernelDatabase database) : IClassFixture<Ker
     public async Task A_tool_whose_definition_becomes_one_that_cannot_be_kept_is_stopped()
     {
         await using var bench = new ToolBench(database);
-        await AddAsync(bench, "becomes-bad");
-        await ApproveAsync(bench, "echo", Effect.Pure);
+        await server.AddAsync(bench, "becomes-bad");
+        await HostileServer.ApproveAsync(bench, "echo", Effect.Pure);
         await bench.Servers.LookAsync(bench.Tenant, "srv");
         (await FailureAsync(bench, "echo")).Should().Contain("cannot be kept");
-        Messages("tools/call").Should().BeEmpty();
+        server.Messages("tools/call").Should().BeEmpty();
     }
 
     [Fact]
@@ -185,9 +181,9 @@ public sealed class McpHostileTests(KernelDatabase database) : IClassFixture<Ker
         await using var bench = new ToolBench(database);
         await bench.Secrets.SetAsync(bench.Tenant, "token", "canary-in-env-4711", ["mcp:srv"], "user/ana");
         string[] arguments = ["$(touch /tmp/aios-pwned)", "; rm -rf /", "a b", "`id`", "|| true", "*"];
-        await AddAsync(bench, "plain", extra: arguments, env: new() { ["TOKEN"] = "secret://token", ["PLAIN"] = "$HOME" });
-        await ApproveAsync(bench, "args", Effect.Pure);
-        await ApproveAsync(bench, "env", Effect.Pure);
+        await server.AddAsync(bench, "plain", extra: arguments, env: new() { ["TOKEN"] = "secret://token", ["PLAIN"] = "$HOME" });
+        await HostileServer.ApproveAsync(bench, "args", Effect.Pure);
+        await HostileServer.ApproveAsync(bench, "env", Effect.Pure);
         var args = ((RunCompleted)await bench.RunAsync("srv", "args")).Result.To<ToolResult>()!.Read<string>()!;
         JsonSerializer.Deserialize<string[]>(args).Should().Equal(["plain", .. arguments]);
         File.Exists("/tmp/aios-pwned").Should().BeFalse();
@@ -202,12 +198,12 @@ public sealed class McpHostileTests(KernelDatabase database) : IClassFixture<Ker
     {
         await using var bench = new ToolBench(database);
         await bench.Secrets.SetAsync(bench.Tenant, "token", "canary-on-stderr-4711", ["mcp:other", "api.example.com"], "user/ana");
-        var foreign = () => AddAsync(bench, "leaks", env: new() { ["TOKEN"] = "secret://token" });
+        var foreign = () => server.AddAsync(bench, "leaks", env: new() { ["TOKEN"] = "secret://token" });
         (await foreign.Should().ThrowAsync<WithheldException>()).Which.Message.Should().Contain("secret 'token' is not sent to mcp:srv");
         (await bench.Streams.ReadAsync(bench.Tenant, "secret/token")).Select(e => e.Event).OfType<SecretDenied>().Should().ContainSingle(denied => denied.Host == "mcp:srv");
 
         await bench.Secrets.SetAsync(bench.Tenant, "token", "canary-on-stderr-4711", ["mcp:third"], "user/ana");
-        var leak = () => AddAsync(bench, "leaks", "third", env: new() { ["TOKEN"] = "secret://token" });
+        var leak = () => server.AddAsync(bench, "leaks", "third", env: new() { ["TOKEN"] = "secret://token" });
         (await leak.Should().ThrowAsync<WithheldException>()).Which.Message.Should().Contain("cannot log in with [secret token]").And.NotContain("canary");
     }
 
@@ -216,7 +212,7 @@ public sealed class McpHostileTests(KernelDatabase database) : IClassFixture<Ker
     {
         await using var bench = new ToolBench(database);
         await bench.Secrets.SetAsync(bench.Tenant, "dsn", "postgres://user:canary-4711@host", ["mcp:srv"], "user/ana");
-        await AddAsync(bench, "boasts", env: new() { ["TOKEN"] = "secret://dsn" });
+        await server.AddAsync(bench, "boasts", env: new() { ["TOKEN"] = "secret://dsn" });
         await bench.Servers.LookAsync(bench.Tenant, "srv");
         var tool = bench.View.List(bench.Tenant).Should().ContainSingle().Subject;
         (tool.Definition.Title, tool.Definition.Description, tool.Changed.Single()).Should().Be(("SQL ([secret dsn])", "Runs SQL on [secret dsn], since look 2", "description"));
@@ -235,21 +231,18 @@ public sealed class McpHostileTests(KernelDatabase database) : IClassFixture<Ker
         int child;
         await using (var bench = new ToolBench(database))
         {
-            await AddAsync(bench, "children");
-            child = int.Parse(File.ReadLines(Log).Single(line => line.StartsWith("child ", StringComparison.Ordinal))["child ".Length..], null);
-            IsAlive(child).Should().BeTrue();
+            await server.AddAsync(bench, "children");
+            child = server.Processes("child").Single();
+            HostileServer.IsAlive(child).Should().BeTrue();
         }
-        using var limit = new CancellationTokenSource(TimeSpan.FromSeconds(30));
-        while (IsAlive(child)) await Task.Delay(20, limit.Token);
-
-        static bool IsAlive(int id) => File.Exists($"/proc/{id}/stat") && !File.ReadAllText($"/proc/{id}/stat").Contains(") Z ", StringComparison.Ordinal);
+        await HostileServer.UntilAsync(() => !HostileServer.IsAlive(child));
     }
 
     [Fact]
     public async Task A_server_that_cannot_be_started_is_left_alone_with_growing_pauses_and_says_why()
     {
         await using var bench = new ToolBench(database);
-        var add = () => AddAsync(bench, "plain", program: "/no/such/program");
+        var add = () => server.AddAsync(bench, "plain", program: "/no/such/program");
         (await add.Should().ThrowAsync<WithheldException>()).Which.Message.Should().Contain("cannot be spoken to").And.Contain("/no/such/program");
         bench.Servers.List(bench.Tenant).Single().State.Should().Be("failing");
     }
@@ -258,14 +251,14 @@ public sealed class McpHostileTests(KernelDatabase database) : IClassFixture<Ker
     public async Task A_server_that_was_removed_is_called_no_more_and_added_anew_it_has_to_be_approved_anew()
     {
         await using var bench = new ToolBench(database);
-        await AddAsync(bench, "plain");
-        await ApproveAsync(bench, "echo", Effect.Pure);
+        await server.AddAsync(bench, "plain");
+        await HostileServer.ApproveAsync(bench, "echo", Effect.Pure);
         (await bench.RunAsync("srv", "echo", new { text = "x" })).Should().BeOfType<RunCompleted>();
         (await bench.Registry.RemoveServerAsync(bench.Tenant, "srv", "no more", "user/ben")).Should().BeTrue();
         (await FailureAsync(bench, "echo")).Should().Contain("its server was removed by user/ben");
-        await AddAsync(bench, "plain");
+        await server.AddAsync(bench, "plain");
         (await FailureAsync(bench, "echo")).Should().Contain("in quarantine");
-        await ApproveAsync(bench, "echo", Effect.Pure);
+        await HostileServer.ApproveAsync(bench, "echo", Effect.Pure);
         (await bench.RunAsync("srv", "echo", new { text = "x" })).Should().BeOfType<RunCompleted>();
     }
 
@@ -273,51 +266,35 @@ public sealed class McpHostileTests(KernelDatabase database) : IClassFixture<Ker
     public async Task A_server_that_wants_more_before_it_answers_is_given_nothing_and_its_state_is_not_carried_back()
     {
         await using var bench = new ToolBench(database);
-        await AddAsync(bench, "wants-more");
-        await ApproveAsync(bench, "echo", Effect.Pure);
+        await server.AddAsync(bench, "wants-more");
+        await HostileServer.ApproveAsync(bench, "echo", Effect.Pure);
         var end = await bench.RunAsync("srv", "echo", new { text = "x" });
         (end is RunFailed || ((RunCompleted)end).Result.To<ToolResult>()!.IsError).Should().BeTrue($"nobody has answered: {end}");
-        Messages("tools/call").Should().OnlyContain(call => !call.GetRawText().Contains("state-of-the-server") && !call.GetRawText().Contains("inputResponses"));
+        server.Messages("tools/call").Should().OnlyContain(call => !call.GetRawText().Contains("state-of-the-server") && !call.GetRawText().Contains("inputResponses"));
     }
 
     [Fact]
     public async Task What_a_server_changes_beside_what_it_was_asked_for_is_found_by_its_own_reading()
     {
         await using var bench = new ToolBench(database);
-        await AddAsync(bench, "crm");
-        await ApproveAsync(bench, "get", Effect.Pure);
-        await ApproveAsync(bench, "set", Effect.Keyed, comparison: new ToolComparison("srv/get", new Dictionary<string, string> { ["text"] = "=\"7\"" }, "data", new Dictionary<string, string> { ["text"] = "email" }));
+        await server.AddAsync(bench, "crm");
+        await HostileServer.ApproveAsync(bench, "get", Effect.Pure);
+        await HostileServer.ApproveAsync(bench, "set", Effect.Keyed, comparison: new ToolComparison("srv/get", new Dictionary<string, string> { ["text"] = "=\"7\"" }, "data", new Dictionary<string, string> { ["text"] = "email" }));
         var run = await bench.StartAsync("srv", "set", new { text = "new@example.com" });
         var result = ((RunCompleted)await bench.Host.WaitAsync(new RunKey(bench.Tenant, run), default)).Result.To<ToolResult>()!;
         result.Comparison!.Changed.Should().Equal("email", "iban");
         result.Comparison.Unasked.Should().Equal("iban");
         result.Note.Should().Be("It changed what was not asked for: iban.");
-        var keys = Messages("tools/call").Select(call => call.GetProperty("params").GetProperty("_meta").GetProperty("com.orleansaios/idempotency-key").GetString()).ToList();
+        var keys = server.Messages("tools/call").Select(call => call.GetProperty("params").GetProperty("_meta").GetProperty("com.orleansaios/idempotency-key").GetString()).ToList();
         keys.Should().HaveCount(3).And.OnlyHaveUniqueItems("no server may take a reading for the call");
         keys[1].Should().Be(IdempotencyKey.Of(bench.Tenant, run, 1, 0).Value);
     }
 
-    private async Task AddAsync(ToolBench bench, string mode, string name = "srv", string[]? extra = null, Dictionary<string, string>? env = null, string program = "node")
-    {
-        env ??= [];
-        env["LOG"] = Log;
-        await bench.Registry.AddServerAsync(bench.Tenant, new McpServer(name, [program, Script(), mode, .. extra ?? []], env), "for a test", "user/ana");
-        await bench.Servers.LookAsync(bench.Tenant, name);
-    }
-
-    private static Task ApproveAsync(ToolBench bench, string tool, Effect effect, string server = "srv", ToolLimits? limits = null, ToolComparison? comparison = null) =>
-        bench.Registry.ApproveAsync(bench.Tenant, $"{server}/{tool}", bench.View.Find(bench.Tenant, $"{server}/{tool}")!.Pin, new ToolTerms(effect, Limits: limits, Comparison: comparison), "read it", "user/ana");
-
     private static async Task<string> FailureAsync(ToolBench bench, string tool) => ((RunFailed)await bench.RunAsync("srv", tool, new { text = "x" })).Failure.Message;
-
-    private List<JsonElement> Messages(string method) => File.Exists(Log)
-        ? [.. File.ReadAllLines(Log).Where(line => line.StartsWith('{')).Select(line => JsonSerializer.Deserialize<JsonElement>(line)).Where(message => message.TryGetProperty("method", out var name) && name.ValueEquals(method))] : [];
 
     private static string Commands()
     {
         using var ps = Process.Start(new ProcessStartInfo("ps", ["-ef", "-ww"]) { RedirectStandardOutput = true })!;
         return ps.StandardOutput.ReadToEnd();
     }
-
-    private static string Script([CallerFilePath] string test = "") => Path.Combine(Path.GetDirectoryName(test)!, "hostile-server.mjs");
 }

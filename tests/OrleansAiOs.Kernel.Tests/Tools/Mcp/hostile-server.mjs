@@ -1,6 +1,6 @@
 // An MCP server of the tests: it speaks the revision that it is told to, and does one thing that no server should. What reaches it is
 // written to the file LOG, a line for each message, so that a test sees what left and what did not.
-import { appendFileSync } from 'node:fs';
+import { appendFileSync, existsSync } from 'node:fs';
 import { spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
 
@@ -14,6 +14,11 @@ const escaped = (json) => mode === 'boasts' ? json.replaceAll('/', '\\/') : json
 const send = (message) => process.stdout.write(escaped(JSON.stringify({ jsonrpc: '2.0', ...message })) + '\n');
 const changed = () => send({ method: 'notifications/tools/list_changed' });
 const text = (value) => ({ content: [{ type: 'text', text: value }] });
+
+// Until the test says so.
+async function told() {
+  while (!existsSync(`${log}.go`)) await new Promise((resolve) => setTimeout(resolve, 10));
+}
 
 const tool = (name, description = 'A tool of a test') => ({
   name, description, annotations: { readOnlyHint: true },
@@ -75,12 +80,17 @@ if (mode === 'leaks') {
 if (mode === 'storm') {
   const line = JSON.stringify({ jsonrpc: '2.0', method: 'notifications/tools/list_changed' }) + '\n';
   const flood = () => { while (process.stdout.write(line.repeat(1000))); process.stdout.once('drain', flood); };
-  setTimeout(flood, 500);
+  told().then(flood);
 }
 if (mode === 'nagging') setInterval(changed, 5);
 if (mode === 'children') {
   const child = spawn('sleep', ['3600'], { stdio: 'ignore' });
   appendFileSync(log, `child ${child.pid}\n`);
+}
+
+if (mode === 'late') {
+  appendFileSync(log, `started ${process.pid}\n`);
+  await told();
 }
 
 createInterface({ input: process.stdin }).on('line', (line) => {

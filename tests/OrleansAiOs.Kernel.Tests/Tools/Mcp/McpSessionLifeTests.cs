@@ -1,0 +1,73 @@
+using System.Diagnostics;
+using OrleansAiOs.Kernel.Tests.Streams;
+using OrleansAiOs.Kernel.Tools.Registry;
+using OrleansAiOs.Workflows;
+using OrleansAiOs.Workflows.History;
+
+namespace OrleansAiOs.Kernel.Tests.Tools.Mcp;
+
+/// <summary>When a server's process begins and ends, and what a call that comes at the wrong moment means.</summary>
+public sealed class McpSessionLifeTests(KernelDatabase database) : IClassFixture<KernelDatabase>, IDisposable
+{
+    private readonly HostileServer server = new();
+
+    public void Dispose() => server.Dispose();
+
+    [Fact]
+    public async Task A_look_that_is_given_up_while_the_server_starts_leaves_one_process_to_the_next_and_none_behind()
+    {
+        int process;
+        await using (var bench = new ToolBench(database))
+        {
+            await server.RegisterAsync(bench, "late");
+            for (var i = 0; i < 3; i++)
+            {
+                using var caller = new CancellationTokenSource();
+                var look = bench.Servers.LookAsync(bench.Tenant, "srv", caller.Token);
+                await HostileServer.UntilAsync(() => server.Processes("started").Count > 0);
+                await caller.CancelAsync();
+                await ((Func<Task>)(() => look)).Should().ThrowAsync<OperationCanceledException>();
+            }
+            server.LetGo();
+            await bench.Servers.LookAsync(bench.Tenant, "srv");
+            bench.View.Find(bench.Tenant, "srv/echo").Should().NotBeNull();
+            process = server.Processes("started").Should().ContainSingle().Subject;
+            HostileServer.IsAlive(process).Should().BeTrue();
+        }
+        HostileServer.IsAlive(process).Should().BeFalse();
+    }
+
+    [Fact]
+    public async Task A_start_that_nobody_waits_for_any_more_ends_with_the_host()
+    {
+        await using (var bench = new ToolBench(database))
+        {
+            await server.RegisterAsync(bench, "late");
+            using var caller = new CancellationTokenSource();
+            var look = bench.Servers.LookAsync(bench.Tenant, "srv", caller.Token);
+            await HostileServer.UntilAsync(() => server.Processes("started").Count > 0);
+            await caller.CancelAsync();
+            await ((Func<Task>)(() => look)).Should().ThrowAsync<OperationCanceledException>();
+        }
+        HostileServer.IsAlive(server.Processes("started").Single()).Should().BeFalse();
+    }
+
+    [Fact]
+    public async Task A_call_whose_time_ends_while_its_server_starts_was_not_made_and_is_made_later()
+    {
+        await using var bench = new ToolBench(database);
+        server.LetGo();
+        await server.AddAsync(bench, "late");
+        await HostileServer.ApproveAsync(bench, "echo", Effect.AtMostOnce, limits: new ToolLimits(TimeoutSeconds: 1));
+        server.Hold();
+        using (var first = Process.GetProcessById(server.Processes("started").Single())) first.Kill();
+        await HostileServer.UntilAsync(() => bench.Servers.List(bench.Tenant).Single().State != "connected");
+
+        var run = await bench.StartAsync("srv", "echo", new { text = "x" }, attempts: 0);
+        var failed = await bench.UntilAsync<AttemptFailed>(run);
+        (failed.Definite, failed.Failure.Message).Should().Be((true, "tool srv/echo was not called: MCP server srv was not ready when the call was given up."));
+        server.LetGo();
+        await bench.UntilAsync<StepCompleted>(run);
+        (server.Processes("started").Count, server.Messages("tools/call").Count).Should().Be((2, 1));
+    }
+}
