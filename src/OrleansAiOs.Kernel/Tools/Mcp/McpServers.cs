@@ -127,7 +127,6 @@ public sealed class McpServers : IAsyncDisposable
             link.Starting = null;
             await other.DisposeAsync();
         }
-        var now = time.GetTimestamp();
         if (link.Session is null)
         {
             if (link.Starting is null && link.RetryIn(time) is { } pause && !mustLook) throw new WithheldException($"MCP server {name} is left alone after it failed: {link.Trouble}", retry: true, pause);
@@ -142,18 +141,18 @@ public sealed class McpServers : IAsyncDisposable
                 link.Starting = null;
                 throw Failed(link, e);
             }
-            link.Starting = null;
-            mustLook = true;
+            (link.Starting, link.LookedAt) = (null, null);
         }
-        var since = time.GetElapsedTime(link.LookedAt);
-        if (!mustLook && since < NewsEvery || !mustLook && since < LookEvery && !link.Session.TakeNews()) return link.Session;
+        if (!mustLook && link.LookedAt is { } at && time.GetElapsedTime(at) is var since && (since < NewsEvery || since < LookEvery && !link.Session.TakeNews())) return link.Session;
         try
         {
+            // Until this look has come to its end, nobody knows what is offered: behind one that was given up, the next call looks.
+            link.LookedAt = null;
             link.Session.TakeNews();
-            link.LookedAt = now;
+            var now = time.GetTimestamp();
             foreach (var definition in await link.Session.LookAsync(cancellation)) await registry.SeeAsync(tenant, definition, $"mcp/{name}", cancellation);
             await registry.StopUnkeptAsync(tenant, name, link.Session.Refused, cancellation);
-            (link.Failures, link.Trouble) = (0, null);
+            (link.LookedAt, link.Failures, link.Trouble) = (now, 0, null);
             return link.Session;
         }
         catch (Exception e) when (e is McpFailedException or CommandRefusedException)
@@ -205,7 +204,8 @@ public sealed class McpServers : IAsyncDisposable
 
         public long FailedAt { get; set; }
 
-        public long LookedAt { get; set; }
+        /// <summary>Null while the session's offer is not known.</summary>
+        public long? LookedAt { get; set; }
 
         /// <summary>Calls one after the other that were given up.</summary>
         public int Silences;

@@ -36,10 +36,17 @@ internal sealed class HostileServer : IDisposable
     /// <summary>The processes that it said to be, or to have begun: "child 17".</summary>
     public IReadOnlyList<int> Processes(string what) => [.. Lines($"{what} ").Select(line => int.Parse(line[(what.Length + 1)..], null))];
 
-    /// <summary>Lets it go on with what it waits with ("late", "storm"), now and whenever it starts.</summary>
+    /// <summary>Lets it go on with what it waits with ("late", "storm", "slow-list"), now and whenever it starts.</summary>
     public void LetGo() => File.WriteAllText(Go, "");
 
     public void Hold() => File.Delete(Go);
+
+    /// <summary>Kills its process, and waits until the host knows.</summary>
+    public async Task KillAsync(ToolBench bench)
+    {
+        using (var process = System.Diagnostics.Process.GetProcessById(Processes("started")[^1])) process.Kill();
+        await UntilAsync(() => bench.Servers.List(bench.Tenant).Single().State != "connected");
+    }
 
     public static async Task UntilAsync(Func<bool> condition)
     {

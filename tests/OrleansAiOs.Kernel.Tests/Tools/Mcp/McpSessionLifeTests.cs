@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using OrleansAiOs.Kernel.Tests.Streams;
 using OrleansAiOs.Kernel.Tools.Registry;
 using OrleansAiOs.Workflows;
@@ -20,14 +19,7 @@ public sealed class McpSessionLifeTests(KernelDatabase database) : IClassFixture
         await using (var bench = new ToolBench(database))
         {
             await server.RegisterAsync(bench, "late");
-            for (var i = 0; i < 3; i++)
-            {
-                using var caller = new CancellationTokenSource();
-                var look = bench.Servers.LookAsync(bench.Tenant, "srv", caller.Token);
-                await HostileServer.UntilAsync(() => server.Processes("started").Count > 0);
-                await caller.CancelAsync();
-                await ((Func<Task>)(() => look)).Should().ThrowAsync<OperationCanceledException>();
-            }
+            for (var i = 0; i < 3; i++) await GivenUpAsync(bench, () => server.Processes("started").Count > 0);
             server.LetGo();
             await bench.Servers.LookAsync(bench.Tenant, "srv");
             bench.View.Find(bench.Tenant, "srv/echo").Should().NotBeNull();
@@ -43,11 +35,7 @@ public sealed class McpSessionLifeTests(KernelDatabase database) : IClassFixture
         await using (var bench = new ToolBench(database))
         {
             await server.RegisterAsync(bench, "late");
-            using var caller = new CancellationTokenSource();
-            var look = bench.Servers.LookAsync(bench.Tenant, "srv", caller.Token);
-            await HostileServer.UntilAsync(() => server.Processes("started").Count > 0);
-            await caller.CancelAsync();
-            await ((Func<Task>)(() => look)).Should().ThrowAsync<OperationCanceledException>();
+            await GivenUpAsync(bench, () => server.Processes("started").Count > 0);
         }
         HostileServer.IsAlive(server.Processes("started").Single()).Should().BeFalse();
     }
@@ -60,8 +48,7 @@ public sealed class McpSessionLifeTests(KernelDatabase database) : IClassFixture
         await server.AddAsync(bench, "late");
         await HostileServer.ApproveAsync(bench, "echo", Effect.AtMostOnce, limits: new ToolLimits(TimeoutSeconds: 1));
         server.Hold();
-        using (var first = Process.GetProcessById(server.Processes("started").Single())) first.Kill();
-        await HostileServer.UntilAsync(() => bench.Servers.List(bench.Tenant).Single().State != "connected");
+        await server.KillAsync(bench);
 
         var run = await bench.StartAsync("srv", "echo", new { text = "x" }, attempts: 0);
         var failed = await bench.UntilAsync<AttemptFailed>(run);
@@ -69,5 +56,42 @@ public sealed class McpSessionLifeTests(KernelDatabase database) : IClassFixture
         server.LetGo();
         await bench.UntilAsync<StepCompleted>(run);
         (server.Processes("started").Count, server.Messages("tools/call").Count).Should().Be((2, 1));
+    }
+
+    [Fact]
+    public async Task A_look_that_is_given_up_in_a_new_session_takes_no_tool_away()
+    {
+        await using var bench = new ToolBench(database);
+        server.LetGo();
+        await server.AddAsync(bench, "slow-list");
+        await HostileServer.ApproveAsync(bench, "echo", Effect.Pure);
+        server.Hold();
+        await server.KillAsync(bench);
+        await GivenUpAsync(bench, () => server.Messages("tools/list").Count == 2);
+        server.LetGo();
+        (await bench.RunAsync("srv", "echo", new { text = "x" })).Should().BeOfType<RunCompleted>();
+    }
+
+    [Fact]
+    public async Task A_look_that_is_given_up_is_made_by_the_next_call()
+    {
+        await using var bench = new ToolBench(database);
+        server.LetGo();
+        await server.AddAsync(bench, "slow-list");
+        await HostileServer.ApproveAsync(bench, "echo", Effect.Pure);
+        server.Hold();
+        await GivenUpAsync(bench, () => server.Messages("tools/list").Count == 2);
+        server.LetGo();
+        ((RunFailed)await bench.RunAsync("srv", "echo", new { text = "x" })).Failure.Message.Should().Contain("changed by whoever offers it (description)");
+        server.Messages("tools/call").Should().BeEmpty();
+    }
+
+    private static async Task GivenUpAsync(ToolBench bench, Func<bool> when)
+    {
+        using var caller = new CancellationTokenSource();
+        var look = bench.Servers.LookAsync(bench.Tenant, "srv", caller.Token);
+        await HostileServer.UntilAsync(when);
+        await caller.CancelAsync();
+        await ((Func<Task>)(() => look)).Should().ThrowAsync<OperationCanceledException>();
     }
 }
