@@ -17,12 +17,20 @@ internal sealed class DataSources : IAsyncDisposable
         var given = new NpgsqlConnectionStringBuilder(connectionString);
         Appends = ForAppends(given, appendPumps + 1);
         Reads = Make(given, $"{ByKey} {Guards}", readPumps + 1);
-        Queries = Make(given, $"-c jit=off {Guards}", Math.Min(given.MaxPoolSize, 20));
+        Liveness = Make(given, $"-c jit=off {Guards}", 3);
+        Transactions = Make(given, $"-c jit=off {Guards}", Math.Min(given.MaxPoolSize, 12));
+        Queries = Make(given, $"-c jit=off {Guards}", Math.Min(given.MaxPoolSize, 10));
     }
 
     public NpgsqlDataSource Appends { get; }
 
     public NpgsqlDataSource Reads { get; }
+
+    /// <summary>For what says that this host lives, and what is due: late, it would be declared dead.</summary>
+    public NpgsqlDataSource Liveness { get; }
+
+    /// <summary>For transactional activities, which keep a connection for as long as they take.</summary>
+    public NpgsqlDataSource Transactions { get; }
 
     public NpgsqlDataSource Queries { get; }
 
@@ -30,6 +38,8 @@ internal sealed class DataSources : IAsyncDisposable
     {
         await Appends.DisposeAsync();
         await Reads.DisposeAsync();
+        await Liveness.DisposeAsync();
+        await Transactions.DisposeAsync();
         await Queries.DisposeAsync();
     }
 

@@ -4,8 +4,8 @@ namespace OrleansAiOs.Postgres;
 
 /// <summary>
 /// The database knows who serves it: an advisory lock, held alone or, with --share, together with others. It is a courtesy that stops
-/// mistakes at the start; correctness is the fence of each append. If the connection breaks, the claim is taken again; should somebody
-/// else have it by then, this host stops.
+/// mistakes at the start; correctness is the fence of each append. If the connection breaks, the claim is taken again, from its own other end
+/// too, should the server not have noticed (a network that forgets idle connections); should somebody else have it by then, this host stops.
 /// </summary>
 public sealed class HostClaim : IAsyncDisposable
 {
@@ -15,6 +15,7 @@ public sealed class HostClaim : IAsyncDisposable
     private readonly bool shared;
     private readonly CancellationTokenSource ending = new();
     private Task holding = Task.CompletedTask;
+    private (int Process, DateTime StartedAt)? end; // of the connection, at the server
 
     private HostClaim(string connectionString, bool shared) => (this.connectionString, this.shared) = (connectionString, shared);
 
@@ -46,8 +47,17 @@ public sealed class HostClaim : IAsyncDisposable
         try
         {
             await connection.OpenAsync(cancellation);
-            await using var command = new NpgsqlCommand($"select pg_try_advisory_lock{(shared ? "_shared" : "")}({Lock})", connection);
-            if (await command.ExecuteScalarAsync(cancellation) is true) return connection;
+            await using var command = new NpgsqlCommand($"select pg_try_advisory_lock{(shared ? "_shared" : "")}({Lock}), pid, backend_start from pg_stat_activity where pid = pg_backend_pid()", connection);
+            await using (var reader = await command.ExecuteReaderAsync(cancellation))
+            {
+                await reader.ReadAsync(cancellation);
+                if (reader.GetBoolean(0))
+                {
+                    end = (reader.GetInt32(1), reader.GetDateTime(2));
+                    return connection;
+                }
+            }
+            if (end is { } own && await EndsAsync(connection, own, cancellation)) throw new IOException("The server had not noticed yet that the connection before has gone.");
         }
         catch
         {
@@ -56,6 +66,18 @@ public sealed class HostClaim : IAsyncDisposable
         }
         await connection.DisposeAsync();
         return null;
+    }
+
+    private static async Task<bool> EndsAsync(NpgsqlConnection connection, (int Process, DateTime StartedAt) end, CancellationToken cancellation)
+    {
+        await using var command = new NpgsqlCommand("""
+            select pg_terminate_backend(a.pid) from pg_stat_activity a join pg_locks l on l.pid = a.pid and l.locktype = 'advisory' and l.granted and l.objsubid = 1 and (l.classid::bigint << 32) + l.objid::bigint = $3
+            where a.pid = $1 and a.backend_start = $2
+            """, connection);
+        command.Parameters.AddWithValue(end.Process);
+        command.Parameters.AddWithValue(end.StartedAt);
+        command.Parameters.AddWithValue(Lock);
+        return await command.ExecuteScalarAsync(cancellation) is not null;
     }
 
     private async Task HoldAsync(NpgsqlConnection? connection)

@@ -50,6 +50,9 @@ public sealed class PostgresStore : IRunStore, IAsyncDisposable
     /// <summary>For queries that decide nothing and for the owners of other tables.</summary>
     public NpgsqlDataSource Queries => sources.Queries;
 
+    /// <summary>A few connections for what says that this host lives, which nothing else may keep waiting.</summary>
+    public NpgsqlDataSource Liveness => sources.Liveness;
+
     /// <summary>Connects, brings the schema up to date, and starts the pumps.</summary>
     /// <param name="connectionString">The database.</param>
     /// <param name="log">Where trouble with appends is written.</param>
@@ -173,7 +176,7 @@ public sealed class PostgresStore : IRunStore, IAsyncDisposable
 
     public async ValueTask<IReadOnlyList<WakeUp>> WakeUpsAsync(DateTimeOffset before, int limit, IReadOnlyCollection<int>? buckets, CancellationToken cancellation)
     {
-        await using var command = Command($"select tenant_id, run_id, due from aios.wakeups where due < $1 and {InBuckets("$3")} order by due limit $2", before.UtcDateTime, limit, Of(buckets));
+        await using var command = Command(sources.Liveness, $"select tenant_id, run_id, due from aios.wakeups where due < $1 and {InBuckets("$3")} order by due limit $2", before.UtcDateTime, limit, Of(buckets));
         await using var reader = await command.ExecuteReaderAsync(cancellation);
         var due = new List<WakeUp>();
         while (await reader.ReadAsync(cancellation))
@@ -183,7 +186,7 @@ public sealed class PostgresStore : IRunStore, IAsyncDisposable
 
     public async ValueTask<DateTimeOffset?> NextWakeUpAsync(DateTimeOffset from, IReadOnlyCollection<int>? buckets, CancellationToken cancellation)
     {
-        await using var command = Command($"select min(due) from aios.wakeups where due >= $1 and {InBuckets("$2")}", from.UtcDateTime, Of(buckets));
+        await using var command = Command(sources.Liveness, $"select min(due) from aios.wakeups where due >= $1 and {InBuckets("$2")}", from.UtcDateTime, Of(buckets));
         return await command.ExecuteScalarAsync(cancellation) is DateTime due ? new DateTimeOffset(due, TimeSpan.Zero) : null;
     }
 
@@ -206,7 +209,7 @@ public sealed class PostgresStore : IRunStore, IAsyncDisposable
 
     public async ValueTask<IReadOnlyList<RunKey>> OrphansAsync(IReadOnlyCollection<string> livingHosts, CancellationToken cancellation)
     {
-        await using var command = Command("select tenant_id, id from aios.runs where busy and host <> all ($1)", [livingHosts.ToArray()]);
+        await using var command = Command(sources.Liveness, "select tenant_id, id from aios.runs where busy and host <> all ($1)", [livingHosts.ToArray()]);
         await using var reader = await command.ExecuteReaderAsync(cancellation);
         var orphans = new List<RunKey>();
         while (await reader.ReadAsync(cancellation)) orphans.Add(new RunKey(reader.GetString(0), reader.GetString(1)));
@@ -215,7 +218,7 @@ public sealed class PostgresStore : IRunStore, IAsyncDisposable
 
     public async ValueTask<HostBeat> BeatAsync(string host, bool alone, TimeSpan deadAfter, CancellationToken cancellation)
     {
-        await using var connection = await sources.Queries.OpenConnectionAsync(cancellation);
+        await using var connection = await sources.Liveness.OpenConnectionAsync(cancellation);
         await using var batch = new NpgsqlBatch(connection);
         Add("insert into aios.hosts as h (id, started_at, seen_at) values ($1, clock_timestamp(), clock_timestamp()) on conflict (id) do update set seen_at = clock_timestamp() where not h.dead", host);
         // One that is dead itself declares nobody dead.
@@ -236,13 +239,13 @@ public sealed class PostgresStore : IRunStore, IAsyncDisposable
 
     public async ValueTask RetireAsync(string host, CancellationToken cancellation)
     {
-        await using var command = Command("update aios.hosts set dead = true where id = $1", host);
+        await using var command = Command(sources.Liveness, "update aios.hosts set dead = true where id = $1", host);
         await command.ExecuteNonQueryAsync(cancellation);
     }
 
     public async ValueTask<JsonText> TransactAsync(RunKey run, string key, Func<DbTransaction, Task<JsonText>> work, CancellationToken cancellation)
     {
-        await using var connection = await sources.Queries.OpenConnectionAsync(cancellation);
+        await using var connection = await sources.Transactions.OpenConnectionAsync(cancellation);
         await using var transaction = await connection.BeginTransactionAsync(cancellation);
         // The row is claimed first: a second attempt at the same time waits here until the first has committed or gone.
         await using (var claim = new NpgsqlCommand("insert into aios.outcomes (tenant_id, run_id, key, result) values ($1, $2, $3, 'null') on conflict do nothing", connection))
@@ -325,9 +328,11 @@ public sealed class PostgresStore : IRunStore, IAsyncDisposable
         return replaced;
     }
 
-    private NpgsqlCommand Command(string sql, params object[] values)
+    private NpgsqlCommand Command(string sql, params object[] values) => Command(sources.Queries, sql, values);
+
+    private static NpgsqlCommand Command(NpgsqlDataSource source, string sql, params object[] values)
     {
-        var command = sources.Queries.CreateCommand(sql);
+        var command = source.CreateCommand(sql);
         Bind(command, values);
         return command;
     }

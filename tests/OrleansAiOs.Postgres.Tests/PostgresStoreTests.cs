@@ -48,4 +48,26 @@ public sealed class PostgresTransactions(PostgresStoreFixture fixture) : Transac
             return fail ? throw new InvalidOperationException() : JsonText.From(n);
         }, default).AsTask();
     }
+
+    [Fact]
+    public async Task However_many_transactions_take_their_time_the_host_is_heard_of_and_hears_what_is_due()
+    {
+        var (began, mayEnd) = (0, new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously));
+        using var giveUp = new CancellationTokenSource();
+        var taking = Enumerable.Range(0, 100).Select(i => Store.TransactAsync(Run($"long-{i}"), "k", async _ =>
+        {
+            Interlocked.Increment(ref began);
+            await mayEnd.Task;
+            return JsonText.From(i);
+        }, giveUp.Token).AsTask()).ToList();
+        while (Volatile.Read(ref began) < 12) await Task.Delay(10); // as many as there are connections for them
+        var patience = TimeSpan.FromSeconds(10); // less than any of them would wait for a connection
+        await Store.BeatAsync("heard-of", alone: false, TimeSpan.FromDays(1), default).AsTask().WaitAsync(patience);
+        await Store.NextWakeUpAsync(Moment, default).AsTask().WaitAsync(patience);
+        await Store.OrphansAsync([], default).AsTask().WaitAsync(patience);
+        await Store.FindAsync(Run("long-1"), default).AsTask().WaitAsync(patience);
+        mayEnd.SetResult();
+        await giveUp.CancelAsync();
+        await Task.WhenAll(taking.Select(one => one.ContinueWith(_ => { }, TaskScheduler.Default)));
+    }
 }

@@ -157,7 +157,7 @@ internal sealed class AiosServer : IAsyncDisposable
             await code.DeclareAsync(web.Services.GetRequiredService<ToolRegistry>(), cancellation);
             // Before the first turn: whoever is not known yet would be refused, and a run that a crash left with an unknown outcome would stay so.
             await web.Services.GetRequiredService<Catalogue>().FreshAsync(cancellation);
-            if (options.Cluster is { } place) server.cluster = cluster = await ClusterSeat.TakeAsync(place, engine, store.Queries, secret, log, cancellation);
+            if (options.Cluster is { } place) server.cluster = cluster = await ClusterSeat.TakeAsync(place, engine, store.Liveness, secret, log, cancellation);
             await engine.StartAsync(cancellation);
             web.Services.GetRequiredService<WebhookSender>().Start(engine);
             foreach (var tenant in web.Services.GetRequiredService<IdentityView>().AllTenants.Where(tenant => tenant.Id != Tenants.Platform)) await engine.KeepRetentionAsync(tenant.Id);

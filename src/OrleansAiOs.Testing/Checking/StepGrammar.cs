@@ -328,7 +328,8 @@ internal sealed class StepGrammar
                 Demand(step.Reuse is null, version, "I2", $"step {e.Step} is attempted, and its outcome was to be reused");
                 Demand(!paused, version, "I4", $"attempt {started.Attempt} of step {e.Step} begins while the run is paused");
                 var refused = started.Gate is { Answer: not GateAnswer.Allow };
-                Demand(started.Attempt == step.Attempt + 1 || started.Attempt == step.Attempt && (step.NeverLeft || refused && step.Now is Phase.Attempting), version, "I4", $"attempt {started.Attempt} of step {e.Step} follows attempt {step.Attempt}");
+                // A host appends its own anew that waited too long for its place, under the number nothing was sent under.
+                Demand(started.Attempt == step.Attempt + 1 || started.Attempt == step.Attempt && (step.NeverLeft || step.Now is Phase.Attempting && (refused || step.Owner == host)), version, "I4", $"attempt {started.Attempt} of step {e.Step} follows attempt {step.Attempt}");
                 Demand(!once || step.Now is not Phase.Attempting || step.Owner == host, version, "I2",
                     $"step {e.Step} may run at most once, and is attempted again on {host} while the outcome on {step.Owner} is unknown");
                 (step.Now, step.Attempt, step.Owner, step.NeverLeft) = (started.Gate is null ? Phase.Attempting : Passed(started.Gate), started.Attempt, host, refused);

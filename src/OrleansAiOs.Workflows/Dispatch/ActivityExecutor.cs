@@ -13,8 +13,8 @@ namespace OrleansAiOs.Workflows.Dispatch;
 /// Runs attempts in the host's process and posts their outcomes back as inputs.
 ///
 /// An attempt reaches this file only after the append that records it. It is sent only within the dispatch window after that append:
-/// an attempt that waited longer (a paused machine, a full gate) may by then have been taken over by another host, so the run
-/// appends again first, and loses if it was. A crash here leaves the attempt under way in the history, owned by a dead incarnation.
+/// an attempt that waited longer (a paused machine, a full gate) may by then have been taken over by another host, so it is
+/// appended again first, and loses if it was. A crash here leaves the attempt under way in the history, owned by a dead incarnation.
 /// </summary>
 internal sealed class ActivityExecutor(WorkflowHost host, IServiceProvider services, IRunStore store, StoreClock clock, WorkflowHostOptions options, Action<RunKey, Input> post)
 {
@@ -59,7 +59,7 @@ internal sealed class ActivityExecutor(WorkflowHost host, IServiceProvider servi
     /// <summary>Waits until nothing is under way.</summary>
     public async Task DrainAsync(TimeSpan atMost)
     {
-        drained = new TaskCompletionSource();
+        drained = new TaskCompletionSource(options.Continuations);
         if (Volatile.Read(ref count) > 0) await Task.WhenAny(drained.Task, Task.Delay(atMost, Time));
     }
 
@@ -119,17 +119,20 @@ internal sealed class ActivityExecutor(WorkflowHost host, IServiceProvider servi
             if (!halt.IsCancellationRequested) Report(attempt, unready);
             return;
         }
-        // Before its lateness is looked at: the gate may take its time.
-        if (await RefusedAsync(attempt) is { } refusal)
+        do
         {
-            Report(attempt, new AttemptOutcome.Refused(refusal));
-            return;
+            if (attempt.StopAsked || IsLate(attempt) && !await RenewAsync(attempt))
+            {
+                if (!halt.IsCancellationRequested) Report(attempt, new AttemptOutcome.NotSent());
+                return;
+            }
+            if (await RefusedAsync(attempt) is { } refusal)
+            {
+                Report(attempt, new AttemptOutcome.Refused(refusal));
+                return;
+            }
         }
-        if (attempt.StopAsked || attempt.IsLate(clock.Now, Time, options.DispatchWindow))
-        {
-            Report(attempt, new AttemptOutcome.NotSent());
-            return;
-        }
+        while (attempt.StopAsked || IsLate(attempt)); // the gate may take its time
         using var span = Telemetry.StartAttempt(attempt);
         var started = Time.GetTimestamp();
         var progress = new HeartbeatDetails(Time, options.KeepHeartbeatsEvery, details => post(attempt.Run, new HeartbeatInput(attempt.Step, attempt.Number, details)));
@@ -145,6 +148,24 @@ internal sealed class ActivityExecutor(WorkflowHost host, IServiceProvider servi
         if (outcome is AttemptOutcome.Failed && progress.End() is { } last) post(attempt.Run, new HeartbeatInput(attempt.Step, attempt.Number, last));
         Report(attempt, outcome);
         if (!work.IsCompleted) await AwaitLateAnswer(attempt, work);
+    }
+
+    private bool IsLate(Attempt attempt) => attempt.IsLate(clock.Now, Time, options.DispatchWindow);
+
+    private async Task<bool> RenewAsync(Attempt attempt)
+    {
+        var input = new RenewedInput(attempt.Step, attempt.Number, attempt.Epoch);
+        post(attempt.Run, input);
+        try
+        {
+            if (await input.Appended is not { } renewed) return false;
+            attempt.Renewed(renewed.Turn, renewed.Gate, renewed.Intent);
+            return true;
+        }
+        catch (Exception)
+        {
+            return false; // whether it is recorded is not known: it is not sent
+        }
     }
 
     private async ValueTask<GateRecord?> RefusedAsync(Attempt attempt)

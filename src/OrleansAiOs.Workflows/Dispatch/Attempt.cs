@@ -29,10 +29,10 @@ internal sealed class Attempt(RunKey run, ActivityStep step, ActivityStep.Declar
     public CallOptions Options => declared.Options;
 
     /// <summary>What the gate is asked again before it is sent; null on a host without one.</summary>
-    public EffectIntent? Intent => intent;
+    public EffectIntent? Intent { get; private set; } = intent;
 
     /// <summary>What the gate answered before its append.</summary>
-    public GateRecord? Gate { get; } = step.Gate;
+    public GateRecord? Gate { get; private set; } = step.Gate;
 
     /// <summary>What an earlier attempt had come to.</summary>
     public JsonText? Details { get; } = step.Details;
@@ -49,6 +49,9 @@ internal sealed class Attempt(RunKey run, ActivityStep step, ActivityStep.Declar
 
     /// <summary>What it found is recorded: it counts from that append.</summary>
     public void Prepared(JsonText found, Turn turn) => (Found, sentAt, sentStamp) = (found, turn.SentAt, turn.SentStamp);
+
+    /// <summary>It was appended once more: it counts from there.</summary>
+    public void Renewed(Turn turn, GateRecord? gate, EffectIntent? intent) => (Gate, Intent, sentAt, sentStamp) = (gate, intent, turn.SentAt, turn.SentStamp);
 
     /// <summary>Whether its append was sent so long ago that somebody else may have taken the run over since.</summary>
     public bool IsLate(DateTimeOffset now, TimeProvider time, TimeSpan window) => now - sentAt > window || time.GetElapsedTime(sentStamp) > window;

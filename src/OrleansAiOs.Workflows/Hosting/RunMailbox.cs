@@ -28,7 +28,7 @@ internal sealed class RunMailbox(RunKey key, WorkflowHost host, TaskScheduler? s
     private List<Input> taken = [];
     private bool serving;
     private bool retired;
-    private TaskCompletionSource? leaving;
+    private TaskCompletionSource? rest;
     private Action? left;
     private WorkflowRun? run;
     private DateTimeOffset? noted;
@@ -80,7 +80,7 @@ internal sealed class RunMailbox(RunKey key, WorkflowHost host, TaskScheduler? s
     {
         lock (sync)
         {
-            if (serving || retired || inputs.Count > 0 || IdleSince > idleBefore || run is { IsIdle: false }) return false;
+            if (serving || retired || inputs.Count > 0 || IdleSince > idleBefore || run is { MayLeave: false }) return false;
             retired = true;
             run = null;
         }
@@ -94,13 +94,19 @@ internal sealed class RunMailbox(RunKey key, WorkflowHost host, TaskScheduler? s
         lock (sync)
         {
             retired = true;
-            return serving ? (leaving ??= new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously)).Task : Task.CompletedTask;
+            return RestAsync();
         }
+    }
+
+    /// <summary>Done when nothing waits here to be decided, and nothing is being decided.</summary>
+    public Task RestAsync()
+    {
+        lock (sync) return serving ? (rest ??= new TaskCompletionSource(host.Options.Continuations)).Task : Task.CompletedTask;
     }
 
     private async Task ServeAsync()
     {
-        bool isSpent, isIdle;
+        bool isSpent, mayLeave;
         while (true)
         {
             lock (sync)
@@ -108,9 +114,10 @@ internal sealed class RunMailbox(RunKey key, WorkflowHost host, TaskScheduler? s
                 if (inputs.Count == 0)
                 {
                     serving = false;
-                    leaving?.TrySetResult();
+                    rest?.TrySetResult();
+                    rest = null;
                     // Asked here: from now on another turn may be under way.
-                    (isSpent, isIdle) = (run is null or { State: { IsClosed: true, IsBusy: false } }, run is { IsIdle: true });
+                    (isSpent, mayLeave) = (run is null or { State: { IsClosed: true, IsBusy: false } }, run is { MayLeave: true });
                     IdleSince = host.Options.Time.GetUtcNow();
                     break;
                 }
@@ -134,7 +141,7 @@ internal sealed class RunMailbox(RunKey key, WorkflowHost host, TaskScheduler? s
             }
         }
         if (isSpent) host.Forget(this);
-        else if (isIdle) host.PassivateLater(this);
+        else if (mayLeave) host.PassivateLater(this);
     }
 
     /// <summary>

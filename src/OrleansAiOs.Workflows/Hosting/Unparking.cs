@@ -11,6 +11,8 @@ internal sealed class Unparking(WorkflowHost host)
 {
     private const int Page = 1000;
     private const int AtATime = 16;
+    private static readonly TimeSpan AgainAfter = TimeSpan.FromSeconds(5);
+
     private const int TriesMost = 12; // some 5 s apart: whoever has no place for the run now has none for long
 
     private readonly Lock sync = new();
@@ -56,7 +58,10 @@ internal sealed class Unparking(WorkflowHost host)
             }
             catch (Exception e)
             {
-                if (!host.IsHalted) host.Log.NotLookedForParked(e);
+                if (host.IsHalted) return;
+                host.Log.NotLookedForParked(e);
+                lock (sync) again = true;
+                await Task.Delay(AgainAfter, host.Options.Time, host.Halted).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             }
         }
     }

@@ -40,6 +40,9 @@ internal static partial class HostLog
     [LoggerMessage(12, LogLevel.Warning, "Run {Run}, which had been parked for want of its code, does not go on by itself: {Why}")]
     public static partial void NotUnparked(this ILogger log, RunKey run, string why);
 
-    [LoggerMessage(13, LogLevel.Warning, "Runs that are parked for want of code that is here could not be looked for. They are looked for again when a host goes or starts; to unpark one now: aios unpark RUN.")]
+    [LoggerMessage(14, LogLevel.Warning, "What deletes closed runs of the tenant {Tenant} could not begin yet, and is tried again in a few seconds: {Why}")]
+    public static partial void RetentionWaits(this ILogger log, string tenant, string why);
+
+    [LoggerMessage(13, LogLevel.Warning, "Runs that are parked for want of code that is here could not be looked for. That is tried again in a few seconds.")]
     public static partial void NotLookedForParked(this ILogger log, Exception exception);
 }

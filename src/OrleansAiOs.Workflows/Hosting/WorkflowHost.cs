@@ -18,9 +18,12 @@ namespace OrleansAiOs.Workflows.Hosting;
 /// </summary>
 public sealed class WorkflowHost : IAsyncDisposable
 {
+    // A dead host's append can commit however late (a synchronous standby that stalls): what it left is looked for though nobody dies.
+    private static readonly TimeSpan TakeOverAgainAfter = TimeSpan.FromMinutes(5);
+
     private readonly ConcurrentDictionary<RunKey, RunMailbox> mailboxes = new();
     private readonly Dictionary<RunKey, EndWaiter> waiters = [];
-    private readonly Dictionary<RunKey, TaskCompletionSource> updateWaiters = [];
+    private readonly Dictionary<RunKey, UpdateWaiter> updateWaiters = [];
     private readonly Lock sync = new();
     private readonly Queue<(RunMailbox Mailbox, DateTimeOffset Since)> idle = new();
     private readonly Dictionary<string, HashSet<RunKey>> foreignOwners = new(StringComparer.Ordinal);
@@ -33,6 +36,7 @@ public sealed class WorkflowHost : IAsyncDisposable
     private volatile HashSet<string> living = [];
     private volatile HashSet<string> dead = [];
     private volatile bool mustTakeOver;
+    private long tookOver;
     private readonly CancellationTokenSource goingDown = new();
     private volatile bool refusing;
     private volatile bool fenced;
@@ -172,12 +176,12 @@ public sealed class WorkflowHost : IAsyncDisposable
         while (true)
         {
             var ended = AwaitUpdates(run);
-            var outcome = await SendAsync(run, new UpdateOutcomeInput(accepted));
-            if (outcome.IsOver || wait.IsCancellationRequested) return outcome;
             try
             {
+                var outcome = await SendAsync(run, new UpdateOutcomeInput(accepted));
+                if (outcome.IsOver || wait.IsCancellationRequested) return outcome;
                 // Another host may answer it.
-                await ended.WaitAsync(AskedAfter, Options.Time, wait);
+                await ended.Task.WaitAsync(AskedAfter, Options.Time, wait);
             }
             catch (TimeoutException)
             {
@@ -185,24 +189,31 @@ public sealed class WorkflowHost : IAsyncDisposable
             catch (OperationCanceledException) when (wait.IsCancellationRequested)
             {
             }
+            finally
+            {
+                lock (waiters)
+                    if (--ended.Users == 0) updateWaiters.Remove(run);
+            }
         }
     }
 
     // Those who wait share one signal, which is given when any update of the run ends: each then asks for its own.
-    private Task AwaitUpdates(RunKey run)
+    private UpdateWaiter AwaitUpdates(RunKey run)
     {
         lock (waiters)
         {
             if (IsHalted) throw GoingDown();
-            if (!updateWaiters.TryGetValue(run, out var waiter)) updateWaiters.Add(run, waiter = new TaskCompletionSource(Options.Continuations));
-            return waiter.Task;
+            if (!updateWaiters.TryGetValue(run, out var waiter)) updateWaiters.Add(run, waiter = new UpdateWaiter(Options.Continuations));
+            waiter.Users++;
+            return waiter;
         }
     }
 
     internal void UpdateEnded(RunKey run)
     {
-        TaskCompletionSource? waiter;
-        lock (waiters) updateWaiters.Remove(run, out waiter);
+        UpdateWaiter? waiter;
+        lock (waiters)
+            if (updateWaiters.Remove(run, out waiter)) waiter.Users = int.MaxValue; // nobody else may take it out, or what came in its place
         waiter?.TrySetResult();
     }
 
@@ -433,6 +444,37 @@ public sealed class WorkflowHost : IAsyncDisposable
     public async Task KeepRetentionAsync(string tenant)
     {
         if (Options.Retention.Count == 0) return;
+        try
+        {
+            await BeginRetentionAsync(tenant);
+        }
+        catch (CommandRefusedException e) when (e.Refusal is Refusal.Busy)
+        {
+            // Too much to do at this moment, as after a crash under load: no reason not to serve.
+            using (ExecutionContext.SuppressFlow()) _ = Task.Factory.StartNew(LaterAsync, CancellationToken.None, TaskCreationOptions.DenyChildAttach, Options.Scheduler);
+        }
+
+        async Task LaterAsync()
+        {
+            while (true)
+            {
+                await Task.Delay(TimeSpan.FromSeconds(5), Options.Time, stopping.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+                if (IsHalted) return;
+                try
+                {
+                    await BeginRetentionAsync(tenant);
+                    return;
+                }
+                catch (Exception e)
+                {
+                    Log.RetentionWaits(tenant, e.Message);
+                }
+            }
+        }
+    }
+
+    private async Task BeginRetentionAsync(string tenant)
+    {
         var command = new StartRun(Retention.RetentionWorkflow.Name, JsonText.From(""), Retention.RetentionWorkflow.Run, Tenant: tenant);
         if ((await StartRunAsync(command, "engine")) is not { IsNew: false } there) return;
         try
@@ -452,6 +494,8 @@ public sealed class WorkflowHost : IAsyncDisposable
         refusing = true;
         await Task.Factory.StartNew(goingDown.Cancel, CancellationToken.None, TaskCreationOptions.DenyChildAttach, Options.Scheduler);
         await Executor.DrainAsync(Options.DrainFor);
+        // What attempts came to has reached the mailboxes, and is still to be recorded.
+        await Task.WhenAny(Task.WhenAll(mailboxes.Values.Select(mailbox => mailbox.RestAsync())), Task.Delay(Options.DrainFor, Options.Time));
         Halt();
         try
         {
@@ -496,7 +540,7 @@ public sealed class WorkflowHost : IAsyncDisposable
             try
             {
                 await BeatAsync(stopping.Token);
-                if (mustTakeOver)
+                if (mustTakeOver || Options.Time.GetElapsedTime(tookOver) > TakeOverAgainAfter)
                 {
                     await TakeOverAsync(stopping.Token);
                     WakeUps.Look();
@@ -575,6 +619,7 @@ public sealed class WorkflowHost : IAsyncDisposable
     {
         // Lowered before the look: who dies during it is for the next one.
         mustTakeOver = false;
+        tookOver = Options.Time.GetTimestamp();
         HashSet<RunKey> orphans;
         try
         {
@@ -678,6 +723,12 @@ public sealed class WorkflowHost : IAsyncDisposable
                 sweep = null;
             }
         }
+    }
+
+    /// <summary>The end of any update of a run, and how many wait for it.</summary>
+    private sealed class UpdateWaiter(TaskCreationOptions continuations) : TaskCompletionSource(continuations)
+    {
+        public int Users { get; set; }
     }
 
     /// <summary>The end of a run, and how many wait for it.</summary>

@@ -460,7 +460,7 @@ internal sealed class ActivityStep : OpenStep
         {
             if (CancelAsked && !MayHaveHappened) yield return Cancelled(attempt);
             else if (held) yield return Halted(attempt, now);
-            else yield return new AttemptStarted(Number, attempt + 1);
+            else yield return new AttemptStarted(Number, attempt);
             yield break;
         }
 

@@ -63,6 +63,9 @@ internal sealed class WorkflowRun
 
     public bool IsIdle => !State.IsBusy;
 
+    /// <summary>Nothing that this host has in hand is awaited: what another has comes to the run wherever it is by then.</summary>
+    public bool MayLeave => State.IsClosed ? State.Unsettled is null || State.Host != context.HostId : !State.Open.Any(step => step.UnderWay && step.Owner == context.HostId);
+
     public static WorkflowRun New(RunKey key, RunContext context) => new(key, context) { storedKnown = true };
 
     /// <summary>Rebuilds a run by folding its history and running its code over it again. A history may have gaps, each with a checkpoint behind it.</summary>

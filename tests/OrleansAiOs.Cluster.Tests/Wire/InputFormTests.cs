@@ -75,7 +75,7 @@ public sealed class InputFormTests
     [Fact]
     public void What_this_host_came_to_stays_on_it() =>
         Every().Where(input => input.Parts is null).Select(input => input.GetType().Name)
-            .Should().BeEquivalentTo("OutcomeInput", "InquiryInput", "PreparedInput", "HeartbeatInput", "ForeignWorkInput", "ChildReachedInput", "SettledInput");
+            .Should().BeEquivalentTo("OutcomeInput", "InquiryInput", "PreparedInput", "RenewedInput", "HeartbeatInput", "ForeignWorkInput", "ChildReachedInput", "SettledInput");
 
     [Fact]
     public void Code_that_a_host_does_not_hold_and_an_input_of_another_build_are_refused_in_words()

@@ -44,7 +44,7 @@ public sealed class MutantTests(ITestOutputHelper output)
         ["steps counted anew behind a checkpoint"] = (new() { Store = store => new CheckpointMaimed(store, checkpoint => checkpoint with { Steps = checkpoint.Steps - 1 }) }, "I2 I3 I4 I12"),
         ["a reset that keeps the old redo epoch"] = (new() { Key = call => ResetForgotten(call) }, "I3"),
         ["what was chosen for an effect is stored as a redo"] = (new() { Store = store => new StoredOtherwise<RunReset>(store, Redone) }, "I1"),
-        ["an outcome that was to be reused is sought anew"] = (new() { Store = store => new ReadOtherwise<RunReset>(store, Redone) }, "I2 I3 I4 I13"),
+        ["an outcome that was to be reused is sought anew"] = (new() { Store = store => new ReadOtherwise<RunReset>(store, Redone) }, "I2 I3 I4 I6 I13"),
         ["signals of a dead branch are shown though they were dropped"] = (new() { Store = store => new ReadOtherwise<RunReset>(store, reset => reset with { DropSignals = false }) }, "I6 I12"),
         ["a fork that knows nothing of its effects' choices"] = (new() { Store = store => new StoredOtherwise<RunForked>(store, fork => fork with { Effects = [] }) }, "I1 I3 I6"),
         ["an update is answered before the commit"] = (new() { Store = store => new UpdateAnsweredBeforeTheCommit(store) }, "I1 I3 I12 I14"),

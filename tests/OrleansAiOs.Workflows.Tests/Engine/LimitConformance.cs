@@ -1,4 +1,5 @@
 using OrleansAiOs.Workflows.History;
+using OrleansAiOs.Workflows.Hosting;
 
 namespace OrleansAiOs.Workflows.Tests.Engine;
 
@@ -10,6 +11,16 @@ public abstract class LimitConformance(IStoreFixture stores) : EngineConformance
     private static readonly Activity<string, string> Slow = Activity.Pure<Outside, string, string>("limit.slow", (o, name, c) => o.Call(name, c), new ActivityOptions { PerSecond = 2, Burst = 3 });
 
     private static readonly Activity<string, string> Shared = Activity.Pure<Outside, string, string>("limit.shared", (o, name, c) => o.Call(name, c), new ActivityOptions { Concurrency = 4, ConcurrencyPerTenant = 2 });
+
+    private static readonly Activity<string, string> Rare = Activity.Keyed<Outside, string, string>("limit.rare", (o, name, _, c) => o.Call(name, c), new ActivityOptions { PerSecond = 0.5 });
+
+    protected override WorkflowHostOptions Configure(WorkflowHostOptions options) => options with { DispatchWindow = TimeSpan.FromSeconds(10) };
+
+    [Workflow("rare")]
+    private sealed class AtRare : Workflow<string, string>
+    {
+        protected override Task<string> RunAsync(string name) => Call(Rare, name);
+    }
 
     [Workflow("one")]
     private sealed class AtOne : Workflow<string, string>
@@ -94,6 +105,46 @@ public abstract class LimitConformance(IStoreFixture stores) : EngineConformance
         Outside.LetGo();
         foreach (var run in runs) await End(run);
         Outside.Names.Should().HaveCount(4);
+    }
+
+    [Fact]
+    public async Task What_waits_for_its_place_longer_than_the_dispatch_window_is_sent_all_the_same_once_and_as_its_first_attempt()
+    {
+        var runs = new List<RunKey>();
+        for (var i = 1; i <= 12; i++) runs.Add(await Begin("rare", $"{i}"));
+        await PassTimeUntil(() => Outside.Calls.Count == 12, seconds: 2);
+        foreach (var run in runs) (await End(run)).Should().BeOfType<RunCompleted>();
+        Outside.Names.Should().Equal(Enumerable.Range(1, 12).Select(i => $"{i}"));
+        Outside.Calls.Select(call => call.Attempt).Should().AllBeEquivalentTo(1);
+        var renewed = await Events<AttemptStarted>(runs[^1]);
+        renewed.Should().NotBeEmpty("it waited for 22 s");
+        renewed.Select(start => start.Attempt).Should().AllBeEquivalentTo(1, "nothing was sent under that number before");
+    }
+
+    [Fact]
+    public async Task The_final_no_to_a_keyed_call_that_waited_long_for_its_place_leaves_nothing_unknown()
+    {
+        Outside.Answer = (name, _) => name is "no" ? throw new RefusedException("not this one") : Task.FromResult(name);
+        var runs = new List<RunKey>();
+        for (var i = 1; i <= 7; i++) runs.Add(await Begin("rare", $"{i}"));
+        runs.Add(await Begin("rare", "no"));
+        await PassTimeUntil(() => Outside.Calls.Count == 8, seconds: 2);
+        (await FailureOf(runs[^1])).Message.Should().Contain("not this one");
+        (await Events<AttemptStarted>(runs[^1])).Should().NotBeEmpty("it waited for 14 s");
+        (await Events<OutcomeUnknown>(runs[^1])).Should().BeEmpty();
+    }
+
+    [Fact]
+    public async Task A_run_that_is_cancelled_while_its_call_waits_beyond_the_window_is_not_called_for()
+    {
+        var runs = new List<RunKey>();
+        for (var i = 1; i <= 7; i++) runs.Add(await Begin("rare", $"{i}"));
+        var last = await Begin("rare", "cancelled");
+        await Host.CancelAsync(last, "no longer wanted", "paula");
+        await PassTimeUntil(() => Outside.Calls.Count == 7, seconds: 2);
+        await PassTimeUntilEnd(last);
+        (await End(last)).Should().BeOfType<RunCancelled>();
+        Outside.Names.Should().NotContain("cancelled");
     }
 
     [Fact]

@@ -69,6 +69,7 @@ public abstract class TenancyConformance(IStoreFixture stores) : EngineConforman
             [typeof(ForeignWorkInput)] = _ => new ForeignWorkInput("x"),
             [typeof(HeartbeatInput)] = _ => new HeartbeatInput(1, 1, json),
             [typeof(PreparedInput)] = _ => new PreparedInput(1, 1, 0, json),
+            [typeof(RenewedInput)] = _ => new RenewedInput(1, 1, 0),
         };
     }
 
