@@ -16,12 +16,16 @@ internal sealed class ServerProcess : IAsyncDisposable
     private const int ErrorCharsMax = 8 * 1024;
     private const int Kill = 9;
 
+    // One that runs as somebody else by now is not ours to kill.
+    private static readonly TimeSpan DiesWithin = TimeSpan.FromSeconds(2);
+
     // What a program needs to find itself; nothing of the host's own settings, keys and connections.
     private static readonly string[] Inherited = ["PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "TMP", "TEMP", "SystemRoot"];
 
     private readonly Process process;
     private readonly bool hasGroup;
     private readonly Queue<char> errors = new();
+    private readonly CancellationTokenSource unread = new();
     private readonly Task reading;
 
     private ServerProcess(Process process, bool hasGroup, Redactor redactor)
@@ -96,9 +100,23 @@ internal sealed class ServerProcess : IAsyncDisposable
         {
             // It is gone already.
         }
-        await process.WaitForExitAsync();
+        using var limit = new CancellationTokenSource(DiesWithin);
+        try
+        {
+            await process.WaitForExitAsync(limit.Token);
+        }
+        catch (OperationCanceledException)
+        {
+            // Without its pipes it has nobody to speak to any more.
+        }
+        // Not to their end: a helper that left the group, and has inherited them, may hold them open for ever.
+        await unread.CancelAsync();
         await reading;
+        await Input.DisposeAsync();
+        await Output.DisposeAsync();
+        process.StandardError.Dispose();
         process.Dispose();
+        unread.Dispose();
     }
 
     private async Task ReadErrorsAsync()
@@ -107,7 +125,7 @@ internal sealed class ServerProcess : IAsyncDisposable
         try
         {
             int read;
-            while ((read = await process.StandardError.ReadAsync(buffer)) > 0)
+            while ((read = await process.StandardError.ReadAsync(buffer, unread.Token)) > 0)
                 lock (errors)
                     for (var i = 0; i < read; i++)
                     {
@@ -115,9 +133,9 @@ internal sealed class ServerProcess : IAsyncDisposable
                         errors.Enqueue(buffer[i]);
                     }
         }
-        catch (IOException)
+        catch (Exception e) when (e is IOException or OperationCanceledException)
         {
-            // The pipe went with the process.
+            // The pipe went with the process, or nobody wants to know any more.
         }
     }
 

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using OrleansAiOs.Kernel.Tests.Streams;
 using OrleansAiOs.Kernel.Tools.Registry;
 using OrleansAiOs.Workflows;
@@ -84,6 +85,24 @@ public sealed class McpSessionLifeTests(KernelDatabase database) : IClassFixture
         server.LetGo();
         ((RunFailed)await bench.RunAsync("srv", "echo", new { text = "x" })).Failure.Message.Should().Contain("changed by whoever offers it (description)");
         server.Messages("tools/call").Should().BeEmpty();
+    }
+
+    [Fact]
+    public async Task A_session_ends_though_a_helper_that_left_its_servers_group_keeps_the_pipes_open()
+    {
+        var bench = new ToolBench(database);
+        await server.AddAsync(bench, "clinging");
+        using var helper = Process.GetProcessById(server.Processes("child").Single());
+        try
+        {
+            await bench.DisposeAsync().AsTask().WaitAsync(TimeSpan.FromSeconds(60));
+            HostileServer.IsAlive(server.Processes("started").Single()).Should().BeFalse();
+            HostileServer.IsAlive(helper.Id).Should().BeTrue("else nothing was tested");
+        }
+        finally
+        {
+            helper.Kill();
+        }
     }
 
     private static async Task GivenUpAsync(ToolBench bench, Func<bool> when)

@@ -1,7 +1,7 @@
 // An MCP server of the tests: it speaks the revision that it is told to, and does one thing that no server should. What reaches it is
 // written to the file LOG, a line for each message, so that a test sees what left and what did not.
 import { appendFileSync, existsSync } from 'node:fs';
-import { spawn } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { createInterface } from 'node:readline';
 
 const mode = process.argv[2] ?? 'plain';
@@ -88,6 +88,8 @@ if (mode === 'children') {
   const child = spawn('sleep', ['3600'], { stdio: 'ignore' });
   appendFileSync(log, `child ${child.pid}\n`);
 }
+
+if (mode === 'clinging') spawnSync('sh', ['-c', 'setsid sleep 3600 & echo "child $!" >> "$LOG"'], { stdio: ['ignore', 'inherit', 'inherit'] });
 
 appendFileSync(log, `started ${process.pid}\n`);
 if (mode === 'late') await told();
