@@ -36,7 +36,11 @@ public sealed class McpServers : IAsyncDisposable
     private readonly SecretStore? secrets;
     private readonly TimeProvider time;
 
-    internal McpServers(ToolRegistry registry, EgressClient egress, SecretStore? secrets, TimeProvider time) => (this.registry, this.egress, this.secrets, this.time) = (registry, egress, secrets, time);
+    internal McpServers(ToolRegistry registry, EgressClient egress, SecretStore? secrets, TimeProvider time)
+    {
+        (this.registry, this.egress, this.secrets, this.time) = (registry, egress, secrets, time);
+        registry.View.ServerChanged += OnServerChanged;
+    }
 
     /// <summary>Looks at what a server offers now, and tells the registry.</summary>
     /// <exception cref="WithheldException">It cannot be spoken to.</exception>
@@ -87,12 +91,25 @@ public sealed class McpServers : IAsyncDisposable
 
     public async ValueTask DisposeAsync()
     {
-        foreach (var link in links.Values)
+        registry.View.ServerChanged -= OnServerChanged;
+        foreach (var link in links.Values) await EndAllButAsync(link, static () => null);
+    }
+
+    // A program that was removed, or replaced, has its secrets no longer than until this host hears of it. Who reads the events does not wait for its end.
+    private void OnServerChanged(string tenant, string name)
+    {
+        if (links.TryGetValue((tenant, name), out var link)) _ = Task.Run(() => EndAllButAsync(link, () => registry.View.FindServer(tenant, name)));
+    }
+
+    private static async Task EndAllButAsync(Link link, Func<McpServer?> server)
+    {
+        await link.One.WaitAsync();
+        try
         {
-            await link.One.WaitAsync();
-            if (link.Session is { } session) await session.DisposeAsync();
-            if (link.Starting is { } starting) await starting.DisposeAsync();
-            (link.Session, link.Starting) = (null, null);
+            await link.EndAllButAsync(server());
+        }
+        finally
+        {
             link.One.Release();
         }
     }
@@ -115,17 +132,13 @@ public sealed class McpServers : IAsyncDisposable
     // The caller holds the link.
     private async Task<McpSession> HeldSessionAsync(Link link, string tenant, string name, bool mustLook, CancellationToken cancellation)
     {
-        var server = registry.View.FindServer(tenant, name) ?? throw new WithheldException($"There is no MCP server '{name}'. `aios tools add-mcp` makes one known.");
-        if (link.Session is { } old && (old.IsOver || !ReferenceEquals(old.Server, server)))
+        var server = registry.View.FindServer(tenant, name);
+        await link.EndAllButAsync(server);
+        if (server is null) throw new WithheldException($"There is no MCP server '{name}'. `aios tools add-mcp` makes one known.");
+        if (link.Session is { IsOver: true } over)
         {
-            await old.DisposeAsync();
-            link.Session = null;
-            link.Trouble = ReferenceEquals(old.Server, server) ? old.EndedBy ?? "its session ended" : null;
-        }
-        if (link.Starting is { } other && !ReferenceEquals(other.Server, server))
-        {
-            link.Starting = null;
-            await other.DisposeAsync();
+            (link.Session, link.Trouble) = (null, over.EndedBy ?? "its session ended");
+            await over.DisposeAsync();
         }
         if (link.Session is null)
         {
@@ -209,6 +222,21 @@ public sealed class McpServers : IAsyncDisposable
 
         /// <summary>Calls one after the other that were given up.</summary>
         public int Silences;
+
+        /// <summary>Ends what is not with this server, as it is now: everything, if there is none. The caller holds the link.</summary>
+        public async Task EndAllButAsync(McpServer? server)
+        {
+            if (Session is { } session && !ReferenceEquals(session.Server, server))
+            {
+                (Session, Trouble) = (null, null);
+                await session.DisposeAsync();
+            }
+            if (Starting is { } starting && !ReferenceEquals(starting.Server, server))
+            {
+                Starting = null;
+                await starting.DisposeAsync();
+            }
+        }
 
         public TimeSpan? RetryIn(TimeProvider time)
         {

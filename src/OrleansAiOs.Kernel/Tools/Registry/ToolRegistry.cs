@@ -101,7 +101,7 @@ public sealed class ToolRegistry(EventStreams streams, ToolView view, Catalogue 
         await StopAllOfAsync(tenant, server.Name, $"its server was added anew by {by}.", by, cancellation);
     }
 
-    /// <returns>False if there is none of this name.</returns>
+    /// <returns>False if there is none of this name, and nothing was left of one.</returns>
     public async Task<bool> RemoveServerAsync(string tenant, string name, string why, string by, CancellationToken cancellation = default)
     {
         CheckWhy(why);
@@ -109,11 +109,11 @@ public sealed class ToolRegistry(EventStreams streams, ToolView view, Catalogue 
         while (true)
         {
             var history = await streams.ReadAsync(tenant, stream, cancellation);
-            if (history is not [.., { Event: ToolServerAdded }]) return false;
-            if (await AppendedAsync(tenant, stream, history.Count, [new ToolServerRemoved(name, why)], by, cancellation)) break;
+            var isThere = history is [.., { Event: ToolServerAdded }];
+            if (isThere && !await AppendedAsync(tenant, stream, history.Count, [new ToolServerRemoved(name, why)], by, cancellation)) continue;
+            // Also of one that is removed already: a host that died behind the removal has left its tools as they were.
+            return history.Count > 0 && await StopAllOfAsync(tenant, name, $"its server was removed by {by}: {why}", by, cancellation) || isThere;
         }
-        await StopAllOfAsync(tenant, name, $"its server was removed by {by}: {why}", by, cancellation);
-        return true;
     }
 
     /// <summary>Tools that their server now offers with definitions that cannot be kept: whatever they are, they are not what was approved.</summary>
@@ -124,11 +124,19 @@ public sealed class ToolRegistry(EventStreams streams, ToolView view, Catalogue 
                 await ChangeAsync(tenant, tool.Definition.Id, null, state => state is null or { Status: ToolStatus.Quarantined } ? [] : [new ToolQuarantined($"its definition was changed by whoever offers it, into one that cannot be kept: {why}.")], cancellation);
     }
 
-    private async Task StopAllOfAsync(string tenant, string server, string why, string by, CancellationToken cancellation)
+    /// <returns>Whether there was one that could still be called.</returns>
+    private async Task<bool> StopAllOfAsync(string tenant, string server, string why, string by, CancellationToken cancellation)
     {
+        var stopped = false;
         await catalogue.FreshAsync(cancellation);
         foreach (var tool in view.List(tenant).Where(tool => tool.Definition.Server == server && tool.Definition.Kind is ToolKind.Mcp))
-            await ChangeAsync(tenant, tool.Definition.Id, by, state => state is null or { Status: ToolStatus.Quarantined } ? [] : [new ToolQuarantined(why)], cancellation);
+            await ChangeAsync(tenant, tool.Definition.Id, by, state =>
+            {
+                if (state is null or { Status: ToolStatus.Quarantined }) return [];
+                stopped = true;
+                return [new ToolQuarantined(why)];
+            }, cancellation);
+        return stopped;
     }
 
     private string? Objection(string tenant, ToolComparison comparison)

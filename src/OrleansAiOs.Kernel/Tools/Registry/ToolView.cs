@@ -10,6 +10,9 @@ public sealed class ToolView : IKernelView
     private readonly ConcurrentDictionary<(string Tenant, string Id), ToolState> tools = new();
     private readonly ConcurrentDictionary<(string Tenant, string Name), McpServer> servers = new();
 
+    /// <summary>An MCP server was added or removed: its tenant, and its name. Whoever reads the events waits for what is done here.</summary>
+    internal event Action<string, string>? ServerChanged;
+
     public void Apply(RecordedEvent e)
     {
         switch (e.Event)
@@ -20,9 +23,11 @@ public sealed class ToolView : IKernelView
                 break;
             case ToolServerAdded added:
                 servers[(e.Tenant, added.Server.Name)] = added.Server;
+                ServerChanged?.Invoke(e.Tenant, added.Server.Name);
                 break;
             case ToolServerRemoved removed:
                 servers.TryRemove((e.Tenant, removed.Name), out _);
+                ServerChanged?.Invoke(e.Tenant, removed.Name);
                 break;
         }
     }

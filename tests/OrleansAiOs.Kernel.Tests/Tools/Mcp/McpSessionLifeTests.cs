@@ -1,4 +1,6 @@
 using System.Diagnostics;
+using Microsoft.Extensions.DependencyInjection;
+using OrleansAiOs.Kernel.Streams;
 using OrleansAiOs.Kernel.Tests.Streams;
 using OrleansAiOs.Kernel.Tools.Registry;
 using OrleansAiOs.Workflows;
@@ -85,6 +87,44 @@ public sealed class McpSessionLifeTests(KernelDatabase database) : IClassFixture
         server.LetGo();
         ((RunFailed)await bench.RunAsync("srv", "echo", new { text = "x" })).Failure.Message.Should().Contain("changed by whoever offers it (description)");
         server.Messages("tools/call").Should().BeEmpty();
+    }
+
+    [Theory]
+    [InlineData("plain")]
+    [InlineData("late")]
+    public async Task A_server_that_was_removed_ends_also_while_it_starts_and_on_every_host_that_hears_of_it(string mode)
+    {
+        await using var bench = new ToolBench(database);
+        await using var other = new ToolBench(database) { Tenant = bench.Tenant };
+        await server.RegisterAsync(bench, mode);
+        await other.Services.GetRequiredService<Catalogue>().NowAsync();
+        foreach (var host in new[] { bench, other })
+        {
+            var before = server.Processes("started").Count;
+            if (mode == "late") await GivenUpAsync(host, () => server.Processes("started").Count > before);
+            else await host.Servers.LookAsync(host.Tenant, "srv");
+        }
+        var processes = server.Processes("started");
+        processes.Should().HaveCount(2).And.OnlyContain(process => HostileServer.IsAlive(process));
+
+        await bench.Registry.RemoveServerAsync(bench.Tenant, "srv", "no more", "user/ben");
+        await HostileServer.UntilAsync(() => !HostileServer.IsAlive(processes[0]));
+        HostileServer.IsAlive(processes[1]).Should().BeTrue("the other host has heard nothing yet");
+        await other.Services.GetRequiredService<Catalogue>().NowAsync();
+        await HostileServer.UntilAsync(() => !HostileServer.IsAlive(processes[1]));
+    }
+
+    [Fact]
+    public async Task A_removal_that_broke_off_before_the_tools_were_stopped_is_finished_when_it_is_asked_for_again()
+    {
+        await using var bench = new ToolBench(database);
+        await server.AddAsync(bench, "plain");
+        await HostileServer.ApproveAsync(bench, "echo", Effect.Pure);
+        await bench.Streams.AppendAsync(bench.Tenant, "tool-server/srv", 1, [new ToolServerRemoved("srv", "no more")], "user/ben", default);
+        (await bench.Registry.RemoveServerAsync(bench.Tenant, "srv", "no more", "user/ben")).Should().BeTrue();
+        bench.View.Find(bench.Tenant, "srv/echo")!.Why.Should().Be("its server was removed by user/ben: no more");
+        (await bench.Registry.RemoveServerAsync(bench.Tenant, "srv", "no more", "user/ben")).Should().BeFalse("nothing is left of it");
+        (await bench.Registry.RemoveServerAsync(bench.Tenant, "none", "no more", "user/ben")).Should().BeFalse();
     }
 
     [Fact]
