@@ -22,7 +22,7 @@ internal static class SigningApi
         api.MapPost("/signing-keys", RegisterAsync).Needs("approval.decide").WithSummary("Register one's public signing key").Produces<SigningKeyEntry>(201).ProducesProblem(409);
         api.MapDelete("/signing-keys/{name}", RevokeAsync).NeedsInHandler("approval.decide").WithSummary("Revoke a signing key").Produces<ChangedView>();
         api.MapGet("/delegations", DelegationsAsync).Needs("approval.read").WithSummary("Who may sign for whom").Produces<PageView<DelegationEntry>>();
-        api.MapPost("/delegations", DelegateAsync).Needs("approval.decide").WithSummary("Let somebody sign in one's place").Produces<ChangedView>();
+        api.MapPost("/delegations", DelegateAsync).Needs("approval.decide").WithSummary("Let somebody sign in one's place").Produces<ChangedView>().ProducesProblem(403).ProducesProblem(404);
         api.MapPost("/delegations/end", EndAsync).Needs("approval.decide").WithSummary("Take that back").Produces<ChangedView>();
         api.MapGet("/runs/{id}/holds/{step:int}", HoldAsync).Needs("run.read").WithSummary("What has to be signed, in full").Produces<HoldView>().ProducesProblem(404);
         api.MapPost("/runs/{id}/holds/{step:int}", SignAsync).Needs("approval.decide").WithSummary("Sign, or refuse to").Produces<VersionView>().ProducesProblem(403).ProducesProblem(404).ProducesProblem(409);
@@ -75,15 +75,20 @@ internal static class SigningApi
         return new PageView<DelegationEntry>([.. delegations.Of(caller.Tenant).Select(given => new DelegationEntry(given.From, given.To, given.Until))]);
     }
 
-    private static async Task<ChangedView> DelegateAsync(DelegationRequest request, Caller caller, Delegations delegations, IdentityView identity, Catalogue catalogue, HttpContext context)
+    private static async Task<ChangedView> DelegateAsync(DelegationRequest request, Caller caller, Delegations delegations, SigningKeyView keys, IdentityView identity, Catalogue catalogue, HttpContext context)
     {
-        await catalogue.FreshAsync(context.RequestAborted);
+        await catalogue.NowAsync(context.RequestAborted); // a key that was revoked a moment ago hands nothing on
         var (from, to) = (PrincipalId.Of(caller.Decider.Id), PrincipalId.Of(request.To));
         if (identity.Find(caller.Tenant, to) is null) throw new ProblemException(404, "Not found", $"There is no {to}.");
         if (request.Until is not { } until) throw new ProblemException(400, "Bad delegation", "Say until when: \"until\".");
         try
         {
-            await delegations.DelegateAsync(caller.Tenant, from, to, until, request.Why ?? "", caller.By, context.RequestAborted);
+            var signed = request.Key is { } key && request.Signature is { } signature ? (key, signature) : ((string, string)?)null;
+            await delegations.DelegateAsync(caller.Tenant, from, to, until, request.Why ?? "", signed, keys.Of(caller.Tenant), caller.By, context.RequestAborted);
+        }
+        catch (InvalidOperationException e)
+        {
+            throw new ProblemException(403, "Not signed", e.Message);
         }
         catch (ArgumentException e)
         {
@@ -128,7 +133,9 @@ internal sealed record SigningKeyRequest(string PublicKey, string Proof, string?
 
 internal sealed record SigningKeyEntry(string Id, string Principal, string PublicKey, string? Person, DateTimeOffset Since, DateTimeOffset? RevokedAt);
 
-internal sealed record DelegationRequest(string To, DateTimeOffset? Until = null, string? Why = null);
+/// <param name="Key">The id of a signing key of the caller's own, for what is handed on.</param>
+/// <param name="Signature">Its signature over "aios-delegation-v1", tenant, from, to, until (UTC, seven digits of a second) and why, a line each; ECDSA P-256 with SHA-256, base64.</param>
+internal sealed record DelegationRequest(string To, DateTimeOffset? Until = null, string? Why = null, string? Key = null, string? Signature = null);
 
 internal sealed record DelegationEntry(string From, string To, DateTimeOffset Until);
 

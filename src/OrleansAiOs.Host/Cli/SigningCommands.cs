@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.Text.Json;
 using OrleansAiOs.Kernel.Governance.Approvals;
+using OrleansAiOs.Kernel.Identity;
 using OrleansAiOs.Workflows.Gating;
 using OrleansAiOs.Workflows.History;
 
@@ -94,12 +95,19 @@ internal static class DelegateCommand
         var until = new Option<DateTimeOffset?>("--until") { Description = "When that ends; at most 90 days from now.", HelpName = "TIME" };
         var end = new Option<bool>("--end") { Description = "Take it back." };
         var why = new Option<string>("--why") { Description = "The reason; it is kept.", Required = true, HelpName = "TEXT" };
-        return client.Change("delegate", "Let somebody sign approvals in your place, where the policy allows that.", to, until, end, why).Does(call =>
+        return client.Change("delegate", "Let somebody sign approvals in your place, where the policy allows that. Signed with your signing key.", to, until, end, why).Does(async call =>
         {
-            var (whom, ends) = (call.Get(to), call.Get(end));
-            if (!ends && call.Parsed.GetValue(until) is null) throw CliException.Usage("Say until when: --until TIME.");
-            return client.SendAsync(call, HttpMethod.Post, ends ? ApiPaths.Delegations + "/end" : ApiPaths.Delegations, new { to = whom, until = ends ? null : call.Parsed.GetValue(until), why = call.Get(why) },
-                ends ? $"{whom} signs no more in your place" : $"{whom} may sign in your place");
+            var (whom, reason) = (PrincipalId.Of(call.Get(to)), call.Get(why)!);
+            if (call.Get(end)) return await client.SendAsync(call, HttpMethod.Post, ApiPaths.Delegations + "/end", new { to = whom, why = reason }, $"{whom} signs no more in your place");
+            if (call.Parsed.GetValue(until) is not { } time) throw CliException.Usage("Say until when: --until TIME.");
+            using var key = ApproverKey.Load();
+            using var api = client.Connect(call);
+            var me = await api.GetAsync<MeDocument>(ApiPaths.Me, call.Cancellation);
+            var json = await api.CommandAsync(HttpMethod.Post, ApiPaths.Delegations,
+                new { to = whom, until = time, why = reason, key = key.Id, signature = key.Sign(SigningKey.Delegation(me.Tenant, me.Principal, whom, time, reason)) }, call.Cancellation);
+            if (call.Get(client.Json)) call.Terminal.Json(json);
+            else call.Terminal.Note($"{whom} may sign in your place");
+            return ExitCode.Done;
         });
     }
 }

@@ -191,6 +191,31 @@ public sealed class BorrowedTokenTests(AbuseServer server)
     }
 
     [Fact]
+    public async Task Whoever_has_somebodys_API_key_alone_lets_nobody_sign_in_their_place()
+    {
+        using var carls = ECDsa.Create(ECCurve.NamedCurves.nistP256);
+        using var another = ECDsa.Create(ECCurve.NamedCurves.nistP256);
+        var (carl, dora, until) = ($"user/carl{mark}", $"user/dora{mark}", DateTimeOffset.UtcNow.AddDays(1));
+        var api = await server.NewKey($"carl{mark}", "controller");
+        var key = (await Register(carls, carl, "default", api)).Json.GetProperty("id").GetString()!;
+        var others = (await Register(another, dora, "default", await server.NewKey($"dora{mark}", "controller"))).Json.GetProperty("id").GetString()!;
+        Task<Answer> Delegate(string? key, byte[]? said, ECDsa with) =>
+            server.Post("/api/v1/delegations", new { to = dora, until, why = "on leave", key, signature = said is null ? null : SigningKey.Sign(with, said) }, api);
+        var right = SigningKey.Delegation("default", carl, dora, until, "on leave");
+
+        (await Delegate(null, null, carls)).ShouldBeProblem(403).Body.Should().Contain("aios delegate");
+        (await Delegate(others, right, another)).ShouldBeProblem(403);
+        (await Delegate(key, right, another)).ShouldBeProblem(403);
+        (await Delegate(key, SigningKey.Delegation("default", carl, dora, until.AddDays(1), "on leave"), carls)).ShouldBeProblem(403);
+        (await Delegate(key, SigningKey.Delegation("other", carl, dora, until, "on leave"), carls)).ShouldBeProblem(403);
+        (await server.Get("/api/v1/delegations", api)).Body.Should().NotContain(dora);
+        (await Delegate(key, right, carls)).Status.Should().Be(200);
+        (await server.Get("/api/v1/delegations", api)).Body.Should().Contain(dora);
+        (await server.Send(HttpMethod.Delete, $"/api/v1/signing-keys/{key}", null, api)).Status.Should().Be(200);
+        (await Delegate(key, right, carls)).ShouldBeProblem(403); // a revoked key hands nothing on
+    }
+
+    [Fact]
     public async Task The_key_of_a_command_answers_its_own_command_and_its_own_tenant_alone()
     {
         var neighbour = (await server.Post("/api/v1/tenants", new { id = $"n-{mark}" })).Json.GetProperty("key").GetString()!;

@@ -14,6 +14,10 @@ public static class SigningKey
     /// <summary>What proves, at its registration, that somebody holds the private half.</summary>
     public static byte[] Proof(string tenant, string principal, string id) => Encoding.UTF8.GetBytes($"aios-signing-key-v1\n{tenant}\n{principal}\n{id}");
 
+    /// <summary>What somebody signs who lets somebody else sign in their place.</summary>
+    public static byte[] Delegation(string tenant, string from, string to, DateTimeOffset until, string why) =>
+        Encoding.UTF8.GetBytes($"aios-delegation-v1\n{tenant}\n{from}\n{to}\n{until.ToUniversalTime():O}\n{why}");
+
     public static string Sign(ECDsa key, byte[] bytes) => Convert.ToBase64String(key.SignData(bytes, HashAlgorithmName.SHA256, DSASignatureFormat.IeeeP1363FixedFieldConcatenation));
 
     /// <summary>False also for what is no signature at all.</summary>

@@ -40,7 +40,9 @@ public static class ChargeRules
     }
 
     internal static string? ToolObjection(string tool) =>
-        tool.Length is 0 or > ToolCharsMax || tool.Any(char.IsControl) || tool.Any(char.IsSurrogate) ? $"tool: the name of an activity or tool has 1 to {ToolCharsMax} characters (\"bank.pay\", \"tool:crm/update\"); '{Cut(tool)}' is none." : null;
+        tool.Length is 0 or > ToolCharsMax || tool.Any(char.IsControl) || tool.Any(char.IsSurrogate) ? $"tool: the name of an activity or tool has 1 to {ToolCharsMax} characters (\"bank.pay\", \"tool:crm/update\"); '{Cut(tool)}' is none."
+        // As lists name it; under that name nothing would be counted.
+        : tool.IndexOf('/', StringComparison.Ordinal) is > 0 and var slash && !tool.AsSpan(0, slash).ContainsAny('.', ':') ? $"tool: '{Cut(tool)}' is counted under another name: write tool:{Cut(tool)}." : null;
 
     /// <param name="roles">Who may sign for more.</param>
     /// <param name="needed">Somebody has to.</param>

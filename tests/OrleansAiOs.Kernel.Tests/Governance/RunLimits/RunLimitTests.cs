@@ -101,5 +101,9 @@ public sealed class RunLimitTests(KernelDatabase database) : IClassFixture<Kerne
             var set = () => new Limits(streams, view).SetAsync("h", limit, "user/ana");
             await set.Should().ThrowAsync<CommandRefusedException>();
         }
+        var otherName = () => new Limits(streams, view).SetAsync("h", new("crm/update", Units("calls", 1)), "user/ana");
+        (await otherName.Should().ThrowAsync<CommandRefusedException>("under that name nothing would be counted")).WithMessage("*write tool:crm/update*");
+        await new Limits(streams, view).SetAsync("h", new("tool:crm/update", Units("calls", 1)), "user/ana");
+        await new Limits(streams, view).SetAsync("h", new("shop.crm/update", Units("calls", 1)), "user/ana");
     }
 }
