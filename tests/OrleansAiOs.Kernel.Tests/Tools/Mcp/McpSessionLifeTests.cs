@@ -92,7 +92,7 @@ public sealed class McpSessionLifeTests(KernelDatabase database) : IClassFixture
     [Theory]
     [InlineData("plain")]
     [InlineData("late")]
-    public async Task A_server_that_was_removed_ends_also_while_it_starts_and_on_every_host_that_hears_of_it(string mode)
+    public async Task A_server_that_was_removed_ends_on_every_host_that_hears_of_it_also_one_whose_session_nobody_has_taken_up(string mode)
     {
         await using var bench = new ToolBench(database);
         await using var other = new ToolBench(database) { Tenant = bench.Tenant };
@@ -104,6 +104,8 @@ public sealed class McpSessionLifeTests(KernelDatabase database) : IClassFixture
             if (mode == "late") await GivenUpAsync(host, () => server.Processes("started").Count > before);
             else await host.Servers.LookAsync(host.Tenant, "srv");
         }
+        server.LetGo();
+        await HostileServer.UntilAsync(() => server.Messages("notifications/initialized").Count == 2);
         var processes = server.Processes("started");
         processes.Should().HaveCount(2).And.OnlyContain(process => HostileServer.IsAlive(process));
 
