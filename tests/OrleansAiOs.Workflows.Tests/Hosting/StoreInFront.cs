@@ -6,13 +6,14 @@ using OrleansAiOs.Workflows.History;
 namespace OrleansAiOs.Workflows.Tests.Hosting;
 
 /// <summary>Stands in front of a store in memory; a test decides what becomes of an append.</summary>
-internal sealed class StoreInFront : IRunStore
+internal sealed class StoreInFront(TimeProvider? time = null) : IRunStore
 {
     private readonly ConcurrentDictionary<string, IReadOnlyCollection<string>> heard = new(StringComparer.Ordinal);
+    private readonly ConcurrentDictionary<string, int> beats = new(StringComparer.Ordinal);
     private int loads;
     private int finds;
 
-    public InMemoryStore Inner { get; } = new(TimeProvider.System);
+    public InMemoryStore Inner { get; } = new(time ?? TimeProvider.System);
 
     public Func<RunAppend, Func<ValueTask<AppendResult>>, ValueTask<AppendResult>> OnAppend { get; set; } = (_, append) => append();
 
@@ -52,8 +53,12 @@ internal sealed class StoreInFront : IRunStore
     {
         var beat = await Inner.BeatAsync(host, alone, deadAfter, cancellation);
         heard[host] = beat.Living;
+        beats.AddOrUpdate(host, 1, (_, before) => before + 1);
         return beat;
     }
+
+    /// <summary>How often a host has said that it lives.</summary>
+    public int BeatsOf(string host) => beats.GetValueOrDefault(host);
 
     /// <summary>Whether a host was told of another when it last asked.</summary>
     public bool HeardOf(string host, string other) => heard.GetValueOrDefault(host)?.Contains(other) is true;
