@@ -114,7 +114,7 @@ public abstract class LimitConformance(IStoreFixture stores) : EngineConformance
         for (var i = 1; i <= 12; i++) runs.Add(await Begin("rare", $"{i}"));
         await PassTimeUntil(() => Outside.Calls.Count == 12, seconds: 2);
         foreach (var run in runs) (await End(run)).Should().BeOfType<RunCompleted>();
-        Outside.Names.Should().Equal(Enumerable.Range(1, 12).Select(i => $"{i}"));
+        Outside.Names.Should().BeEquivalentTo(Enumerable.Range(1, 12).Select(i => $"{i}"), "each is sent once; two that are appended anew at one moment may overtake each other");
         Outside.Calls.Select(call => call.Attempt).Should().AllBeEquivalentTo(1);
         var renewed = await Events<AttemptStarted>(runs[^1]);
         renewed.Should().NotBeEmpty("it waited for 22 s");
