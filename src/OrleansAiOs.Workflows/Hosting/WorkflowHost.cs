@@ -540,12 +540,16 @@ public sealed class WorkflowHost : IAsyncDisposable
             try
             {
                 await BeatAsync(stopping.Token);
-                if (mustTakeOver || Options.Time.GetElapsedTime(tookOver) > TakeOverAgainAfter)
+                if (mustTakeOver)
                 {
                     await TakeOverAsync(stopping.Token);
                     WakeUps.Look();
                     LookAgainLater();
                     unparking.Look();
+                }
+                else if (Options.Time.GetElapsedTime(tookOver) > TakeOverAgainAfter)
+                {
+                    await TakeOverAsync(stopping.Token);
                 }
             }
             catch (HostFencedException)
