@@ -8,9 +8,9 @@ internal static partial class MembersSource
 {
     private const string May = """
         select current_user::text, (select oid::text from pg_database where datname = current_database()) || ' ' || pg_postmaster_start_time(),
-            (select bool_or(has_table_privilege(t, 'insert, update, delete, truncate')) from unnest(array['aios.clusters', 'aios.cluster_members', 'aios.cluster_reminders']) t),
-            (select bool_and(has_table_privilege(t, 'select') and has_table_privilege(t, 'insert') and has_table_privilege(t, 'update') and has_table_privilege(t, 'delete'))
-                from unnest(array['aios.clusters', 'aios.cluster_members', 'aios.cluster_reminders']) t) and has_table_privilege('aios.hosts', 'select')
+            bool_or(has_table_privilege(t, 'insert, update, delete, truncate')),
+            bool_and(has_table_privilege(t, 'select') and has_table_privilege(t, 'insert') and has_table_privilege(t, 'update') and has_table_privilege(t, 'delete')) and has_table_privilege('aios.hosts', 'select')
+        from unnest(array['aios.clusters', 'aios.cluster_members', 'aios.cluster_reminders']) t
         """;
 
     /// <summary>Opens it, and says so in the log where the hosts' user may write those tables too.</summary>

@@ -143,7 +143,7 @@ internal sealed class Kinship(WorkflowHost host)
     private void Begin((RunKey Run, int Step, bool Cancels, long Of) what, Func<Task> work)
     {
         if (!underWay.TryAdd(what, true)) return;
-        using (ExecutionContext.SuppressFlow()) _ = Task.Factory.StartNew(Carry, CancellationToken.None, TaskCreationOptions.DenyChildAttach, host.Options.Scheduler);
+        host.InBackground(Carry);
 
         async Task Carry()
         {

@@ -75,7 +75,7 @@ internal sealed class PreparedInput(int step, int attempt, int epoch, JsonText f
 
     public override void Decide(WorkflowRun run, Turn turn)
     {
-        if (!run.State.IsHeld && run.State.Find<ActivityStep>(step) is { Now: ActivityStep.Phase.Attempting } activity && activity.Attempt == attempt && activity.Epoch == epoch)
+        if (!run.State.IsHeld && run.State.Find<ActivityStep>(step) is { } activity && activity.Awaits(attempt, epoch))
         {
             run.Record(turn, new AttemptPrepared(step, attempt, found));
             turn.Replies.Add(() => appended.TrySetResult(turn));

@@ -19,8 +19,7 @@ internal sealed class RenewedInput(int step, int attempt, int epoch) : Input
 
     public override void Decide(WorkflowRun run, Turn turn)
     {
-        if (run.State.IsHeld || run.State.Find<ActivityStep>(step) is not { Now: ActivityStep.Phase.Attempting, CancelAsked: false } activity || activity.Attempt != attempt || activity.Epoch != epoch
-            || activity.Owner != run.Context.HostId)
+        if (run.State.IsHeld || run.State.Find<ActivityStep>(step) is not { CancelAsked: false } activity || !activity.Awaits(attempt, epoch) || activity.Owner != run.Context.HostId)
         {
             turn.Replies.Add(() => appended.TrySetResult(null));
             return;

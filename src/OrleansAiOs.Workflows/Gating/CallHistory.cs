@@ -149,7 +149,7 @@ public sealed class CallHistory
 
     private void Join(WorkflowEvent e)
     {
-        foreach (var by in Joiners.Of(e, StartedChain))
+        foreach (var by in Joiners.Of(e, Joiners.Started(started)))
             if (!joined.Contains(by, StringComparer.Ordinal)) joined.Add(by);
     }
 
@@ -163,9 +163,7 @@ public sealed class CallHistory
                 steps[-choice.Step] = new Step(new StepScheduled(-choice.Step, undo, choice.UndoEffect, choice.UndoInput), resets * Branch.EpochsPerReset);
     }
 
-    private string[] Chain() => [.. StartedChain, .. joined.Except(StartedChain, StringComparer.Ordinal).Select(by => $"+{by}")];
-
-    private IReadOnlyList<string> StartedChain => started?.Chain ?? (started?.By is { } by ? [by] : []);
+    private string[] Chain() => Joiners.Chain(Joiners.Started(started), joined);
 
     private sealed class Step(StepScheduled scheduled, int epoch)
     {

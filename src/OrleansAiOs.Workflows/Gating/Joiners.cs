@@ -19,5 +19,11 @@ internal static class Joiners
         _ => [],
     };
 
+    /// <summary>Whom a run was started with.</summary>
+    public static IReadOnlyList<string> Started(RunStarted? started) => started?.Chain ?? (started?.By is { } by ? [by] : []);
+
+    /// <summary>The whole chain: those it was started with, and behind them, marked with a '+', whoever joined.</summary>
+    public static string[] Chain(IReadOnlyList<string> started, IEnumerable<string> joined) => [.. started, .. joined.Except(started, StringComparer.Ordinal).Select(by => $"+{by}")];
+
     private static string[] Links(string by) => by.Split([" (", ", ", ")"], StringSplitOptions.RemoveEmptyEntries);
 }

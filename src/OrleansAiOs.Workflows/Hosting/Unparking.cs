@@ -28,7 +28,7 @@ internal sealed class Unparking(WorkflowHost host)
             if (looking) return;
             looking = true;
         }
-        using (ExecutionContext.SuppressFlow()) _ = Task.Factory.StartNew(LookAsync, CancellationToken.None, TaskCreationOptions.DenyChildAttach, host.Options.Scheduler);
+        host.InBackground(LookAsync);
     }
 
     private async Task LookAsync()

@@ -451,7 +451,7 @@ public sealed class WorkflowHost : IAsyncDisposable
         catch (CommandRefusedException e) when (e.Refusal is Refusal.Busy)
         {
             // Too much to do at this moment, as after a crash under load: no reason not to serve.
-            using (ExecutionContext.SuppressFlow()) _ = Task.Factory.StartNew(LaterAsync, CancellationToken.None, TaskCreationOptions.DenyChildAttach, Options.Scheduler);
+            InBackground(LaterAsync);
         }
 
         async Task LaterAsync()
@@ -530,9 +530,15 @@ public sealed class WorkflowHost : IAsyncDisposable
 
     public async ValueTask DisposeAsync() => await StopAsync();
 
+    /// <summary>Begins work that nobody waits for, on the host's scheduler and outside of whatever called.</summary>
+    internal void InBackground(Func<Task> work)
+    {
+        using (ExecutionContext.SuppressFlow()) _ = Task.Factory.StartNew(work, CancellationToken.None, TaskCreationOptions.DenyChildAttach, Options.Scheduler);
+    }
+
     private void BeatSoon()
     {
-        using (ExecutionContext.SuppressFlow()) _ = Task.Factory.StartNew(Beat, CancellationToken.None, TaskCreationOptions.DenyChildAttach, Options.Scheduler);
+        InBackground(Beat);
 
         async Task Beat()
         {
@@ -580,7 +586,7 @@ public sealed class WorkflowHost : IAsyncDisposable
 
     private void LookAgain()
     {
-        using (ExecutionContext.SuppressFlow()) _ = Task.Factory.StartNew(Look, CancellationToken.None, TaskCreationOptions.DenyChildAttach, Options.Scheduler);
+        InBackground(Look);
 
         async Task Look()
         {

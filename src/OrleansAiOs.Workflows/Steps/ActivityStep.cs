@@ -435,6 +435,9 @@ internal sealed class ActivityStep : OpenStep
 
     private void Enter(Phase phase, RunState state, DateTimeOffset? pauseEnds = null) => (Now, At, PauseEnds) = (phase, state.Now, pauseEnds);
 
+    /// <summary>Whether this attempt, under this key, is the one whose outcome is awaited.</summary>
+    public bool Awaits(int attempt, int epoch) => Now is Phase.Attempting && attempt == Attempt && epoch == Epoch;
+
     // ---- decide ----
 
     /// <summary>The outcome of an attempt. One that is no longer awaited (a late answer of an earlier attempt) decides nothing,

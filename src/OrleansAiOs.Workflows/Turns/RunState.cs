@@ -68,9 +68,9 @@ internal sealed class RunState(RunKey run)
     public string? StartedBy => Started?.By;
 
     /// <summary>Who acts, on whose behalf: those the run was started with, and, marked with a '+', whoever joined it (<see cref="Joiners"/>): their rights count too, and they act for nobody.</summary>
-    public IReadOnlyList<string> Chain => joined is null ? StartedChain : [.. StartedChain, .. joined.Except(StartedChain, StringComparer.Ordinal).Select(by => $"+{by}")];
+    public IReadOnlyList<string> Chain => joined is null ? StartedChain : Joiners.Chain(StartedChain, joined);
 
-    private IReadOnlyList<string> StartedChain => Started?.Chain ?? (Started?.By is { } by ? [by] : []);
+    private IReadOnlyList<string> StartedChain => Joiners.Started(Started);
 
     /// <summary>Who has reset or forked the run, or told it what to start.</summary>
     public IReadOnlyList<string>? Joined => joined;

@@ -53,10 +53,9 @@ public sealed class Delegations(EventStreams streams, TimeProvider time)
         var now = time.GetUtcNow();
         if (from == to) throw new ArgumentException($"{from} signs for itself anyway.", nameof(to));
         if (until <= now || until > now + Longest) throw new ArgumentException($"A right to sign is handed on for at most {Longest.TotalDays:0} days; until {until:u} is {(until <= now ? "over" : "longer")}.", nameof(until));
-        if (signed is not { } given || known.FirstOrDefault(key => key.Id == given.Key && key.Principal == from && key.RevokedAt is null) is not { } own
-            || !SigningKey.Verifies(own.PublicKey, SigningKey.Delegation(tenant, from, to, until, why), given.Signature))
+        if (RegisteredKey.Signer(known, from, SigningKey.Delegation(tenant, from, to, until, why), signed) is not { } own)
             throw new InvalidOperationException($"What {from} hands on is signed with a signing key of {from}'s own that is registered and not revoked. `aios delegate` signs with the one in your file; `aios keys make-signing` makes and registers one.");
-        await streams.DecideAsync(tenant, StreamOf(from), _ => [new ApprovalDelegated(from, to, until, why, own.Id, given.Signature)], by, cancellation: cancellation);
+        await streams.DecideAsync(tenant, StreamOf(from), _ => [new ApprovalDelegated(from, to, until, why, own.Id, signed!.Value.Signature)], by, cancellation: cancellation);
     }
 
     /// <returns>False if it was not handed on.</returns>

@@ -15,7 +15,16 @@ public sealed record SigningKeyRegistered(string Key, string Principal, string P
 public sealed record SigningKeyRevoked(string Key, string Why) : KernelEvent;
 
 /// <summary>A key that signatures are checked against.</summary>
-public sealed record RegisteredKey(string Id, string Principal, string PublicKey, string? Person, DateTimeOffset Since, DateTimeOffset? RevokedAt);
+public sealed record RegisteredKey(string Id, string Principal, string PublicKey, string? Person, DateTimeOffset Since, DateTimeOffset? RevokedAt)
+{
+    /// <summary>The key of a principal, not revoked, that has signed these bytes; null if none of these has.</summary>
+    /// <param name="known">A tenant's keys.</param>
+    /// <param name="principal">Whose it has to be.</param>
+    /// <param name="bytes">What was signed.</param>
+    /// <param name="signed">The key's id, and the signature.</param>
+    internal static RegisteredKey? Signer(IReadOnlyList<RegisteredKey> known, string principal, byte[] bytes, (string Key, string Signature)? signed) =>
+        signed is { } given && known.FirstOrDefault(key => key.Id == given.Key && key.Principal == principal && key.RevokedAt is null) is { } signer && SigningKey.Verifies(signer.PublicKey, bytes, given.Signature) ? signer : null;
+}
 
 /// <summary>Whose keys are whose.</summary>
 public sealed class SigningKeyView : IKernelView
@@ -77,7 +86,7 @@ public sealed class SigningKeys(EventStreams streams)
         string? endorsedBy = null;
         if (own.Count > 0 && !byOwner)
         {
-            if (endorsement is not { } given || own.Find(key => key.Id == given.Key && key.RevokedAt is null) is not { } endorser || !SigningKey.Verifies(endorser.PublicKey, said, given.Signature))
+            if (RegisteredKey.Signer(own, principal, said, endorsement) is not { } endorser)
                 throw new InvalidOperationException($"{principal} {(own.Exists(key => key.RevokedAt is null) ? "has" : "had")} a signing key already ({string.Join(", ", own.Select(key => key.RevokedAt is null ? key.Id : $"{key.Id}, revoked"))}): " +
                     $"a further one is vouched for by one that it has (--endorsed-by FILE). If there is none any more, somebody else who may manage keys registers this one, after asking the person whether it is {id}: aios keys register-signing {principal} {publicKey} {proof}");
             endorsedBy = endorser.Id;
