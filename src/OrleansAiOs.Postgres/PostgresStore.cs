@@ -64,7 +64,8 @@ public sealed class PostgresStore : IRunStore, IAsyncDisposable
         try
         {
             await SchemaMigration.ApplyAsync(sources.Queries, cancellation);
-            await TenantRole.DemandOwnerAsync(sources.Queries, cancellation);
+            // Over a connection for heartbeats, so that one is open by the first: that it takes no time is how well the host knows the store's clock.
+            await TenantRole.DemandOwnerAsync(sources.Liveness, cancellation);
             var objection = await TenantRole.EnsureAsync(sources.Queries, cancellation);
             if (objection is not null) log.NoTenantRole(objection);
             return new PostgresStore(sources, restricted: objection is null, log, auditKey ?? AuditKey.Make());
