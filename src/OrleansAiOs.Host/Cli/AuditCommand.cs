@@ -115,6 +115,7 @@ internal static class AuditCommand
             foreach (var key in report.Keys) call.Terminal.Line($"signed by {key}");
             // What is no bundle at all is of nobody.
             if (report.Stream.Length > 0) call.Terminal.Line($"{report.Stream} of tenant {report.Tenant}, {report.Events} events, checkpoint {report.Checkpoint} of {Human.Time(report.Signed)}: {(report.Findings.Count == 0 ? "it is what was appended" : $"{report.Findings.Count} findings")}");
+            if (report.Before > 0) call.Terminal.Line($"{report.Before} of the events are older than the trail: what they were before it began, nobody vouches for");
             if (outside is null && report.Findings.Count == 0) call.Terminal.Note("Hold its checkpoint against the ones you kept (--checkpoints), or the key against the one you were told (--public-key): else only the bundle itself vouches for both.");
             return report.Findings.Count == 0 ? ExitCode.Done : ExitCode.Failed;
         });

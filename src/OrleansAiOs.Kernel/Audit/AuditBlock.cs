@@ -84,7 +84,7 @@ internal sealed record BlockBatch(AuditKind Kind, byte[] Root, byte[] Rest)
 /// <summary>
 /// Which events a batch is about.
 /// <code>
-/// rest   number of events (varint) | the first one's number in the sequence (varint) | the distance to each next one (varint)
+/// rest   number of events (varint) | the first one's number in the sequence (varint; one below 0, which no host gives, as 64 bits) | the distance to each next one (varint)
 ///        | number of appends that lost (varint) | for each: its place among the appends, from 1 (varint) | its events (varint) | their leaves
 ///        | detail (AuditBatch)
 /// </code>
@@ -126,7 +126,11 @@ internal sealed record BatchContent(long[] Seqs, IReadOnlyList<AuditedDetail> Ap
         var count = Varint.Read(ref rest);
         if (count > (ulong)rest.Length) throw new FormatException("its list of events is cut short");
         var seqs = new long[count];
-        for (var i = 0; i < seqs.Length; i++) seqs[i] = checked((i == 0 ? 0 : seqs[i - 1]) + (long)Varint.Read(ref rest));
+        for (var i = 0; i < seqs.Length; i++)
+        {
+            seqs[i] = (i == 0 ? 0 : seqs[i - 1]) + (long)Varint.Read(ref rest);
+            if (i > 0 && seqs[i] < seqs[i - 1] || seqs[i] == long.MaxValue) throw new FormatException("its numbers are not in order");
+        }
         var lost = new Dictionary<int, byte[]>();
         for (var left = Varint.Read(ref rest); left > 0; left--)
         {
@@ -135,6 +139,7 @@ internal sealed record BatchContent(long[] Seqs, IReadOnlyList<AuditedDetail> Ap
             rest = rest[((int)events * AuditLeaf.Bytes)..];
         }
         var appends = AuditBatch.Read(rest);
+        if (appends.Count == 0) throw new FormatException("it names no event");
         var won = 0L;
         for (var i = 0; i < appends.Count; i++)
         {

@@ -84,19 +84,19 @@ public sealed class AuditVerifier
 
     private async Task<(long Blocks, long Events)> BlocksAsync(long began, CancellationToken cancellation)
     {
-        var (next, events) = (0L, 0L);
+        var (last, blocks, events) = (-1L, 0L, 0L);
         while (true)
         {
             var rows = await Sql.ListAsync(connection, $"""
-                select number, head, body from (select number, head, body, sum(octet_length(body)) over (order by number) bytes from aios.audit_blocks where number >= $1 order by number limit {PageBlocks}) page
-                where bytes < {PageBytes} or number = (select min(number) from aios.audit_blocks where number >= $1) order by number
-                """, row => (Number: row.GetInt64(0), Head: row.GetFieldValue<byte[]>(1), Body: row.GetFieldValue<byte[]>(2)), cancellation, next);
+                select number, head, body from (select number, head, body, sum(octet_length(body)) over (order by number) bytes from aios.audit_blocks where number > $1 order by number limit {PageBlocks}) page
+                where bytes < {PageBytes} or number = (select min(number) from aios.audit_blocks where number > $1) order by number
+                """, row => (Number: row.GetInt64(0), Head: row.GetFieldValue<byte[]>(1), Body: row.GetFieldValue<byte[]>(2)), cancellation, last);
             if (rows.Count == 0) break;
             var page = new List<AuditBlock>();
             foreach (var (number, head, body) in rows)
             {
-                for (; next < number; next++) Say(AuditFault.Trail, $"block {next}", "is missing from the trail");
-                next = number + 1;
+                Missing(number, "is missing from the trail");
+                (last, blocks) = (number, blocks + 1);
                 if (outside.Last is not null && number < outside.Blocks.Count && !AuditBlock.HashOf(head).AsSpan().SequenceEqual(outside.Blocks[(int)number]))
                     Say(AuditFault.Trail, $"block {number}", "is not the one that was signed for outside: the trail was rewritten from here on");
                 try
@@ -112,13 +112,19 @@ public sealed class AuditVerifier
             }
             events += await EventsAsync(page.SelectMany(block => block.Batches.Select(batch => (batch, $"block {block.Number}"))), began, cancellation);
         }
-        for (; next < outside.Blocks.Count; next++) Say(AuditFault.RolledBack, $"block {next}", "was signed for outside and is gone");
-        return (next, events);
+        Missing(outside.Blocks.Count, "was signed for outside and is gone", AuditFault.RolledBack);
+        return (blocks, events);
+
+        // Up to a number that somebody may have made up: no line for each.
+        void Missing(long until, string what, AuditFault fault = AuditFault.Trail)
+        {
+            if (last < until - 1) Say(fault, until - last == 2 ? $"block {last + 1}" : $"each of the blocks {last + 1} to {until - 1}", what);
+        }
     }
 
     private async Task YoungAsync(long began, CancellationToken cancellation)
     {
-        var after = 0L;
+        var after = long.MinValue;
         while (true)
         {
             var rows = await Sql.ListAsync(connection, $"select id, {Waiting.Columns} from aios.audit_batches where id > $1 order by id limit 500", row => (Id: row.GetInt64(0), Batch: Waiting.Read(row, 1)), cancellation, after);
@@ -186,15 +192,8 @@ public sealed class AuditVerifier
         await foreach (var e in AuditedEvents.WithinAsync(connection, ranges, long.MaxValue, cancellation))
         {
             if (!places.TryGetValue(e.Seq, out var place)) continue;
-            try
-            {
-                place.Leaf = e.Leaf();
-                if (e.PayloadOf() is { } sha256) references.Add((e.Tenant, sha256));
-            }
-            catch (Exception broken) when (broken is FormatException or OverflowException)
-            {
-                place.Leaf = new byte[AuditLeaf.Bytes];
-            }
+            place.Leaf = e.LeafOrZeros();
+            if (e.PayloadOf() is { } sha256) references.Add((e.Tenant, sha256));
             if (System.Buffers.Binary.BinaryPrimitives.ReadUInt32BigEndian(place.Leaf) != place.Prefix) place.Differs = e;
             if (contents[place.Batch].Batch.Kind is AuditKind.Foreign) Say(AuditFault.Inserted, $"event {e.Version} of {e.Stream}", $"no host of aios appended it ({contents[place.Batch].Where} found it there)");
         }
@@ -232,7 +231,8 @@ public sealed class AuditVerifier
         }
         if (own.Any(pair => pair.Place.Leaf is null)) return;
         if (AuditTree.Root(content.Leaves(seq => places[seq].Leaf!)).AsSpan().SequenceEqual(batch.Root)) return;
-        if (own.All(pair => pair.Place.Differs is null))
+        if (own.Count == 0) Say(AuditFault.Trail, where, "what it says of an append that lost to another is not what was said");
+        else if (own.All(pair => pair.Place.Differs is null))
             Say(AuditFault.Edited, where, $"of the events with the numbers {content.Seqs[0]} to {content.Seqs[^1]} at least one is not what was appended, and the trail was changed to hide which");
     }
 
@@ -253,18 +253,18 @@ public sealed class AuditVerifier
     private async Task TombstonesAsync(CancellationToken cancellation)
     {
         var left = new HashSet<UInt128>(purges);
-        var after = Array.Empty<byte>();
+        byte[]? after = null; // none is passed over, also not one without a hash
         while (true)
         {
-            var rows = await Sql.ListAsync(connection, "select hash, line, places, tenant_id, stream_id from aios.audit_tombstones where hash > $1 order by hash limit 500",
+            var rows = await Sql.ListAsync(connection, "select hash, line, places, tenant_id, stream_id from aios.audit_tombstones where $1::bytea is null or hash > $1 order by hash limit 500",
                 row => (Hash: row.GetFieldValue<byte[]>(0), Line: row.GetString(1), Places: row.GetFieldValue<byte[]>(2), Stream: row.GetString(4)), cancellation, after);
             if (rows.Count == 0) break;
             after = rows[^1].Hash;
             foreach (var (hash, line, places, stream) in rows)
             {
                 var where = $"the tombstone of {stream}";
-                var anchored = purges.Contains(Short(hash));
-                left.Remove(Short(hash));
+                var anchored = hash.Length == AuditLeaf.Bytes && purges.Contains(Short(hash));
+                if (anchored) left.Remove(Short(hash));
                 if (Tombstone.Read(line) is not { } stone || !Convert.FromHexString(Checkpoint.HashOf(line)).AsSpan().SequenceEqual(hash) || !stone.Verifies(places)) Say(AuditFault.Purge, where, "is not in the form in which it was signed");
                 else if (!anchored) Say(AuditFault.Purge, where, "is in no block: no host deleted this stream");
                 else if (outside.Keys.Count > 0 && !outside.Keys.Contains(stone.Key)) Say(AuditFault.Purge, where, "is signed by a key that has signed nothing outside and was not given with --public-key");
@@ -279,7 +279,7 @@ public sealed class AuditVerifier
 
     private async Task UncoveredAsync(long blocks, CancellationToken cancellation)
     {
-        if (blocks == 0 && covered.End == 0 && outside.Last is null) return; // there is no trail yet: it begins with the first checkpoint
+        if (blocks == 0 && covered.All.Count == 0 && outside.Last is null) return; // there is no trail yet: it begins with the first checkpoint
         await foreach (var e in AuditedEvents.WithinAsync(connection, covered.Gaps(), long.MaxValue, cancellation))
             Say(AuditFault.Inserted, $"event {e.Version} of {e.Stream}", $"no host of aios appended it (tenant {e.Tenant}, number {e.Seq}, in no batch)");
     }
@@ -287,7 +287,7 @@ public sealed class AuditVerifier
     private async Task StreamsAsync(CancellationToken cancellation)
     {
         await using var command = Sql.Command(connection, """
-            select coalesce(e.tenant_id, s.tenant_id), coalesce(e.stream_id, s.id), coalesce(e.n, 0), coalesce(e.first, 0), coalesce(e.last, 0), s.version
+            select coalesce(e.tenant_id, s.tenant_id), coalesce(e.stream_id, s.id, ''), coalesce(e.n, 0), coalesce(e.first, 0), coalesce(e.last, 0), s.version
             from (select tenant_id, stream_id, count(*) n, min(version) first, max(version) last from aios.mt_events group by tenant_id, stream_id) e
             full join aios.mt_streams s on s.tenant_id = e.tenant_id and s.id = e.stream_id
             where s.version is distinct from e.last or e.first is distinct from 1 or e.n is distinct from e.last

@@ -48,10 +48,12 @@ public sealed partial class Auditor
         {
             var foreign = await ForeignAsync(connection, covered, cancellation);
             left = foreign.Count == ForeignMax;
-            foreach (var kind in foreign.GroupBy(e => e.Seq <= standing.Began ? AuditKind.Before : AuditKind.Foreign))
+            // What was there before the trail is taken in with its first checkpoint: what turns up later under such a number was put there.
+            var begins = (await Sql.ListAsync(connection, "select not exists (select from aios.audit_checkpoints)", row => row.GetBoolean(0), cancellation))[0];
+            foreach (var kind in foreign.GroupBy(e => begins && e.Seq > 0 && e.Seq <= standing.Began ? AuditKind.Before : AuditKind.Foreign))
             {
                 var found = kind.ToList();
-                var batch = AuditBatch.Of(found.ConvertAll(e => new AuditedAppend(e.Tenant, e.Stream, e.Version == 1, 1)), [.. found.SelectMany(e => e.Leaf())]);
+                var batch = AuditBatch.Of(found.ConvertAll(e => new AuditedAppend(e.Tenant, e.Stream, e.Version == 1, 1)), [.. found.SelectMany(e => e.LeafOrZeros())]);
                 var numbers = found.Select(e => e.Seq).ToArray();
                 batches.Add(new BlockBatch(kind.Key, batch.Root, BatchContent.Write(numbers, [], null, batch.Detail)));
                 covered.Add(numbers);
@@ -77,7 +79,9 @@ public sealed partial class Auditor
     private static async Task<List<AuditedEvent>> ForeignAsync(DbConnection connection, SeqRanges covered, CancellationToken cancellation)
     {
         var found = new List<AuditedEvent>();
-        await foreach (var e in AuditedEvents.WithinAsync(connection, covered.Gaps(), ForeignMax, cancellation)) found.Add(e);
+        // The largest number cannot be taken in, since no range ends behind it: `aios audit verify` names it each time.
+        await foreach (var e in AuditedEvents.WithinAsync(connection, covered.Gaps(), ForeignMax, cancellation))
+            if (e.Seq < long.MaxValue) found.Add(e);
         return found;
     }
 
@@ -104,12 +108,15 @@ public sealed partial class Auditor
             if (number == 0) continue;
             var here = (await Sql.ListAsync(connection, "select line from aios.audit_checkpoints where number = $1", row => row.GetString(0), cancellation, number)) is [var line] ? line : null;
             if (here is not null && Checkpoint.HashOf(here) == sha256) continue;
+            var last = (await Sql.ListAsync(connection, "select line from aios.audit_checkpoints order by number desc limit 1", row => row.GetString(0), cancellation)) is [var own] ? Checkpoint.Read(own) : null;
+            if (last is not null && last.Number > number)
+                throw new AuditStoppedException($"{outlet.Name} ends with a checkpoint {number} that the database does not have, and the database goes on to {last.Number}: its lines are those of another log, or of a past that was left behind. "
+                    + "Keep them, and point AIOS_AUDIT_CHECKPOINTS to a new place; what they are of, `aios audit verify` says.");
             if (acceptRestore is null)
                 throw new AuditStoppedException($"{outlet.Name} has checkpoint {number}, and the database {(here is null ? "does not have it" : "has another of that number")}: it was put back to an earlier state, or rewritten. "
                     + "If a backup was restored on purpose, say so with `aios audit checkpoint --accept-restore WHY`; else run `aios audit verify`.");
             // Numbers go on behind the highest of any place, or that place would take none of them.
             if (restored is not null && number <= outside.Number) continue;
-            var last = (await Sql.ListAsync(connection, "select line from aios.audit_checkpoints order by number desc limit 1", row => row.GetString(0), cancellation)) is [var own] ? Checkpoint.Read(own) : null;
             outside = (number, sha256);
             restored = new RestoredFrom(last?.Blocks ?? 0, acceptRestore);
         }
@@ -144,7 +151,20 @@ internal sealed record Waiting(AuditKind Kind, byte[] Root, byte[] Detail, long[
 
     private long?[]? Numbers { get; init; } // of a flush in which appends lost: which, only its detail says
 
+    /// <summary>As it stands in the table; one that <see cref="Folded"/> refuses if it is of no form at all.</summary>
     public static Waiting Read(DbDataReader row, int at)
+    {
+        try
+        {
+            return ReadAny(row, at);
+        }
+        catch (InvalidCastException)
+        {
+            return new Waiting(default, [], [], [], [], null); // an array of arrays
+        }
+    }
+
+    private static Waiting ReadAny(DbDataReader row, int at)
     {
         var (kind, root, detail) = ((AuditKind)row.GetInt16(at), row.GetFieldValue<byte[]>(at + 1), row.GetFieldValue<byte[]>(at + 2));
         var (first, leaves) = (row.IsDBNull(at + 3) ? 0 : row.GetInt64(at + 3), row.IsDBNull(at + 6) ? null : row.GetFieldValue<byte[]>(at + 6));
@@ -171,8 +191,13 @@ internal sealed record Waiting(AuditKind Kind, byte[] Root, byte[] Detail, long[
     {
         try
         {
-            if (!Array.TrueForAll(Seqs, number => number is > 0 and < long.MaxValue)) return null;
-            return new(Kind, Root, Kind is AuditKind.Purge ? [] : BatchContent.Write(Seqs, Numbers is null ? Lost : Losers(Numbers), Leaves, Detail));
+            // What is folded is signed, and stands in its block for ever: it has to be what the readers of blocks can read.
+            if (Root.Length != AuditLeaf.Bytes || !Array.TrueForAll(Seqs, number => number is > 0 and < long.MaxValue)) return null;
+            if (Kind is AuditKind.Purge) return new(Kind, Root, []);
+            if (Kind is not AuditKind.Appended) return null;
+            var rest = BatchContent.Write(Seqs, Numbers is null ? Lost : Losers(Numbers), Leaves, Detail);
+            BatchContent.Read(rest);
+            return new(Kind, Root, rest);
         }
         catch (Exception e) when (e is FormatException or ArgumentException or OverflowException or NullReferenceException)
         {

@@ -28,6 +28,7 @@ public sealed partial class Auditor : IAsyncDisposable
     private readonly TimeProvider time;
     private readonly ILogger log;
     private readonly SemaphoreSlim one = new(1);
+    private readonly SemaphoreSlim delivering = new(1);
     private readonly Lock sync = new();
     private readonly CancellationTokenSource ending = new();
     private readonly Dictionary<string, OutletState> delivered = [];
@@ -35,6 +36,7 @@ public sealed partial class Auditor : IAsyncDisposable
     private ITimer? look;
     private Task running = Task.CompletedTask;
     private bool due;
+    private DateTimeOffset? failing;
 
     /// <param name="source">The database.</param>
     /// <param name="key">What this host signs with.</param>
@@ -116,19 +118,29 @@ public sealed partial class Auditor : IAsyncDisposable
                 {
                 }
                 var number = await SignAsync(connection, restored, cancellation);
-                Stopped = null;
+                (Stopped, failing) = (null, null);
                 return number;
-            }
-            catch (AuditStoppedException e)
-            {
-                if (Stopped != e.Message) AuditorLog.Stopped(log, e.Message);
-                Stopped = e.Message;
-                throw;
             }
             finally
             {
                 if (connection.State is ConnectionState.Open) await Sql.ExecuteAsync(connection, $"select pg_advisory_unlock({Lock})", CancellationToken.None);
             }
+        }
+        catch (AuditStoppedException e)
+        {
+            if (Stopped != e.Message) AuditorLog.Stopped(log, e.Message);
+            Stopped = e.Message;
+            throw;
+        }
+        catch (Exception e) when (!cancellation.IsCancellationRequested)
+        {
+            failing ??= time.GetUtcNow();
+            if (Stopped is null && time.GetUtcNow() - failing > PatienceWithFailures * options.Every)
+            {
+                Stopped = $"It has failed each time since {failing:u}: {e.Message}";
+                AuditorLog.Stopped(log, Stopped);
+            }
+            throw;
         }
         finally
         {
@@ -136,12 +148,14 @@ public sealed partial class Auditor : IAsyncDisposable
         }
     }
 
+    private const int PatienceWithFailures = 3; // tries: a database that restarts is back by then
+
     private const long Lock = 0x41_49_4F_53_0004;
 
-    /// <summary>Sends to each outlet the lines it has not got yet.</summary>
+    /// <summary>Sends to each outlet the lines it has not got yet. One that has missed a year of them takes hours, and meanwhile what is appended is signed for.</summary>
     public async Task DeliverAsync(CancellationToken cancellation = default)
     {
-        await one.WaitAsync(cancellation);
+        await delivering.WaitAsync(cancellation);
         try
         {
             foreach (var outlet in outlets)
@@ -149,13 +163,7 @@ public sealed partial class Auditor : IAsyncDisposable
                 var state = new OutletState(outlet.Name, 0, null);
                 try
                 {
-                    var (last, _) = await outlet.LastAsync(cancellation);
-                    state = state with { Number = last };
-                    while (await NextLineAsync(last, cancellation) is { } line)
-                    {
-                        await outlet.AddAsync(line.Number, line.Line, cancellation);
-                        state = state with { Number = last = line.Number };
-                    }
+                    for (var more = true; more;) (state, more) = await DeliverOneAsync(outlet, state, cancellation);
                 }
                 catch (Exception e) when (e is not OperationCanceledException || !cancellation.IsCancellationRequested)
                 {
@@ -165,6 +173,22 @@ public sealed partial class Auditor : IAsyncDisposable
                 }
                 lock (sync) delivered[outlet.Name] = state;
             }
+        }
+        finally
+        {
+            delivering.Release();
+        }
+    }
+
+    private async Task<(OutletState State, bool More)> DeliverOneAsync(ICheckpointOutlet outlet, OutletState state, CancellationToken cancellation)
+    {
+        await one.WaitAsync(cancellation);
+        try
+        {
+            var (last, _) = await outlet.LastAsync(cancellation);
+            if (await NextLineAsync(last, cancellation) is not { } line) return (state with { Number = last }, false);
+            await outlet.AddAsync(line.Number, line.Line, cancellation);
+            return (state with { Number = line.Number }, true);
         }
         finally
         {
@@ -230,6 +254,7 @@ public sealed partial class Auditor : IAsyncDisposable
         foreach (var outlet in outlets) (outlet as IDisposable)?.Dispose();
         ending.Dispose();
         one.Dispose();
+        delivering.Dispose();
     }
 }
 

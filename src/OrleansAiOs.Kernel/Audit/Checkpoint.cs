@@ -39,7 +39,7 @@ internal sealed record Checkpoint(long Number, Guid Log, DateTimeOffset At, long
             var of = json.RootElement;
             var restored = of.TryGetProperty("restored", out var back) ? new RestoredFrom(back.GetProperty("blocks").GetInt64(), back.GetProperty("why").GetString()!) : null;
             var read = new Checkpoint(of.GetProperty("number").GetInt64(), of.GetProperty("log").GetGuid(), of.GetProperty("at").GetDateTimeOffset(), of.GetProperty("blocks").GetInt64(),
-                of.GetProperty("events").GetInt64(), of.GetProperty("began").GetInt64(), [.. of.GetProperty("added").EnumerateArray().Select(hash => hash.GetString()!)], of.GetProperty("root").GetString()!,
+                of.GetProperty("events").GetInt64(), of.GetProperty("began").GetInt64(), [.. of.GetProperty("added").EnumerateArray().Select(hash => hash.GetString() ?? throw new FormatException("A block has no hash."))], of.GetProperty("root").GetString()!,
                 of.GetProperty("before").GetString()!, restored, of.GetProperty("key").GetString()!, of.GetProperty("signature").GetBytesFromBase64());
             return read.Line() == line ? read : null;
         }

@@ -43,8 +43,19 @@ internal sealed class EvidenceWriter(DbConnection connection, AuditKey key)
         var checkpoint = (await Sql.ListAsync(connection, "select line from aios.audit_checkpoints order by number desc limit 1", row => row.GetString(0), cancellation)) is [var line] ? Checkpoint.Read(line) : null;
         var events = await AuditedEvents.OfStreamAsync(connection, tenant, stream, cancellation);
         if (events.Count == 0) return false;
-        var ways = checkpoint is null ? [] : await WaysAsync(events, checkpoint, cancellation);
-        if (ways.Sum(way => way.Events.Count) is var signed && signed < events.Count) throw new AuditStoppedException($"{events.Count - signed} of the {events.Count} events of {stream} are under no checkpoint yet. Make one with `aios audit checkpoint`, or wait a minute.");
+        // In a chain of evidence nothing may stand for what has no hash.
+        List<byte[]> leaves;
+        List<Way> ways;
+        try
+        {
+            leaves = events.ConvertAll(e => e.Leaf());
+            ways = checkpoint is null ? [] : await WaysAsync(events, checkpoint, cancellation);
+        }
+        catch (Exception e) when (e is FormatException or OverflowException)
+        {
+            throw new AuditStoppedException($"There is no evidence of {stream}: an event of it was appended by no host, or the trail has been changed ({e.Message}). Run `aios audit verify`.");
+        }
+        if (ways.Sum(way => way.Events.Count) is var signed && signed < events.Count) throw new AuditStoppedException($"{events.Count - signed} of the {events.Count} events of {stream} are under no checkpoint, though one was made just now. What has been appended since is under the next: ask again. If it stays so, somebody else wrote them: run `aios audit verify`.");
 
         Line("evidence", json =>
         {
@@ -55,7 +66,7 @@ internal sealed class EvidenceWriter(DbConnection connection, AuditKey key)
             json.WriteString("tenant", tenant);
             json.WriteString("stream", stream);
             json.WriteNumber("events", events.Count);
-            json.WriteString("chain", Tombstone.ChainOf(events.Select(e => e.Leaf())));
+            json.WriteString("chain", Tombstone.ChainOf(leaves));
             json.WriteString("made", now);
             json.WriteString("how", How);
         });
@@ -67,8 +78,8 @@ internal sealed class EvidenceWriter(DbConnection connection, AuditKey key)
                 json.WriteNumber("version", e.Version);
                 json.WriteString("id", e.Id);
                 json.WriteString("type", e.Type);
-                json.WriteNumber("micros", AuditLeaf.Micros(e.At));
-                json.WriteString("at", e.At);
+                json.WriteNumber("micros", AuditLeaf.Micros(e.At!.Value));
+                json.WriteString("at", e.At!.Value);
                 if (e.Binary.Length > 0) json.WriteBase64String("binary", e.Binary);
                 json.WritePropertyName("body");
                 json.WriteRawValue(e.Body, skipInputValidation: true);
@@ -86,13 +97,13 @@ internal sealed class EvidenceWriter(DbConnection connection, AuditKey key)
         return true;
     }
 
-    private sealed record Way(AuditBlock Block, int Index, BatchContent Content, byte[] Leaves, List<(long Version, int Place)> Events, List<byte[]> Path);
+    private sealed record Way(AuditBlock Block, int Index, byte[] Leaves, List<(long Version, int Place)> Events, List<byte[]> InBlock, List<byte[]> InLog);
 
     /// <summary>The batches that the events are in, each with its way up.</summary>
     private async Task<List<Way>> WaysAsync(List<AuditedEvent> events, Checkpoint checkpoint, CancellationToken cancellation)
     {
         var wanted = events.ToDictionary(e => e.Seq, e => e.Version);
-        var heads = await Sql.ListAsync(connection, "select head from aios.audit_blocks where number < $1 order by number", row => AuditBlock.HashOf(row.GetFieldValue<byte[]>(0)), cancellation, checkpoint.Blocks);
+        var log = MerkleLog.Levels(await Sql.ListAsync(connection, "select head from aios.audit_blocks where number >= 0 and number < $1 order by number", row => AuditBlock.HashOf(row.GetFieldValue<byte[]>(0)), cancellation, checkpoint.Blocks));
         var (low, high) = (events.Min(e => e.Seq), events.Max(e => e.Seq));
         var numbers = await Sql.ListAsync(connection, "select number from aios.audit_blocks where first_seq <= $2 and last_seq >= $1 and number < $3 order by number", row => row.GetInt64(0), cancellation, low, high, checkpoint.Blocks);
         var ways = new List<Way>();
@@ -100,6 +111,7 @@ internal sealed class EvidenceWriter(DbConnection connection, AuditKey key)
         {
             var (head, body) = (await Sql.ListAsync(connection, "select head, body from aios.audit_blocks where number = $1", row => (row.GetFieldValue<byte[]>(0), row.GetFieldValue<byte[]>(1)), cancellation, number))[0];
             var block = AuditBlock.Read(head, body);
+            var (hashes, inLog) = (block.BatchHashes(), MerkleLog.Prove(log, (int)number));
             for (var i = 0; i < block.Batches.Count; i++)
             {
                 if (block.Batches[i].Kind is AuditKind.Purge) continue;
@@ -107,13 +119,13 @@ internal sealed class EvidenceWriter(DbConnection connection, AuditKey key)
                 var own = content.Events().Where(e => wanted.ContainsKey(e.Seq)).Select(e => (wanted[e.Seq], e.Place)).ToList();
                 if (own.Count == 0) continue;
                 var leaves = new Dictionary<long, byte[]>();
-                await foreach (var e in AuditedEvents.WithinAsync(connection, AuditedEvents.Around(content.Seqs), long.MaxValue, cancellation)) leaves[e.Seq] = e.Leaf();
+                await foreach (var e in AuditedEvents.WithinAsync(connection, AuditedEvents.Around(content.Seqs), long.MaxValue, cancellation)) leaves[e.Seq] = e.LeafOrZeros();
                 if (content.Seqs.Any(seq => !leaves.ContainsKey(seq)))
                     foreach (var bytes in await Sql.ListAsync(connection, "select places from aios.audit_tombstones where first_seq <= $2 and last_seq >= $1", row => row.GetFieldValue<byte[]>(0), cancellation, content.Seqs[0], content.Seqs[^1]))
                         foreach (var (seq, leaf) in Tombstone.Places(bytes)) leaves.TryAdd(seq, leaf);
-                if (content.Seqs.FirstOrDefault(seq => !leaves.ContainsKey(seq)) is > 0 and var gone)
+                if (content.Seqs.Where(seq => !leaves.ContainsKey(seq)).Take(1).ToArray() is [var gone])
                     throw new AuditStoppedException($"An event that was appended together with this run's is gone from the database (number {gone}). Run `aios audit verify`.");
-                ways.Add(new Way(block, i, content, content.Leaves(seq => leaves[seq]), own, MerkleLog.Prove(heads, (int)number)));
+                ways.Add(new Way(block, i, content.Leaves(seq => leaves[seq]), own, AuditTree.Prove(hashes, i), inLog));
             }
         }
         return ways;
@@ -128,8 +140,8 @@ internal sealed class EvidenceWriter(DbConnection connection, AuditKey key)
         json.WriteString("rest", Convert.ToHexStringLower(SHA256.HashData(batch.Rest)));
         json.WriteNumber("place", way.Index);
         json.WriteString("head", Convert.ToHexStringLower(way.Block.Head()));
-        Proof("inBlock", AuditTree.Prove(way.Block.BatchHashes(), way.Index));
-        Proof("inLog", way.Path);
+        Proof("inBlock", way.InBlock);
+        Proof("inLog", way.InLog);
         json.WriteStartArray("events");
         foreach (var (version, place) in way.Events)
         {

@@ -16,6 +16,7 @@ public sealed class EvidenceReader
     private readonly List<string> findings = [];
     private readonly Dictionary<long, byte[]> leaves = [];
     private readonly HashSet<long> proved = [];
+    private readonly HashSet<long> before = [];
     private readonly HashSet<string> payloads = new(StringComparer.Ordinal);
     private readonly List<string> bodies = [];
     private readonly HashSet<string> keys = new(StringComparer.Ordinal);
@@ -48,7 +49,7 @@ public sealed class EvidenceReader
         {
             reader.findings.Add($"It is not in the form of a bundle: {e.Message}");
         }
-        return new EvidenceReport(reader.findings, reader.whose.Stream ?? "", reader.whose.Tenant ?? "", reader.leaves.Count, reader.checkpoint?.Number ?? 0, reader.checkpoint?.At, [.. reader.keys.Order(StringComparer.Ordinal)]);
+        return new EvidenceReport(reader.findings, reader.whose.Stream ?? "", reader.whose.Tenant ?? "", reader.leaves.Count, reader.before.Count, reader.checkpoint?.Number ?? 0, reader.checkpoint?.At, [.. reader.keys.Order(StringComparer.Ordinal)]);
     }
 
     private void Read(byte[] bundle, IReadOnlyList<string> pinned, CheckpointLines? outside)
@@ -88,7 +89,7 @@ public sealed class EvidenceReader
             case "evidence":
                 what = of.Clone();
                 if (of.GetProperty("format").GetString() != EvidenceWriter.Format || of.GetProperty("version").GetInt32() != EvidenceWriter.Version) throw new FormatException("it is of another format or a later version");
-                whose = (of.GetProperty("tenant").GetString()!, of.GetProperty("stream").GetString()!);
+                whose = (Text(of, "tenant"), Text(of, "stream"));
                 break;
             case "event": Event(of); break;
             case "payload":
@@ -114,7 +115,7 @@ public sealed class EvidenceReader
         if (AuditLeaf.Micros(at) != of.GetProperty("micros").GetInt64()) findings.Add($"The two times of event {version} do not agree.");
         var body = Encoding.UTF8.GetBytes(of.GetProperty("body").GetRawText());
         var binary = of.TryGetProperty("binary", out var bytes) ? bytes.GetBytesFromBase64() : [];
-        var e = new AuditedEvent(0, whose.Tenant, whose.Stream, version, of.GetProperty("id").GetGuid(), of.GetProperty("type").GetString()!, at, body, binary);
+        var e = new AuditedEvent(0, whose.Tenant, whose.Stream, version, of.GetProperty("id").GetGuid(), Text(of, "type"), at, body, binary);
         leaves[version] = e.Leaf();
         if (e.PayloadOf() is { } sha256) bodies.Add(sha256);
     }
@@ -123,7 +124,13 @@ public sealed class EvidenceReader
     {
         if (checkpoint is null) throw new FormatException("its checkpoint does not stand before its batches");
         var (root, head) = (Convert.FromHexString(of.GetProperty("root").GetString()!), Convert.FromHexString(of.GetProperty("head").GetString()!));
-        var kind = Enum.Parse<AuditKind>(of.GetProperty("kind").GetString()!, ignoreCase: true);
+        var kind = Text(of, "kind") switch
+        {
+            "appended" => AuditKind.Appended,
+            "foreign" => AuditKind.Foreign,
+            "before" => AuditKind.Before,
+            var other => throw new FormatException($"it has a batch of an unknown kind, '{other}'"),
+        };
         if (head.Length != AuditBlock.HeadBytes) throw new FormatException("the head of a block has not the right length");
         var (number, batches) = (System.Buffers.Binary.BinaryPrimitives.ReadInt64BigEndian(head), System.Buffers.Binary.BinaryPrimitives.ReadInt32BigEndian(head.AsSpan(24)));
         var hash = BlockBatch.HashOf(kind, root, Convert.FromHexString(of.GetProperty("rest").GetString()!));
@@ -136,8 +143,12 @@ public sealed class EvidenceReader
             var leads2 = leaves.TryGetValue(version, out var leaf)
                 && AuditTree.Follow(leaf, e.GetProperty("place").GetInt32(), of.GetProperty("leaves").GetInt32(), Hashes(e, "inBatch")) is { } up && up.AsSpan().SequenceEqual(root);
             if (leads && leads2) proved.Add(version);
+            if (kind is AuditKind.Foreign) findings.Add($"Event {version} was appended by no host of aios: somebody else wrote it into the database.");
+            if (kind is AuditKind.Before) before.Add(version);
         }
     }
+
+    private static string Text(JsonElement of, string name) => of.GetProperty(name).GetString() ?? throw new FormatException($"{name} is null");
 
     private static List<byte[]> Hashes(JsonElement of, string name) => [.. of.GetProperty(name).EnumerateArray().Select(hash => Convert.FromHexString(hash.GetString()!))];
 
@@ -152,5 +163,6 @@ public sealed class EvidenceReader
 }
 
 /// <param name="Findings">None: every event is what was appended when the checkpoint was signed.</param>
+/// <param name="Before">How many of the events are older than the trail: it says what they were when it began, and not who appended them.</param>
 /// <param name="Keys">Public keys that signed.</param>
-public sealed record EvidenceReport(IReadOnlyList<string> Findings, string Stream, string Tenant, int Events, long Checkpoint, DateTimeOffset? Signed, IReadOnlyList<string> Keys);
+public sealed record EvidenceReport(IReadOnlyList<string> Findings, string Stream, string Tenant, int Events, int Before, long Checkpoint, DateTimeOffset? Signed, IReadOnlyList<string> Keys);

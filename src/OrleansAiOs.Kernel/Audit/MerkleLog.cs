@@ -44,35 +44,25 @@ internal sealed class MerkleLog
         return root;
     }
 
+    /// <summary>The tree from its leaves up to its root, level by level: one without a neighbour goes up as it is.</summary>
+    public static List<List<byte[]>> Levels(List<byte[]> leaves)
+    {
+        var levels = new List<List<byte[]>> { leaves };
+        while (levels[^1] is { Count: > 1 } below)
+            levels.Add([.. Enumerable.Range(0, (below.Count + 1) / 2).Select(i => 2 * i + 1 < below.Count ? Node(below[2 * i], below[2 * i + 1]) : below[2 * i])]);
+        return levels;
+    }
+
     /// <summary>From the leaf up: the other half at each split.</summary>
-    public static List<byte[]> Prove(IReadOnlyList<byte[]> leaves, int index)
+    public static List<byte[]> Prove(List<List<byte[]>> levels, int index)
     {
         var path = new List<byte[]>();
-        Walk(0, leaves.Count, index);
+        foreach (var level in levels)
+        {
+            if ((index ^ 1) < level.Count) path.Add(level[index ^ 1]);
+            index /= 2;
+        }
         return path;
-
-        void Walk(int from, int count, int wanted)
-        {
-            if (count == 1) return;
-            var left = Split(count);
-            if (wanted < left)
-            {
-                Walk(from, left, wanted);
-                path.Add(RootOf(from + left, count - left));
-            }
-            else
-            {
-                Walk(from + left, count - left, wanted - left);
-                path.Add(RootOf(from, left));
-            }
-        }
-
-        byte[] RootOf(int from, int count)
-        {
-            var log = new MerkleLog();
-            for (var i = 0; i < count; i++) log.Add(leaves[from + i]);
-            return log.Root();
-        }
     }
 
     /// <summary>The root that a leaf and its path lead to; null if the path is not that of a log of so many blocks.</summary>
@@ -95,8 +85,6 @@ internal sealed class MerkleLog
         }
         return hash;
     }
-
-    private static int Split(int count) => (int)Split((long)count);
 
     private static long Split(long count) => 1L << (63 - (int)long.LeadingZeroCount(count - 1));
 

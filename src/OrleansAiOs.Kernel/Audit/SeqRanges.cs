@@ -13,9 +13,6 @@ internal sealed class SeqRanges
 
     public IReadOnlyList<(long From, long To)> All => ranges;
 
-    /// <summary>The first number behind all of them.</summary>
-    public long End => ranges.Count == 0 ? 0 : ranges[^1].To;
-
     /// <summary>Adds numbers in growing order.</summary>
     /// <returns>Those that were known already.</returns>
     public List<long> Add(ReadOnlySpan<long> sorted)
@@ -64,10 +61,10 @@ internal sealed class SeqRanges
         return twice;
     }
 
-    /// <summary>What lies between, from 1 on, and all behind.</summary>
+    /// <summary>What lies before, between and behind: hosts count from 1, but whoever writes by hand need not.</summary>
     public IEnumerable<(long From, long To)> Gaps()
     {
-        var next = 1L;
+        var next = long.MinValue;
         foreach (var (from, to) in ranges)
         {
             if (from > next) yield return (next, from);

@@ -26,6 +26,7 @@ internal static class SignedLine
 
     private static byte[] Unsigned(Action<Utf8JsonWriter> members, string publicKey)
     {
+        ArgumentNullException.ThrowIfNull(publicKey); // a reader may have been given "key":null
         var buffer = new ArrayBufferWriter<byte>();
         using var writer = new Utf8JsonWriter(buffer, Json);
         writer.WriteStartObject();

@@ -13,6 +13,6 @@ internal static class LargeBody
     {
         if (body.Length is < 76 or > 84 || body.AsSpan().IndexOf("\"$payload\""u8) is < 0 or > 2) return null;
         using var document = JsonDocument.Parse(body);
-        return document.RootElement.TryGetProperty("$payload", out var sha256) ? sha256.GetString() : null;
+        return document.RootElement is { ValueKind: JsonValueKind.Object } root && root.TryGetProperty("$payload", out var sha256) && sha256.ValueKind is JsonValueKind.String ? sha256.GetString() : null;
     }
 }

@@ -88,6 +88,13 @@ public sealed class AuditorTests : IAsyncLifetime
     [Theory]
     [InlineData("first = 9223372036854775806")]
     [InlineData("events = null, numbers = array[null, 5]::bigint[], detail = '\\x02'")]
+    [InlineData("events = null, numbers = '{{3,4},{5,6}}'")]
+    [InlineData("root = ''")]
+    [InlineData("detail = '\\x05'")]
+    [InlineData("detail = '', events = 0")]
+    [InlineData("kind = 3")]
+    [InlineData("kind = 7")]
+    [InlineData("kind = 256")]
     public async Task A_batch_that_nobody_can_read_is_found_with_all_else_and_nothing_is_signed_with_it(string spoilt)
     {
         await world.AppendAsync("a", 0, "{}", "{}");
@@ -125,6 +132,7 @@ public sealed class AuditorTests : IAsyncLifetime
     {
         const string insert = "insert into aios.mt_events (seq_id, id, stream_id, version, data, type, timestamp, tenant_id) values (nextval('aios.mt_events_sequence'), gen_random_uuid(), $1, 1, '{}', 'x', now(), 'default')";
         const string head = "insert into aios.mt_streams (tenant_id, id, version) values ('default', $1, 1)";
+        await world.ExecuteAsync("select nextval('aios.mt_events_sequence')"); // rolled back, say: that number is free
         await world.ExecuteAsync(insert, "run/old");
         await world.ExecuteAsync(head, "run/old");
         await world.ExecuteAsync("update aios.audit_log set began = (select max(seq_id) from aios.mt_events)"); // as the schema's step does
@@ -141,6 +149,71 @@ public sealed class AuditorTests : IAsyncLifetime
         var (after, named) = await world.VerifyAsync();
         named.Should().ContainSingle(f => f.Fault == AuditFault.Inserted && f.Where == "event 1 of run/theirs");
         after.Foreign.Should().Be(1);
+
+        await world.ExecuteAsync(insert.Replace("nextval('aios.mt_events_sequence')", "1", StringComparison.Ordinal), "run/late");
+        await world.ExecuteAsync(head, "run/late");
+        await world.AppendAsync("a", 2, "{}");
+        await world.CheckpointAsync();
+        (await world.VerifyAsync()).Findings.Should().Contain(f => f.Fault == AuditFault.Inserted && f.Where == "event 1 of run/late", "it was not there when the trail began, whatever its number");
+    }
+
+    [Theory]
+    [InlineData("-7", "'{}'", "now()")]
+    [InlineData("-9223372036854775808", "'{}'", "now()")]
+    [InlineData("9223372036854775807", "'{}'", "now()")]
+    [InlineData("5", "(repeat('[', 1500) || repeat(']', 1500))::jsonb", "now()")]
+    [InlineData("5", "'{}'", "'20000-01-01'")]
+    public async Task Whatever_somebody_else_wrote_is_named_and_nothing_stops_for_it(string number, string body, string time)
+    {
+        await world.AppendAsync("a", 0, "{}");
+        await world.ExecuteAsync($"insert into aios.mt_events (seq_id, id, stream_id, version, data, type, timestamp, tenant_id) values ({number}, gen_random_uuid(), 'run/a', 2, {body}, 'x', {time}, 'default')");
+        await world.ExecuteAsync("update aios.mt_streams set version = 2");
+        for (var round = 0; round < 2; round++)
+        {
+            var (_, findings) = await world.VerifyAsync(outside: round > 0);
+            findings.Should().ContainSingle().Which.Should().Match<AuditFinding>(f => f.Fault == AuditFault.Inserted && f.Where == "event 2 of run/a");
+            (await world.CheckpointAsync()).Should().Be(1);
+        }
+        await world.AppendAsync("b", 0, "{}");
+        (await world.CheckpointAsync()).Should().Be(2);
+    }
+
+    [Fact]
+    public async Task What_fails_again_and_again_is_said_where_people_look()
+    {
+        await using var auditor = new Auditor(world.Source, world.Key, [new CheckpointFile(world.CheckpointsFile)], new AuditorOptions(TimeSpan.FromMilliseconds(1)), TimeProvider.System, Microsoft.Extensions.Logging.Abstractions.NullLogger.Instance);
+        await world.AppendAsync("a", 0, "{}");
+        await world.ExecuteAsync("alter table aios.audit_blocks rename to audit_blocks_away");
+        var sign = () => auditor.CheckpointAsync();
+        while (auditor.Stopped is null) await sign.Should().ThrowAsync<PostgresException>();
+        (await auditor.StatusAsync()).Stopped.Should().Contain("failed each time").And.Contain("audit_blocks");
+        await world.ExecuteAsync("alter table aios.audit_blocks_away rename to audit_blocks");
+        (await auditor.CheckpointAsync()).Should().Be(1);
+        auditor.Stopped.Should().BeNull();
+    }
+
+    [Fact]
+    public async Task What_is_appended_while_a_place_catches_up_is_signed_for_meanwhile()
+    {
+        for (var i = 0; i < 3; i++)
+        {
+            await world.AppendAsync("a", i, "{}");
+            await world.CheckpointAsync();
+        }
+        var (place, signing) = (new BrokenPlace { Broken = false }, Task.FromResult(0L));
+        await using var auditor = world.NewAuditor(world.Key, place);
+        place.Adding = async number =>
+        {
+            if (number == 1)
+            {
+                await world.AppendAsync("a", 3, "{}");
+                signing = auditor.CheckpointAsync();
+            }
+            else await signing.WaitAsync(TimeSpan.FromSeconds(30)); // the third line is not waited for
+        };
+        await auditor.DeliverAsync();
+        (await auditor.StatusAsync()).Outlets.Single().Should().Be(new OutletState("broken", 4, null));
+        (await signing).Should().Be(4);
     }
 
     [Fact]
@@ -209,6 +282,29 @@ public sealed class AuditorTests : IAsyncLifetime
         await auditor.DeliverAsync();
         (await auditor.StatusAsync()).Outlets.Select(outlet => (outlet.Number, outlet.Error)).Should().Equal((4, null), (4, null));
         (await world.VerifyAsync()).Findings.Should().BeEmpty();
+    }
+
+    [Fact]
+    public async Task A_place_that_another_log_had_begun_is_told_from_a_restore()
+    {
+        var others = world.CheckpointsFile + ".others";
+        await using (var other = await AuditWorld.MakeAsync())
+        {
+            await other.AppendAsync("a", 0, "{}");
+            await other.CheckpointAsync();
+            File.Copy(other.CheckpointsFile, others);
+        }
+        for (var i = 0; i < 2; i++)
+        {
+            await world.AppendAsync("a", i, "{}");
+            await world.CheckpointAsync();
+        }
+        await using var auditor = world.NewAuditor(world.Key, new CheckpointFile(others));
+        foreach (var why in new[] { null, "the disk died" })
+        {
+            var sign = () => auditor.CheckpointAsync(why);
+            (await sign.Should().ThrowAsync<AuditStoppedException>()).WithMessage("*another log*AIOS_AUDIT_CHECKPOINTS to a new place*");
+        }
     }
 
     [Fact]
@@ -326,15 +422,17 @@ public sealed class AuditorTests : IAsyncLifetime
 
         public List<string> Lines { get; } = [];
 
+        public Func<long, Task> Adding { get; set; } = _ => Task.CompletedTask;
+
         public string Name => "broken";
 
         public Task<(long Number, string Sha256)> LastAsync(CancellationToken cancellation) => Task.FromResult(((long)Lines.Count, Lines.Count == 0 ? "" : Checkpoint.HashOf(Lines[^1])));
 
-        public Task AddAsync(long number, string line, CancellationToken cancellation)
+        public async Task AddAsync(long number, string line, CancellationToken cancellation)
         {
             if (Broken) throw new IOException("the place is broken");
+            await Adding(number);
             Lines.Add(line);
-            return Task.CompletedTask;
         }
     }
 }

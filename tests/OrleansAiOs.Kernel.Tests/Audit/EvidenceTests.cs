@@ -82,6 +82,41 @@ public sealed class EvidenceTests : IAsyncLifetime
         EvidenceReader.Check(bundle.ToArray(), [], await world.LinesAsync()).Findings.Should().ContainMatch("*Checkpoint*kept*");
     }
 
+    private async Task InsertAsync(string run, long version, string number)
+    {
+        await world.ExecuteAsync($"insert into aios.mt_events (seq_id, id, stream_id, version, data, type, timestamp, tenant_id) values ({number}, gen_random_uuid(), $1, $2, '{{\"granted\":true}}', 'approval-decided', now(), 'default')", run, version);
+        await world.ExecuteAsync("update aios.mt_streams set version = $2 where id = $1", run, version);
+    }
+
+    [Fact]
+    public async Task What_somebody_else_wrote_into_a_run_is_no_evidence()
+    {
+        await InsertAsync("run/r1", 13, "nextval('aios.mt_events_sequence')");
+        EvidenceReader.Check(await BundleAsync("run/r1"), [world.Key.Public], await world.LinesAsync()).Findings.Should().ContainSingle().Which.Should().StartWith("Event 13 was appended by no host of aios");
+        EvidenceReader.Check(await BundleAsync("run/r0"), [world.Key.Public], await world.LinesAsync()).Findings.Should().BeEmpty();
+
+        await InsertAsync("run/r2", 13, "9223372036854775807");
+        var never = () => BundleAsync("run/r2");
+        (await never.Should().ThrowAsync<AuditStoppedException>()).WithMessage("*under no checkpoint*somebody else wrote*aios audit verify*");
+        await world.ExecuteAsync("update aios.mt_events set timestamp = '20000-01-01' where stream_id = 'run/r3' and version = 1");
+        never = () => BundleAsync("run/r3");
+        (await never.Should().ThrowAsync<AuditStoppedException>()).WithMessage("*run/r3*appended by no host*aios audit verify*");
+    }
+
+    [Fact]
+    public async Task Events_from_before_the_trail_are_told_from_those_it_vouches_for()
+    {
+        await using var young = await AuditWorld.MakeAsync();
+        await young.AppendAsync("old", 0, "{}", "{}");
+        await young.ExecuteAsync("delete from aios.audit_batches");
+        await young.ExecuteAsync("update aios.audit_log set began = 2");
+        await young.CheckpointAsync();
+        await young.AppendAsync("old", 2, "{}");
+        using var bundle = new MemoryStream();
+        await young.Auditor.WriteEvidenceAsync("default", "run/old", "0.1.0", bundle);
+        EvidenceReader.Check(bundle.ToArray(), [], null).Should().Match<EvidenceReport>(r => r.Findings.Count == 0 && r.Events == 3 && r.Before == 2);
+    }
+
     [Fact]
     public async Task A_run_that_was_tampered_with_gets_no_evidence_that_passes()
     {

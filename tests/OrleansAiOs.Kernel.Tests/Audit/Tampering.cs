@@ -18,8 +18,10 @@ internal sealed class Tampering(NpgsqlConnection connection, Random random)
     [
         "edit the body", "edit one digit", "edit the type", "edit the time", "edit the id", "move to another stream", "exchange two bodies", "exchange two versions", "exchange two places",
         "delete", "delete and close the gap", "truncate", "delete a stream", "delete a stream and every trace of it in tables", "insert at the end", "insert a stream", "insert into a gap",
+        "insert below the first number", "insert at the last number", "insert without a stream", "insert what has no form", "edit the time to none", "edit the body to no payload",
         "edit a payload", "cut a payload", "delete a payload", "edit a block", "edit the head of a block", "delete a block", "delete the last blocks", "delete a checkpoint", "edit a checkpoint",
-        "delete what is young", "edit a young batch", "forge a purge", "edit a tombstone", "delete a tombstone", "edit the leaves of a tombstone", "edit and rewrite the whole trail", "delete and rewrite the whole trail", "lower a head", "delete the trail",
+        "delete what is young", "edit a young batch", "forge a purge", "forge a purge without a hash", "forge a purge without a key", "forge a checkpoint without a key", "forge a checkpoint without a hash", "forge a batch of nothing", "forge a batch of another kind",
+        "forge a block far away", "edit a tombstone", "delete a tombstone", "edit the leaves of a tombstone", "edit and rewrite the whole trail", "delete and rewrite the whole trail", "lower a head", "delete the trail",
     ];
 
     public async Task LoadAsync()
@@ -106,6 +108,29 @@ internal sealed class Tampering(NpgsqlConnection connection, Random random)
                 await InsertAsync("run/gone", 1, "(select first_seq from aios.audit_tombstones limit 1)");
                 await RunAsync("insert into aios.mt_streams (tenant_id, id, version) values ('default', 'run/gone', 1)");
                 return "run/gone";
+            case "insert below the first number":
+                await InsertAsync(one.Stream, end.Version + 1, new[] { "0", "-7", "-9223372036854775808" }[random.Next(3)]);
+                await RunAsync("update aios.mt_streams set version = version + 1 where id = $1", one.Stream);
+                return one.Stream;
+            case "insert at the last number":
+                await InsertAsync(one.Stream, end.Version + 1, "9223372036854775807");
+                await RunAsync("update aios.mt_streams set version = version + 1 where id = $1", one.Stream);
+                return one.Stream;
+            case "insert without a stream":
+                await RunAsync("insert into aios.mt_events (seq_id, id, version, data, type, timestamp, tenant_id) values (nextval('aios.mt_events_sequence'), gen_random_uuid(), 1, '{}', 'x', now(), 'default')");
+                return "inserted";
+            case "insert what has no form":
+                await InsertAsync(one.Stream, end.Version + 1, "nextval('aios.mt_events_sequence')");
+                await RunAsync("update aios.mt_streams set version = version + 1 where id = $1", one.Stream);
+                await RunAsync("update aios.mt_events set data = (repeat('[', 1500) || repeat(']', 1500))::jsonb where stream_id = $1 and version = $2", one.Stream, end.Version + 1);
+                return one.Stream;
+            case "edit the time to none":
+                await RunAsync("update aios.mt_events set timestamp = '20000-01-01' where seq_id = $1", one.Seq);
+                return one.Stream;
+            case "edit the body to no payload":
+                var zeros = new string('0', 60);
+                await RunAsync("update aios.mt_events set data = $2::jsonb where seq_id = $1", one.Seq, random.Next(2) == 0 ? $"{{\"$payload\": [\"{zeros}\"]}}" : $"[\"$payload\", {{\"a\": \"{zeros}\"}}]");
+                return one.Stream;
             case "edit a payload":
                 await RunAsync("update aios.payload_parts set bytes = set_byte(bytes, $1 % octet_length(bytes), (get_byte(bytes, $1 % octet_length(bytes)) + 1) % 256) where ctid = (select ctid from aios.payload_parts order by random() limit 1)", random.Next(10_000));
                 return "payload";
@@ -144,6 +169,27 @@ internal sealed class Tampering(NpgsqlConnection connection, Random random)
             case "forge a purge":
                 await ForgeAsync(one.Stream);
                 return one.Stream;
+            case "forge a purge without a hash":
+                await ForgeAsync(one.Stream, hashed: false);
+                return one.Stream;
+            case "forge a purge without a key":
+                await RunAsync("update aios.audit_tombstones set line = regexp_replace(line, '\"key\":\"[^\"]*\"', '\"key\":null')");
+                return "run/gone";
+            case "forge a checkpoint without a key":
+                await NextCheckpointAsync("\"key\":\"[^\"]*\"", "\"key\":null");
+                return null;
+            case "forge a checkpoint without a hash":
+                await NextCheckpointAsync("\"added\":\\[[^]]*\\]", "\"added\":[null]");
+                return null;
+            case "forge a batch of nothing":
+                await RunAsync("insert into aios.audit_batches (kind, root, detail, first, events) values (0, sha256(''), '', 1, 0)");
+                return null;
+            case "forge a batch of another kind":
+                await RunAsync("insert into aios.audit_batches (kind, root, detail, first, events) select $1, root, detail, first, events from aios.audit_batches where kind = 0 limit 1", (short)new[] { 2, 3, 7, 256 }[random.Next(4)]);
+                return null;
+            case "forge a block far away":
+                await RunAsync("insert into aios.audit_blocks (number, head, body, first_seq, last_seq) select $1, head, body, first_seq, last_seq from aios.audit_blocks limit 1", random.Next(2) == 0 ? long.MaxValue : random.NextInt64(1_000_000_000, long.MaxValue));
+                return null;
             case "edit a tombstone":
                 await RunAsync("update aios.audit_tombstones set line = replace(line, 'by a test', 'by the law')");
                 return "run/gone";
@@ -196,16 +242,20 @@ internal sealed class Tampering(NpgsqlConnection connection, Random random)
     }
 
     // A purge that nobody ordered, as well made as it can be without the host's key.
-    private async Task ForgeAsync(string stream)
+    private async Task ForgeAsync(string stream, bool hashed = true)
     {
         var events = (await ListAsync($"select seq_id from aios.mt_events where stream_id = '{stream}' order by version", r => (r.GetInt64(0), new byte[32]))).ToList();
         var (line, places) = Tombstone.Write("default", stream, events, "retention *=90d", DateTimeOffset.UtcNow, foreignKey);
-        var hash = Convert.FromHexString(Checkpoint.HashOf(line));
+        var hash = hashed ? Convert.FromHexString(Checkpoint.HashOf(line)) : [];
         await RunAsync("insert into aios.audit_tombstones (hash, tenant_id, stream_id, first_seq, last_seq, line, places) values ($1, 'default', $2, $3, $4, $5, $6)", hash, stream, events[0].Item1, events[^1].Item1, line, places);
-        await RunAsync("insert into aios.audit_batches (kind, root, detail) values (1, $1, '')", hash);
+        if (hashed) await RunAsync("insert into aios.audit_batches (kind, root, detail) values (1, $1, '')", hash);
         await RunAsync("delete from aios.mt_events where stream_id = $1", stream);
         await RunAsync("delete from aios.mt_streams where id = $1", stream);
     }
+
+    // One more, with something of it exchanged.
+    private Task NextCheckpointAsync(string pattern, string by) => RunAsync(
+        "insert into aios.audit_checkpoints (number, line) select number + 1, regexp_replace(replace(line, format('\"number\":%s,', number), format('\"number\":%s,', number + 1)), $1, $2) from aios.audit_checkpoints order by number desc limit 1", pattern, by);
 
     // Every hash made anew over what stands there now, and signed: with another key, since the host's is not in the database.
     private async Task RewriteAsync()

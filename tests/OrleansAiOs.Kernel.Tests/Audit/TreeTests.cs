@@ -60,14 +60,25 @@ public sealed class TreeTests
             var leaves = Enumerable.Range(0, size).Select(Leaf).ToList();
             var log = new MerkleLog();
             leaves.ForEach(log.Add);
+            var levels = MerkleLog.Levels(leaves);
             for (var i = 0; i < size; i++)
             {
-                var path = MerkleLog.Prove(leaves, i);
+                var path = MerkleLog.Prove(levels, i);
                 MerkleLog.Follow(leaves[i], i, size, path).Should().Equal(log.Root());
                 MerkleLog.Follow(Leaf(-1), i, size, path).Should().NotEqual(log.Root());
                 if (i + 1 < size) MerkleLog.Follow(leaves[i], i + 1, size, path)?.Should().NotEqual(log.Root());
             }
         }
+    }
+
+    [Fact]
+    public void The_ways_of_all_blocks_of_a_long_log_are_told_from_a_tree_that_is_made_once()
+    {
+        var leaves = Enumerable.Range(0, 50_000).Select(Leaf).ToList();
+        var log = new MerkleLog();
+        leaves.ForEach(log.Add);
+        var (root, levels) = (log.Root(), MerkleLog.Levels(leaves));
+        for (var i = 0; i < leaves.Count; i++) MerkleLog.Follow(leaves[i], i, leaves.Count, MerkleLog.Prove(levels, i)).Should().Equal(root);
     }
 
     [Fact]
@@ -79,12 +90,13 @@ public sealed class TreeTests
             var (ranges, all) = (new SeqRanges(), new SortedSet<long>());
             for (var add = 0; add < 10; add++)
             {
-                var some = Enumerable.Range(0, random.Next(8)).Select(_ => (long)random.Next(1, 60)).Order().Distinct().ToArray();
+                var some = Enumerable.Range(0, random.Next(8)).Select(_ => (long)random.Next(-30, 60)).Order().Distinct().ToArray();
                 ranges.Add(some).Should().BeEquivalentTo(some.Where(all.Contains));
                 all.UnionWith(some);
             }
-            Enumerable.Range(1, 61).Where(n => ranges.Contains(n)).Should().Equal(all.Select(n => (int)n));
-            ranges.Gaps().SelectMany(gap => Enumerable.Range(1, 61).Where(n => n >= gap.From && n < gap.To)).Should().Equal(Enumerable.Range(1, 61).Where(n => !all.Contains(n)));
+            Enumerable.Range(-31, 92).Where(n => ranges.Contains(n)).Should().Equal(all.Select(n => (int)n));
+            ranges.Gaps().SelectMany(gap => Enumerable.Range(-31, 92).Where(n => n >= gap.From && n < gap.To)).Should().Equal(Enumerable.Range(-31, 92).Where(n => !all.Contains(n)));
+            (ranges.Gaps().First().From, ranges.Gaps().Last().To).Should().Be((long.MinValue, long.MaxValue));
             SeqRanges.Parse(ranges.ToString()).All.Should().Equal(ranges.All);
         }
     }
