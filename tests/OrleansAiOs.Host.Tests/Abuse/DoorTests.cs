@@ -65,6 +65,15 @@ public sealed class DoorTests(AbuseServer server)
         (await server.Send(HttpMethod.Get, "/api/v1/runs", null, change: request => request.Headers.Host = host)).ShouldBeProblem(403);
 
     [Theory]
+    [InlineData("10.1.2.3:8787")]
+    [InlineData("[fd00::17]:8787")]
+    public async Task Whoever_watches_over_the_host_may_ask_for_its_health_by_address_and_for_nothing_else(string host)
+    {
+        foreach (var path in Open) (await server.Send(HttpMethod.Get, path, null, key: "", change: request => request.Headers.Host = host)).Status.Should().Be(200);
+        (await server.Send(HttpMethod.Get, "/live/../api/v1/runs", null, change: request => request.Headers.Host = host)).ShouldBeProblem(403);
+    }
+
+    [Theory]
     [InlineData("")]
     [InlineData("Host: \r\n")]
     [InlineData("Host: localhost\r\nHost: evil.example\r\n")]
