@@ -2,6 +2,7 @@ using System.Data.Common;
 using System.Runtime.CompilerServices;
 using System.Threading.Channels;
 using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Logging.Abstractions;
 using Npgsql;
 using NpgsqlTypes;
 using OrleansAiOs.Postgres.Appending;
@@ -58,15 +59,31 @@ public sealed class PostgresStore : IRunStore, IAsyncDisposable
     /// <param name="log">Where trouble with appends is written.</param>
     /// <param name="auditKey">What purges are signed with. Without one they are signed with a key of this process alone, which no checkpoint knows.</param>
     /// <param name="cancellation">Gives up.</param>
-    public static async Task<PostgresStore> OpenAsync(string connectionString, ILogger log, AuditKey? auditKey = null, CancellationToken cancellation = default)
+    public static Task<PostgresStore> OpenAsync(string connectionString, ILogger log, AuditKey? auditKey = null, CancellationToken cancellation = default) => OpenAsync(connectionString, log, auditKey, async sources =>
+    {
+        await SchemaMigration.ApplyAsync(connectionString, cancellation);
+        // Over a connection for heartbeats, so that one is open by the first: that it takes no time is how well the host knows the store's clock.
+        await TenantRole.DemandOwnerAsync(sources.Liveness, cancellation);
+        return await TenantRole.EnsureAsync(sources.Queries, cancellation);
+    });
+
+    /// <summary>Connects to a database as it is: for whoever serves nothing, beside hosts of whatever build.</summary>
+    /// <exception cref="StartRefusedException">Its tables are older than what this build reads; or, if it is to be written, than this build's.</exception>
+    /// <exception cref="SchemaTooNewException">A newer build has migrated it.</exception>
+    public static Task<PostgresStore> OpenUnchangedAsync(string connectionString, bool toWrite, CancellationToken cancellation) => OpenAsync(connectionString, NullLogger.Instance, null, async sources =>
+    {
+        await SchemaMigration.DemandAsync(sources.Queries, toWrite, cancellation);
+        await TenantRole.DemandOwnerAsync(sources.Queries, cancellation);
+        return await TenantRole.ObjectionAsync(sources.Queries, cancellation);
+    });
+
+    // Prepares, and says why row-level security cannot be used; null if it can.
+    private static async Task<PostgresStore> OpenAsync(string connectionString, ILogger log, AuditKey? auditKey, Func<DataSources, Task<string?>> prepare)
     {
         var sources = new DataSources(connectionString, Pumps, Pumps);
         try
         {
-            await SchemaMigration.ApplyAsync(sources.Queries, cancellation);
-            // Over a connection for heartbeats, so that one is open by the first: that it takes no time is how well the host knows the store's clock.
-            await TenantRole.DemandOwnerAsync(sources.Liveness, cancellation);
-            var objection = await TenantRole.EnsureAsync(sources.Queries, cancellation);
+            var objection = await prepare(sources);
             if (objection is not null) log.NoTenantRole(objection);
             return new PostgresStore(sources, restricted: objection is null, log, auditKey ?? AuditKey.Make());
         }
@@ -221,9 +238,15 @@ public sealed class PostgresStore : IRunStore, IAsyncDisposable
     {
         await using var connection = await sources.Liveness.OpenConnectionAsync(cancellation);
         await using var batch = new NpgsqlBatch(connection);
-        Add("insert into aios.hosts as h (id, started_at, seen_at) values ($1, clock_timestamp(), clock_timestamp()) on conflict (id) do update set seen_at = clock_timestamp() where not h.dead", host);
-        // One that is dead itself declares nobody dead.
-        Add("update aios.hosts set dead = true where id <> $1 and not dead and ($2 or seen_at < clock_timestamp() - $3) and exists (select from aios.hosts where id = $1 and not dead)", host, alone, deadAfter);
+        Add("""
+            insert into aios.hosts as h (id, started_at, seen_at, watching_since) values ($1, clock_timestamp(), clock_timestamp(), clock_timestamp()) on conflict (id) do update
+            set watching_since = case when h.seen_at < clock_timestamp() - $2 / 2 then clock_timestamp() else h.watching_since end, seen_at = clock_timestamp() where not h.dead
+            """, host, deadAfter);
+        // One that is dead itself declares nobody dead, and neither does one that could not be heard itself: when the database was away, everybody's last word is old.
+        Add("""
+            update aios.hosts set dead = true where id <> $1 and not dead and ($2 or seen_at < clock_timestamp() - $3)
+            and exists (select from aios.hosts own where own.id = $1 and not own.dead and ($2 or own.watching_since <= clock_timestamp() - $3))
+            """, host, alone, deadAfter);
         Add("select clock_timestamp(), (select dead from aios.hosts where id = $1), array(select id from aios.hosts where not dead order by id)", host);
         await using var reader = await batch.ExecuteReaderAsync(cancellation);
         await reader.ReadAsync(cancellation);

@@ -17,7 +17,7 @@ public sealed class InMemoryStore(TimeProvider time) : IRunStore
     private readonly SortedDictionary<RunKey, List<StoredEvent>> streams = new(ByTenantThenId);
     private readonly SortedDictionary<RunKey, RunRow> rows = new(ByTenantThenId);
     private readonly SortedDictionary<RunKey, DateTimeOffset> wakeUps = new(ByTenantThenId);
-    private readonly Dictionary<string, (DateTimeOffset Seen, bool Dead)> hosts = new(StringComparer.Ordinal);
+    private readonly Dictionary<string, (DateTimeOffset Seen, DateTimeOffset Watching, bool Dead)> hosts = new(StringComparer.Ordinal);
     private readonly Dictionary<(RunKey, string), JsonText> outcomes = [];
     private readonly Dictionary<(RunKey, string), Task> transactions = [];
 
@@ -133,16 +133,17 @@ public sealed class InMemoryStore(TimeProvider time) : IRunStore
         {
             var now = time.GetUtcNow();
             if (hosts.TryGetValue(host, out var own) && own.Dead) throw new HostFencedException(host);
-            hosts[host] = (now, false);
-            foreach (var (name, (seen, dead)) in hosts.ToList())
-                if (!dead && name != host && (alone || now - seen > deadAfter)) hosts[name] = (seen, true);
+            var watching = own.Seen >= now - deadAfter / 2 ? own.Watching : now; // whoever was not heard itself does not know that others could have been
+            hosts[host] = (now, watching, false);
+            foreach (var (name, other) in hosts.ToList())
+                if (!other.Dead && name != host && (alone || now - other.Seen > deadAfter && now - watching >= deadAfter)) hosts[name] = other with { Dead = true };
             return new(new HostBeat(now, [.. hosts.Where(h => !h.Value.Dead).Select(h => h.Key).Order(StringComparer.Ordinal)]));
         }
     }
 
     public ValueTask RetireAsync(string host, CancellationToken cancellation)
     {
-        lock (sync) hosts[host] = (time.GetUtcNow(), true);
+        lock (sync) hosts[host] = (time.GetUtcNow(), time.GetUtcNow(), true);
         return ValueTask.CompletedTask;
     }
 

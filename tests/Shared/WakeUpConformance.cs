@@ -61,6 +61,7 @@ public abstract class WakeUpConformance : RunStoreConformance
 public abstract class HostConformance : RunStoreConformance
 {
     private static readonly TimeSpan Never = TimeSpan.FromDays(1);
+    private static readonly TimeSpan Soon = TimeSpan.FromMilliseconds(400);
 
     private readonly string a = $"a-{Guid.NewGuid():N}", b = $"b-{Guid.NewGuid():N}";
 
@@ -78,13 +79,60 @@ public abstract class HostConformance : RunStoreConformance
     public async Task A_host_not_heard_of_is_dead_for_good()
     {
         await Store.BeatAsync(a, alone: false, Never, default);
-        while ((await Store.BeatAsync(b, alone: false, TimeSpan.FromMilliseconds(1), default)).Living.Contains(a))
-        {
-        }
+        await UntilDeadAsync();
         var late = () => Store.BeatAsync(a, alone: false, Never, default).AsTask();
         await late.Should().ThrowAsync<HostFencedException>();
         await late.Should().ThrowAsync<HostFencedException>("dead is for good");
         (await Store.BeatAsync(b, alone: false, Never, default)).Living.Should().Contain(b).And.NotContain(a);
+    }
+
+    [Fact]
+    public async Task Behind_a_time_in_which_nobody_could_beat_nobody_is_taken_for_dead_who_beats_again()
+    {
+        await BothWatchAsync();
+        await NobodyBeatsAsync();
+        (await Store.BeatAsync(b, alone: false, Soon, default)).Living.Should().Contain(a, "it could not be heard either");
+        (await Store.BeatAsync(a, alone: false, Soon, default)).Living.Should().Contain([a, b]);
+    }
+
+    [Fact]
+    public async Task Who_stays_silent_behind_such_a_time_is_dead_once_another_has_beaten_long_enough_without_a_gap()
+    {
+        await BothWatchAsync();
+        await NobodyBeatsAsync();
+        var back = (await Store.BeatAsync(b, alone: false, Soon, default)).StoreTime;
+        (await UntilDeadAsync()).Should().BeOnOrAfter(back + Soon);
+    }
+
+    [Fact]
+    public async Task A_host_that_has_just_begun_does_not_know_yet_who_is_dead()
+    {
+        await Store.BeatAsync(a, alone: false, Never, default);
+        await NobodyBeatsAsync();
+        var next = await Store.BeatAsync(b, alone: false, Soon, default);
+        next.Living.Should().Contain(a, "what kept it from being heard may have kept it only until now");
+        (await UntilDeadAsync()).Should().BeOnOrAfter(next.StoreTime + Soon);
+    }
+
+    private async Task BothWatchAsync()
+    {
+        var from = (await Store.BeatAsync(a, alone: false, Soon, default)).StoreTime;
+        while ((await Store.BeatAsync(b, alone: false, Soon, default)).StoreTime < from + Soon * 2) await Store.BeatAsync(a, alone: false, Soon, default);
+    }
+
+    // But for one that is asked for the time.
+    private async Task NobodyBeatsAsync()
+    {
+        var from = (await Store.BeatAsync($"c-{a}", alone: false, Never, default)).StoreTime;
+        while ((await Store.BeatAsync($"c-{a}", alone: false, Never, default)).StoreTime < from + Soon * 2)
+        {
+        }
+    }
+
+    private async Task<DateTimeOffset> UntilDeadAsync()
+    {
+        while (true)
+            if (await Store.BeatAsync(b, alone: false, Soon, default) is var beat && !beat.Living.Contains(a)) return beat.StoreTime;
     }
 
     [Fact]

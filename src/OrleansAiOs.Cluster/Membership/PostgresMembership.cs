@@ -10,22 +10,35 @@ namespace OrleansAiOs.Cluster.Membership;
 /// </summary>
 internal sealed class PostgresMembership(NpgsqlDataSource source, string cluster) : IMembershipTable
 {
+    // By the database's clock.
+    private DateTime answered = DateTime.UnixEpoch, answeredSince = DateTime.UnixEpoch;
+
     private const string Columns = "silo, status, name, host_name, proxy_port, suspects, started_at, alive_at, version";
 
     public Task InitializeMembershipTable(bool tryInitTableVersion) => ExecuteAsync("insert into aios.clusters (name) values ($1) on conflict do nothing", cluster);
 
     // After the death of all hosts nobody is left to vote, and whoever comes next would wait for silos that are gone. A member is its host
     // incarnation, and whether that lives, the store knows: one that has said nothing in either table for so long is gone, votes or not.
-    // One that joins says nothing until it is active, and on a busy machine that takes a while.
-    private Task StrikeOffTheDeadAsync() => ExecuteAsync("""
-            with gone as (
-                update aios.cluster_members m set status = $2, version = c.version + 1 from aios.clusters c
+    // One that joins says nothing until it is active, and on a busy machine that takes a while. And silence means something only to one who has
+    // itself been answered for as long (it asks every five seconds): when the database was away, everybody's last word is old.
+    private async Task StrikeOffTheDeadAsync()
+    {
+        await using var command = Command("""
+            with asked as materialized (select clock_timestamp() as now), gone as (
+                update aios.cluster_members m set status = $2, version = c.version + 1 from aios.clusters c, asked
                 where c.name = $1 and m.cluster = $1 and m.status <> $2
-                and m.seen_at < clock_timestamp() - case when m.status < $3 then interval '1 minute' else interval '10 seconds' end
-                and not exists (select from aios.hosts h where h.id = m.name and not h.dead and h.seen_at >= clock_timestamp() - interval '10 seconds')
-                returning 1)
-            update aios.clusters set version = version + 1 where name = $1 and exists (select from gone)
-            """, cluster, (int)SiloStatus.Dead, (int)SiloStatus.Active);
+                and m.seen_at < now - case when m.status < $3 then interval '1 minute' else interval '10 seconds' end
+                and not exists (select from aios.hosts h where h.id = m.name and not h.dead and h.seen_at >= now - interval '10 seconds')
+                and $4 <= now - interval '10 seconds' and $5 >= now - interval '8 seconds'
+                returning 1),
+            changed as (update aios.clusters set version = version + 1 where name = $1 and exists (select from gone))
+            select now, $5 >= now - interval '8 seconds' from asked
+            """, [cluster, (int)SiloStatus.Dead, (int)SiloStatus.Active, answeredSince, answered]);
+        await using var reader = await command.ExecuteReaderAsync();
+        await reader.ReadAsync();
+        answered = reader.GetDateTime(0);
+        if (!reader.GetBoolean(1)) answeredSince = answered;
+    }
 
     public async Task DeleteMembershipTableEntries(string clusterId)
     {

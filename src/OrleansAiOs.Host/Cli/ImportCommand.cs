@@ -1,5 +1,4 @@
 using System.CommandLine;
-using Microsoft.Extensions.Logging.Abstractions;
 using OrleansAiOs.Host.Serving;
 using OrleansAiOs.Kernel.Identity;
 using OrleansAiOs.Kernel.Streams;
@@ -33,7 +32,7 @@ internal static class ImportCommand
 
     private static async Task ImportAsync(Invocation call, FileStream content, string connectionString)
     {
-        await using var store = await PostgresStore.OpenAsync(connectionString, NullLogger.Instance, cancellation: call.Cancellation);
+        await using var store = await PostgresStore.OpenUnchangedAsync(connectionString, toWrite: true, call.Cancellation);
         try
         {
             var identity = new IdentityView();

@@ -1,7 +1,6 @@
 using System.CommandLine;
 using System.Globalization;
 using System.Text.Json;
-using Microsoft.Extensions.Logging.Abstractions;
 using OrleansAiOs.Host.Replaying;
 using OrleansAiOs.Host.Serving;
 using OrleansAiOs.Postgres;
@@ -192,7 +191,7 @@ internal static class ReplayCommand
     /// <summary>The histories of a database as the file that the sealed process reads.</summary>
     internal static async Task StreamAsync(Stream to, string connection, SealedOrder order, CancellationToken cancellation)
     {
-        await using var store = await PostgresStore.OpenAsync(connection, NullLogger.Instance, cancellation: cancellation);
+        await using var store = await PostgresStore.OpenUnchangedAsync(connection, toWrite: false, cancellation);
         using var writer = new HistoryWriter(to, new ExportOptions { ExportedAt = DateTimeOffset.UtcNow });
         await foreach (var run in store.EveryRunAsync(cancellation))
             if (order.Workflow is null || run.Row is null || run.Row.Workflow == order.Workflow) await writer.WriteAsync(run.Run, run.History, cancellation);

@@ -1,6 +1,5 @@
 using System.CommandLine;
 using System.Reflection;
-using Microsoft.Extensions.Logging.Abstractions;
 using OrleansAiOs.Host.Serving;
 using OrleansAiOs.Postgres;
 using OrleansAiOs.Postgres.Embedded;
@@ -35,7 +34,7 @@ internal static class VerifyCommand
 
     private static async Task<long> VerifyAsync(Invocation call, string connectionString, WorkflowRegistry registry)
     {
-        await using var store = await PostgresStore.OpenAsync(connectionString, NullLogger.Instance, cancellation: call.Cancellation);
+        await using var store = await PostgresStore.OpenUnchangedAsync(connectionString, toWrite: false, call.Cancellation);
         // A workflow this build does not hold cannot be replayed, which says nothing against its history.
         var (known, others) = (new HistoryChecker(new CheckerOptions { Registry = registry }), new HistoryChecker(new CheckerOptions()));
         long runs = 0, events = 0, replayed = 0, found = 0;

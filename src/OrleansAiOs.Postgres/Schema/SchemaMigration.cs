@@ -26,43 +26,73 @@ public static class SchemaMigration
         end $$;
         """;
 
-    public static async Task ApplyAsync(NpgsqlDataSource source, CancellationToken cancellation)
+    // The step since which nothing has changed of what is read of histories, rows and wake-ups: a build may look at a database that its hosts do not serve yet.
+    private const int ReadableFrom = 27;
+
+    /// <summary>Does the steps that are missing, over a connection of its own: a step takes as long as it takes, and the lock ends with the connection.</summary>
+    public static async Task ApplyAsync(string connectionString, CancellationToken cancellation)
     {
-        await using var connection = await source.OpenConnectionAsync(cancellation);
+        await using var connection = new NpgsqlConnection(Unhurried(connectionString));
+        await connection.OpenAsync(cancellation);
         await ExecuteAsync($"select pg_advisory_lock({Lock})");
-        try
+        // For a step, not for its turn: whoever waits for a table holds up all who come behind.
+        await ExecuteAsync("set lock_timeout = '15s'");
+        await ExecuteAsync("create schema if not exists aios");
+        await ExecuteAsync("create table if not exists aios.schema_steps (step int primary key, name varchar not null, at timestamptz not null default now())");
+        var done = (int[])(await ScalarAsync(connection, "select array(select step from aios.schema_steps)", cancellation))!;
+        var steps = Steps();
+        if (done.Length > 0) RefuseNewer(done.Max(), steps[^1].Number);
+        foreach (var (number, name, sql) in steps.Where(step => !done.Contains(step.Number)))
         {
-            await ExecuteAsync("create schema if not exists aios");
-            await ExecuteAsync("create table if not exists aios.schema_steps (step int primary key, name varchar not null, at timestamptz not null default now())");
-            var done = (int[])(await ScalarAsync("select array(select step from aios.schema_steps)"))!;
-            var steps = Steps();
-            if (done.Length > 0 && done.Max() > steps[^1].Number)
-                throw new SchemaTooNewException($"The database is at schema step {done.Max()}; this build knows {steps[^1].Number}. A newer build has migrated it: run that one, or a later one.");
-            foreach (var (number, name, sql) in steps.Where(step => !done.Contains(step.Number)))
-            {
-                await using var transaction = await connection.BeginTransactionAsync(cancellation);
-                await ExecuteAsync(sql);
-                await ExecuteAsync($"insert into aios.schema_steps (step, name) values ({number}, '{name}')");
-                await transaction.CommitAsync(cancellation);
-            }
-            await ExecuteAsync(RowSecurity);
+            await using var transaction = await connection.BeginTransactionAsync(cancellation);
+            await ExecuteAsync(sql);
+            await ExecuteAsync($"insert into aios.schema_steps (step, name) values ({number}, '{name}')");
+            await transaction.CommitAsync(cancellation);
         }
-        finally
-        {
-            await ExecuteAsync($"select pg_advisory_unlock({Lock})");
-        }
+        await ExecuteAsync(RowSecurity);
 
         async Task ExecuteAsync(string sql)
         {
             await using var command = new NpgsqlCommand(sql, connection);
             await command.ExecuteNonQueryAsync(cancellation);
         }
+    }
 
-        async Task<object?> ScalarAsync(string sql)
+    /// <summary>Refuses a database whose tables are not such as this build reads; or, if it is to be written, not those of this build. Changes nothing.</summary>
+    internal static async Task DemandAsync(NpgsqlDataSource source, bool toWrite, CancellationToken cancellation)
+    {
+        await using var connection = await source.OpenConnectionAsync(cancellation);
+        if (await ScalarAsync(connection, "select to_regclass('aios.schema_steps') is not null", cancellation) is not true)
+            throw new StartRefusedException("The database holds no tables of aios yet: no host has served it.");
+        var (at, latest) = ((int)(await ScalarAsync(connection, "select coalesce(max(step), 0) from aios.schema_steps", cancellation))!, Steps()[^1].Number);
+        RefuseNewer(at, latest);
+        if (at < (toWrite ? latest : ReadableFrom))
+            throw new StartRefusedException($"The database is at schema step {at}, and this build {(toWrite ? $"writes {latest}" : $"reads {ReadableFrom} and later")}. Use the build whose hosts serve it, or bring it up to this one: aios migrate-database, or the start of a host.");
+    }
+
+    private static void RefuseNewer(int at, int latest)
+    {
+        if (at > latest) throw new SchemaTooNewException($"The database is at schema step {at}; this build knows {latest}. A newer build has migrated it: run that one, or a later one.");
+    }
+
+    private static string Unhurried(string connectionString)
+    {
+        var given = new NpgsqlConnectionStringBuilder(connectionString);
+        return new NpgsqlConnectionStringBuilder(connectionString)
         {
-            await using var command = new NpgsqlCommand(sql, connection);
-            return await command.ExecuteScalarAsync(cancellation);
-        }
+            Options = $"{given.Options} -c statement_timeout=0 -c lock_timeout=0 -c idle_in_transaction_session_timeout=0".Trim(),
+            CommandTimeout = 0,
+            Pooling = false,
+            Multiplexing = false,
+            TcpKeepAlive = true,
+            ApplicationName = "aios-migration",
+        }.ConnectionString;
+    }
+
+    private static async Task<object?> ScalarAsync(NpgsqlConnection connection, string sql, CancellationToken cancellation)
+    {
+        await using var command = new NpgsqlCommand(sql, connection);
+        return await command.ExecuteScalarAsync(cancellation);
     }
 
     private static List<(int Number, string Name, string Sql)> Steps()

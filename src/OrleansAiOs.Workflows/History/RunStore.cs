@@ -64,7 +64,10 @@ public interface IRunStore
     /// <summary>Registers the incarnation, or says that it still lives. The living ones are answered, this one among them.</summary>
     /// <param name="host">The incarnation.</param>
     /// <param name="alone">No other host may live on this store: all others are declared dead.</param>
-    /// <param name="deadAfter">One not heard of for so long is declared dead, for good.</param>
+    /// <param name="deadAfter">
+    /// One not heard of for so long is declared dead, for good; by a host that has itself been heard for as long without a gap of half of it.
+    /// Behind a time in which nobody could beat, everybody's last beat is old.
+    /// </param>
     /// <param name="cancellation">Gives up.</param>
     /// <exception cref="HostFencedException">This incarnation was itself declared dead.</exception>
     ValueTask<HostBeat> BeatAsync(string host, bool alone, TimeSpan deadAfter, CancellationToken cancellation);

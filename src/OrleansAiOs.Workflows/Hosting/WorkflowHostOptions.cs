@@ -36,6 +36,7 @@ public sealed record WorkflowHostOptions
     /// <summary>Other hosts may serve the same store. Then this one reports every <see cref="HeartbeatEvery"/>.</summary>
     public bool Shared { get; init; }
 
+    /// <summary>Well below half of <see cref="DeadAfter"/>: a host that beats less often than that declares nobody dead.</summary>
     public TimeSpan HeartbeatEvery { get; init; } = TimeSpan.FromSeconds(2);
 
     /// <summary>A host not heard of for so long is declared dead, and its runs are taken over.</summary>

@@ -103,7 +103,8 @@ public sealed class GrantUsesTests(KernelDatabase database) : IClassFixture<Kern
     [Fact]
     public async Task What_the_database_did_not_take_is_written_when_it_does()
     {
-        var source = NpgsqlDataSource.Create(new NpgsqlConnectionStringBuilder(database.ConnectionString) { Database = "not-there-yet", Pooling = false });
+        var later = new NpgsqlConnectionStringBuilder(database.ConnectionString) { Database = "not-there-yet", Pooling = false }.ConnectionString;
+        var source = NpgsqlDataSource.Create(later);
         await using var host = Host(source: source);
         host.Note(tenant, "g", "run.start", Noon);
         var failing = () => host.FlushAsync();
@@ -111,7 +112,7 @@ public sealed class GrantUsesTests(KernelDatabase database) : IClassFixture<Kern
         await Execute("create database \"not-there-yet\"");
         try
         {
-            await OrleansAiOs.Postgres.Schema.SchemaMigration.ApplyAsync(source, default);
+            await OrleansAiOs.Postgres.Schema.SchemaMigration.ApplyAsync(later, default);
             time.Advance(GrantUses.Every);
             await Until(async () => await Value<long>("select count(*) from aios.grant_uses", source) == 1);
         }

@@ -130,7 +130,7 @@ public sealed class KeyTests(KernelDatabase database) : IClassFixture<KernelData
                 insert into aios.api_keys (tenant_id, name, hash, roles, revoked_at) values
                 ('default', 'owner', sha256('aios_owner'), '{owner}', null), ('default', 'mia', sha256('aios_mia'), '{manager,clerk}', null), ('default', 'rita', sha256('aios_rita'), '{clerk}', now())
                 """, old.DataSource);
-            await SchemaMigration.ApplyAsync(old.DataSource, default);
+            await SchemaMigration.ApplyAsync(old.ConnectionString, default);
 
             var (view, then) = (new IdentityView(), new EventStreams(old.DataSource, new StreamSeal(new byte[StreamSeal.SecretBytes])));
             var keys = new Keys(then, old.DataSource, TimeProvider.System);

@@ -16,7 +16,7 @@ public sealed class KernelDatabase : IAsyncLifetime
     public async Task InitializeAsync()
     {
         await postgres.InitializeAsync();
-        await SchemaMigration.ApplyAsync(Source, CancellationToken.None);
+        await SchemaMigration.ApplyAsync(ConnectionString, CancellationToken.None);
     }
 
     public Task DisposeAsync() => postgres.DisposeAsync();
