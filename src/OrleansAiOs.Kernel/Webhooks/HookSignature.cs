@@ -23,10 +23,11 @@ internal static class HookSignature
     private const string KeyPrefix = "whsec_";
 
     /// <summary>What a request claims.</summary>
+    /// <param name="Scheme">How it is signed, and what its key is.</param>
     /// <param name="Id">The id that the signature binds; null if it binds none.</param>
     /// <param name="Signed">The bytes before the body that are signed with it.</param>
     /// <param name="Signatures">Any of them may be the right one.</param>
-    public sealed record Claim(string? Id, byte[] Signed, IReadOnlyList<byte[]> Signatures);
+    public sealed record Claim(HookScheme Scheme, string? Id, byte[] Signed, IReadOnlyList<byte[]> Signatures);
 
     /// <summary>Reads the claim; null if there is none, or its time is not now.</summary>
     public static Claim? Read(HookScheme scheme, Func<string, string?> header, DateTimeOffset now)
@@ -45,8 +46,8 @@ internal static class HookSignature
                 return header("X-Hub-Signature-256") is { } hub && hub.StartsWith("sha256=", StringComparison.Ordinal) ? Of(null, "", [FromHex(hub[7..])]) : null;
         }
 
-        static Claim? Of(string? id, string signed, IEnumerable<byte[]?> signatures) =>
-            signatures.Take(SignaturesMax).OfType<byte[]>().ToList() is { Count: > 0 } some ? new Claim(id, Encoding.ASCII.GetBytes(signed), some) : null;
+        Claim? Of(string? id, string signed, IEnumerable<byte[]?> signatures) =>
+            signatures.Take(SignaturesMax).OfType<byte[]>().ToList() is { Count: > 0 } some ? new Claim(scheme, id, Encoding.ASCII.GetBytes(signed), some) : null;
     }
 
     /// <summary>Whether one of the secrets made one of the signatures. It takes as long whichever does not.</summary>
@@ -55,7 +56,7 @@ internal static class HookSignature
         var fits = false;
         foreach (var secret in secrets)
         {
-            var expected = Of(secret, claim.Signed, body);
+            var expected = Of(KeyOf(claim.Scheme, secret), claim.Signed, body);
             foreach (var signature in claim.Signatures) fits |= CryptographicOperations.FixedTimeEquals(expected, signature);
         }
         return fits;
@@ -69,21 +70,21 @@ internal static class HookSignature
         return
         [
             new("webhook-id", id), new("webhook-timestamp", seconds),
-            new("webhook-signature", string.Join(' ', secrets.Select(secret => $"v1,{Convert.ToBase64String(Of(secret, signed, body.Span))}"))),
+            new("webhook-signature", string.Join(' ', secrets.Select(secret => $"v1,{Convert.ToBase64String(Of(KeyOf(HookScheme.Standard, secret), signed, body.Span))}"))),
         ];
     }
 
-    private static byte[] Of(string secret, ReadOnlySpan<byte> before, ReadOnlySpan<byte> body)
+    private static byte[] Of(byte[] key, ReadOnlySpan<byte> before, ReadOnlySpan<byte> body)
     {
-        using var mac = IncrementalHash.CreateHMAC(HashAlgorithmName.SHA256, KeyOf(secret));
+        using var mac = IncrementalHash.CreateHMAC(HashAlgorithmName.SHA256, key);
         mac.AppendData(before);
         mac.AppendData(body);
         return mac.GetHashAndReset();
     }
 
-    // whsec_BASE64 holds a key's bytes, as Standard Webhooks writes them; anything else is its own.
-    private static byte[] KeyOf(string secret) =>
-        secret.StartsWith(KeyPrefix, StringComparison.Ordinal) && FromBase64(secret[KeyPrefix.Length..]) is { Length: > 0 } key ? key : Encoding.UTF8.GetBytes(secret);
+    // whsec_BASE64 holds a key's bytes, as Standard Webhooks writes them; anything else is its own. Stripe's secrets begin with whsec_ too, and there it is part of the key.
+    private static byte[] KeyOf(HookScheme scheme, string secret) =>
+        scheme is HookScheme.Standard && secret.StartsWith(KeyPrefix, StringComparison.Ordinal) && FromBase64(secret[KeyPrefix.Length..]) is { Length: > 0 } key ? key : Encoding.UTF8.GetBytes(secret);
 
     // As it is written, since that is what is signed.
     private static string? Time(string? text, DateTimeOffset now) =>

@@ -220,7 +220,7 @@ public sealed class InboundTests(KernelDatabase database) : IClassFixture<Kernel
         await using var bench = await WebhookBench.StartAsync(database);
         await bench.AddSourceAsync("github", HookScheme.GitHub);
         await bench.AddSourceAsync("stripe", HookScheme.Stripe);
-        string Hex(string secret, string signed) => Convert.ToHexStringLower(HMACSHA256.HashData(Encoding.UTF8.GetBytes(secret), Encoding.UTF8.GetBytes(signed)));
+        string Hex(string secret, string signed) => Convert.ToHexStringLower(HMACSHA256.HashData(Encoding.UTF8.GetBytes(WebhookBench.Value(secret)), Encoding.UTF8.GetBytes(signed)));
 
         var hub = new Dictionary<string, string> { ["x-hub-signature-256"] = $"sha256={Hex("github-secret", Body)}", ["x-github-delivery"] = "1" };
         var first = await bench.DeliverAsync("github", hub, Body);
@@ -236,6 +236,18 @@ public sealed class InboundTests(KernelDatabase database) : IClassFixture<Kernel
         (await bench.DeliverAsync("stripe", Stripe(at - 400, charge), charge)).Should().BeNull();
         (await bench.DeliverAsync("stripe", new() { ["stripe-signature"] = Stripe(at, charge)["stripe-signature"] + $",t={at}" }, charge)).Should().BeNull("two times are none");
         (await RunsAsync(bench)).Should().Be(2);
+    }
+
+    // Made with openssl dgst -sha256 -hmac SECRET.
+    [Theory]
+    [InlineData(HookScheme.Stripe, "whsec_4eC39HqLyjWDarjtT1zdp7dcQ8mN2kRs", "Stripe-Signature", "t=1700000000,v1=c2415d65ef34e7367d2257fd2897c24829b73c225678ad28fdf9b8f033b73cf6")]
+    [InlineData(HookScheme.GitHub, "whsec_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA", "X-Hub-Signature-256", "sha256=fcdbaac00c117a716404c5ae194220fb09ffd10919bb51c354ddc70bd39c2e52")]
+    public void A_secret_of_Stripe_or_GitHub_is_the_key_as_it_stands(HookScheme scheme, string secret, string name, string value)
+    {
+        var body = Encoding.UTF8.GetBytes("""{"id":"evt_1","object":"event","type":"charge.succeeded"}""");
+        var claim = HookSignature.Read(scheme, header => header == name ? value : null, DateTimeOffset.FromUnixTimeSeconds(1_700_000_100));
+        HookSignature.Fits(claim!, body, [secret]).Should().BeTrue();
+        HookSignature.Fits(claim!, body, [secret["whsec_".Length..]]).Should().BeFalse();
     }
 
     public static TheoryData<string> Malformed => ["", "null", "[]", "7", "{", "{\"a\":1,\"a\":2}", "{\"data\":\"\\ud800\"}", "{\"data\":\"\\u0000\"}", "not json", "{\"data\":1e999999999}", new string('[', 40) + new string(']', 40), "{\"other\":1}", "\ufeff{}"];

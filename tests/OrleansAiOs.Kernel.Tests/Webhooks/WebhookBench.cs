@@ -129,11 +129,14 @@ internal sealed class WebhookBench : IAsyncDisposable
     public async Task<HookSource> AddSourceAsync(string name, HookScheme scheme = HookScheme.Standard, HookEffect does = HookEffect.Start, string? workflow = "hook-echo", string? signal = null, string? businessKey = null, string? value = null, string @as = "service/crm",
         params string[] secrets)
     {
-        foreach (var secret in secrets.Length == 0 ? [$"{name}-secret"] : secrets) await Get<SecretStore>().SetAsync(Tenant, secret, $"whsec_{Convert.ToBase64String(Encoding.UTF8.GetBytes(secret))}", [$"hook:{name}"], "user/ana");
+        foreach (var secret in secrets.Length == 0 ? [$"{name}-secret"] : secrets) await Get<SecretStore>().SetAsync(Tenant, secret, Value(secret), [$"hook:{name}"], "user/ana");
         var source = new HookSource(name, scheme, secrets.Length == 0 ? [$"{name}-secret"] : secrets, @as, does, workflow, signal, businessKey, value);
         await Get<WebhookRegistry>().AddSourceAsync(Tenant, source, "user/ana");
         return source;
     }
+
+    /// <summary>What is kept under the name of a secret: as Standard Webhooks writes a key, and as Stripe's secrets look.</summary>
+    public static string Value(string secret) => $"whsec_{Convert.ToBase64String(Encoding.UTF8.GetBytes(secret))}";
 
     /// <summary>As the API does it.</summary>
     public async Task<HookTaken?> DeliverAsync(string source, Dictionary<string, string> headers, string body)

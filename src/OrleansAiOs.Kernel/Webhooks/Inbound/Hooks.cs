@@ -76,7 +76,7 @@ public sealed class Hooks(WebhookView view, Catalogue catalogue, SecretStore sec
         var source = view.FindSource(tenant, name)?.Source;
         var claim = HookSignature.Read(source?.Scheme ?? Guessed(header), header, time.GetUtcNow());
         var values = await secrets.RevealThoseForAsync(tenant, source?.Secrets ?? [nobodys[..16]], $"hook:{name}", cancellation);
-        var isProved = HookSignature.Fits(claim ?? new HookSignature.Claim(null, [], [[]]), body.Span, values.Count == 0 ? [nobodys] : values);
+        var isProved = HookSignature.Fits(claim ?? new HookSignature.Claim(HookScheme.Standard, null, [], [[]]), body.Span, values.Count == 0 ? [nobodys] : values);
         if (source is null || claim is null || values.Count == 0 || !isProved)
         {
             if (source is not null) Tell(tenant, name, claim is null ? "it claims no signature of its scheme, or one of another time" : values.Count == 0 ? $"none of its secrets is there for hook:{name}" : "its signature is wrong", time.GetUtcNow());
