@@ -1,3 +1,4 @@
+using System.Text.Json;
 using OrleansAiOs.Workflows.History;
 using OrleansAiOs.Workflows.Hosting;
 using OrleansAiOs.Workflows.Payloads;
@@ -15,6 +16,9 @@ namespace OrleansAiOs.Workflows.Export;
 /// </summary>
 public static class HistoryImport
 {
+    // A database writes out the exponent that a number came with: an honest one may be longer than what authors may hand in.
+    private const int NumberCharsMax = 4 * CanonicalJson.NumberCharsMax;
+
     /// <param name="file">Must be able to seek: it is read twice.</param>
     /// <param name="by">Who imports.</param>
     /// <param name="isTenant">Whether there is a tenant here; null: there is the first one only. A run stays its tenant's.</param>
@@ -102,7 +106,7 @@ public static class HistoryImport
         }
     }
 
-    // A body that cannot be read would be found only when somebody looks at the run.
+    // A body that cannot be read would be found only when somebody looks at the run; one that no database takes, when the runs in front of it are imported.
     private static void Check(ExportedRun run)
     {
         var events = new List<(WorkflowEvent Event, DateTimeOffset At)>();
@@ -111,17 +115,19 @@ public static class HistoryImport
         {
             try
             {
+                if (JsonText.Objection(e.Body, NumberCharsMax) is { } objection) throw new ArgumentException($"It cannot be stored: {objection}.");
                 events.Add((e.Read(), e.At));
                 // What a reset left is known only from the reset.
                 if (events[^1].Event is RunReset) state = RunState.Of(run.Run, events);
                 else state.Apply(events[^1].Event, e.At);
             }
-            catch (Exception broken) when (broken is UnreadableHistoryException or ArgumentException or InvalidOperationException or NullReferenceException)
+            catch (Exception broken) when (broken is UnreadableHistoryException or ArgumentException or InvalidOperationException or NullReferenceException or JsonException)
             {
                 throw new CommandRefusedException(Refusal.Invalid, $"Run {run.Run}, event {e.Version}: {broken.Message} Nothing was imported.");
             }
         }
-        if (state.Started!.Workflow != run.Workflow) throw new CommandRefusedException(Refusal.Invalid, $"Run {run.Run}: its run line says workflow '{run.Workflow}', its first event '{state.Started.Workflow}'. Nothing was imported.");
+        if (state.Started!.BusinessKey is { Length: > 200 }) throw new CommandRefusedException(Refusal.Invalid, $"Run {run.Run}: its business key has more than 200 characters. Nothing was imported.");
+        if (state.Started.Workflow != run.Workflow) throw new CommandRefusedException(Refusal.Invalid, $"Run {run.Run}: its run line says workflow '{run.Workflow}', its first event '{state.Started.Workflow}'. Nothing was imported.");
     }
 
     private static bool IsImportOf(IReadOnlyList<StoredEvent> stored, IReadOnlyList<StoredEvent> history)

@@ -76,7 +76,8 @@ public sealed class HistoryReader(Stream input)
         {
             foreach (var (name, counted) in new[] { ("runs", runs), ("events", events), ("payloads", payloads), ("lines", lines) })
                 if (Number(end, name) is var said && said != counted) throw new FormatException($"{name}: the end line says {said}, and the file has {counted}. It was changed or cut; export again");
-            if (Text(end, "sha256", 64) is var hash && hash != sha256) throw new FormatException($"sha256: the end line says {hash[..12]}…, and the bytes in front of it have {sha256[..12]}…. The file was changed; export again");
+            if (Text(end, "sha256", 64) is not { Length: 64 } hash) throw new FormatException("sha256: 64 hexadecimal digits are expected here");
+            if (hash != sha256) throw new FormatException($"sha256: the end line says {hash[..12]}…, and the bytes in front of it have {sha256[..12]}…. The file was changed; export again");
             return true;
         });
     }
@@ -158,7 +159,7 @@ public sealed class HistoryReader(Stream input)
         of.TryGetProperty(name, out var member) && member.ValueKind == kind ? member : throw new FormatException($"{name}: a {kind.ToString().ToLowerInvariant()} is expected here");
 
     internal static string Text(JsonElement of, string name, int charsMax) =>
-        Member(of, name, JsonValueKind.String).GetString() is { } text && text.Length <= charsMax ? text : throw new FormatException($"{name}: at most {charsMax} characters");
+        Member(of, name, JsonValueKind.String).GetString() is { } text && text.Length <= charsMax && !text.Contains('\0') ? text : throw new FormatException($"{name}: at most {charsMax} characters, none of them U+0000");
 
     internal static long Number(JsonElement of, string name) =>
         Member(of, name, JsonValueKind.Number).TryGetInt64(out var number) && number >= 0 ? number : throw new FormatException($"{name}: a whole number from 0 on is expected here");

@@ -102,7 +102,9 @@ public sealed class HistoryWriter : IDisposable
         using var body = JsonDocument.Parse(e.Body);
         var redacted = new List<string>();
         var clean = redact.Count == 0 ? null : Redact(body.RootElement, redacted);
-        FindDocuments(body.RootElement, documents);
+        // What was blanked refers to nothing any more.
+        using var left = redacted.Count == 0 ? null : JsonDocument.Parse(clean!);
+        FindDocuments((left ?? body).RootElement, documents);
         Line("event", line =>
         {
             line.WriteNumber("version", e.Version);
@@ -135,15 +137,17 @@ public sealed class HistoryWriter : IDisposable
             });
             return;
         }
-        var parts = Math.Max(1, (document.Size + ExportFormat.PayloadPartBytes - 1) / ExportFormat.PayloadPartBytes);
+        // Whoever refers to it may say another size: what is stored is so long.
+        var size = content.Length;
+        var parts = Math.Max(1, (size + ExportFormat.PayloadPartBytes - 1) / ExportFormat.PayloadPartBytes);
         var part = new byte[ExportFormat.PayloadPartBytes];
-        for (var number = 1; number <= parts; number++)
+        for (var number = 1L; number <= parts; number++)
         {
             var read = await content.ReadAtLeastAsync(part, part.Length, throwOnEndOfStream: false, cancellation);
             Line("payload", line =>
             {
                 line.WriteString("sha256", document.Sha256);
-                line.WriteNumber("size", document.Size);
+                line.WriteNumber("size", size);
                 line.WriteNumber("part", number);
                 line.WriteNumber("parts", parts);
                 line.WriteBase64String("content", part.AsSpan(0, read));
@@ -261,7 +265,7 @@ public sealed class HistoryWriter : IDisposable
         if (value.ValueKind is JsonValueKind.Object)
         {
             if (value.TryGetProperty("sha256", out var sha256) && sha256.ValueKind is JsonValueKind.String && sha256.GetString() is { Length: 64 } text && text.All(c => char.IsAsciiHexDigitLower(c))
-                && value.TryGetProperty("size", out var size) && size.ValueKind is JsonValueKind.Number && size.TryGetInt64(out var bytes))
+                && value.TryGetProperty("size", out var size) && size.ValueKind is JsonValueKind.Number && size.TryGetInt64(out var bytes) && bytes >= 0)
                 found.Add(new PayloadRef(text, bytes));
             foreach (var member in value.EnumerateObject()) FindDocuments(member.Value, found);
         }

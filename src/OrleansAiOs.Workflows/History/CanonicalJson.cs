@@ -57,9 +57,9 @@ public static class CanonicalJson
     }
 
     /// <summary>Whether a number, written out, is of a length that every store holds.</summary>
-    internal static bool IsModest(ReadOnlySpan<byte> number)
+    internal static bool IsModest(ReadOnlySpan<byte> number, int charsMax = NumberCharsMax)
     {
-        if (number.Length > NumberCharsMax) return false;
+        if (number.Length > charsMax) return false;
         var e = number.IndexOfAny((byte)'e', (byte)'E');
         return e < 0 || int.TryParse(number[(e + 1)..], NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out var exponent) && exponent is >= -ExponentMax and <= ExponentMax;
     }

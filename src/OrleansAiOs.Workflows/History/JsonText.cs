@@ -50,14 +50,15 @@ public readonly struct JsonText(ReadOnlyMemory<byte> utf8) : IEquatable<JsonText
 
     public override string ToString() => Encoding.UTF8.GetString(Utf8.Span);
 
-    // What jsonb cannot hold would be refused at the append, when nobody is there to be told.
-    private static string? Objection(ReadOnlySpan<byte> json)
+    /// <summary>Why a database cannot hold this: it would be refused at the append, when nobody is there to be told. Null if it can.</summary>
+    /// <exception cref="JsonException">It is no JSON.</exception>
+    internal static string? Objection(ReadOnlySpan<byte> json, int numberCharsMax = CanonicalJson.NumberCharsMax)
     {
         var reader = new Utf8JsonReader(json);
         while (reader.Read())
         {
-            if (reader.TokenType is JsonTokenType.Number && !CanonicalJson.IsModest(reader.ValueSpan))
-                return $"a number has at most {CanonicalJson.NumberCharsMax} digits and an exponent of at most {CanonicalJson.ExponentMax}";
+            if (reader.TokenType is JsonTokenType.Number && !CanonicalJson.IsModest(reader.ValueSpan, numberCharsMax))
+                return $"a number has at most {numberCharsMax} digits and an exponent of at most {CanonicalJson.ExponentMax}";
             if (reader.TokenType is not (JsonTokenType.String or JsonTokenType.PropertyName) || !reader.ValueIsEscaped || reader.ValueSpan.IndexOf("\\u"u8) < 0) continue;
             if (HoldsNul(reader.ValueSpan)) return "a text holds the character U+0000; remove it before it is returned or passed on";
             try

@@ -7,7 +7,7 @@ public interface IPayloadStore
     /// <exception cref="PayloadTooLargeException">It is larger than <paramref name="bytesMax"/>; nothing is stored.</exception>
     Task<PayloadRef> PutAsync(string tenant, Stream content, long bytesMax, CancellationToken cancellation);
 
-    /// <returns>A stream over the content, or null if there is no such payload.</returns>
+    /// <returns>A stream over the content, which knows its length; or null if there is no such payload.</returns>
     Task<Stream?> OpenAsync(string tenant, string sha256, CancellationToken cancellation);
 }
 

@@ -81,6 +81,38 @@ public sealed class ExportFileTests
         (await FluentActions.Awaiting(() => Read(forged)).Should().ThrowAsync<MalformedExportException>()).WithMessage("*hash of its bytes*");
     }
 
+    [Theory]
+    [InlineData(-1)]
+    [InlineData(3)]
+    [InlineData(9_000_000_000_000_000_000)]
+    public async Task What_only_looks_like_a_reference_to_a_document_spoils_no_file(long size)
+    {
+        var documents = new InMemoryPayloads();
+        var stored = documents.Put("default", RandomNumberGenerator.GetBytes(1_500_000));
+        var history = History($$$"""{"nobodys":{"sha256":"{{{new string('a', 64)}}}","size":{{{size}}}},"another":{"sha256":"{{{stored.Sha256}}}","size":{{{size}}}}}""");
+        foreach (var include in new[] { false, true })
+        {
+            var file = await Write(new ExportOptions { ExportedAt = At, IncludePayloads = include }, documents, (Run, history));
+            (await Read(file))[0].Payloads.Where(payload => payload.Content is not null).Should().HaveCount(include && size > 0 ? 1 : 0);
+            (await HistoryImport.ImportAsync(new InMemoryStore(TimeProvider.System), new InMemoryPayloads(), new MemoryStream(Encoding.UTF8.GetBytes(file)), "paula", TimeProvider.System))
+                .Should().Match<ImportReport>(report => report.Runs == 1 && report.Payloads == (include && size > 0 ? 1 : 0));
+        }
+    }
+
+    [Fact]
+    public async Task A_document_that_only_a_blanked_member_refers_to_stays_in_the_house()
+    {
+        var documents = new InMemoryPayloads();
+        var (passport, invoice) = (documents.Put("default", [1, 2, 3]), documents.Put("default", [4, 5]));
+        var history = History($$$"""{"passport":{"sha256":"{{{passport.Sha256}}}","size":3},"invoice":{"sha256":"{{{invoice.Sha256}}}","size":2}}""");
+        foreach (var include in new[] { false, true })
+        {
+            var file = await Write(new ExportOptions { ExportedAt = At, IncludePayloads = include, Redact = ["passport"] }, documents, (Run, history));
+            file.Should().NotContain(passport.Sha256);
+            (await Read(file))[0].Payloads.Select(payload => payload.Sha256).Should().Equal(invoice.Sha256);
+        }
+    }
+
     [Fact]
     public async Task Named_members_are_blanked_by_type_and_said_to_be()
     {
@@ -144,6 +176,7 @@ public sealed class ExportFileTests
         await Refused(file.Replace("\"n\":7", "\"n\":8"), "*changed*");
         await Refused(file.Replace("\"runs\":1", "\"runs\":2"), "*runs*");
         await Refused(file + file, "*behind the end*");
+        await Refused(System.Text.RegularExpressions.Regex.Replace(file, "\"sha256\":\"[0-9a-f]+\"", "\"sha256\":\"beef\""), "*sha256*64*");
 
         static async Task Refused(string file, string message) => (await FluentActions.Awaiting(() => Read(file)).Should().ThrowAsync<MalformedExportException>()).WithMessage(message);
     }
@@ -173,6 +206,34 @@ public sealed class ExportFileTests
         var import = async () => await HistoryImport.ImportAsync(store, null, new MemoryStream(Encoding.UTF8.GetBytes(await Write(runs: [(new RunKey("default", "r-0"), History()), (Run, history)]))), "paula", TimeProvider.System);
         (await import.Should().ThrowAsync<CommandRefusedException>()).WithMessage("*r-1*event 2*from-the-future*newer build*");
         (await store.ListAsync(new RunQuery("default"), default)).Should().BeEmpty();
+    }
+
+    public static TheoryData<string, string> Unstorable => new()
+    {
+        { "\"DE\\u000089\"", "*r-1*event 2*U+0000*" },
+        { "\"DE\\ud800\"", "*r-1*event 2*surrogate*" },
+        { new string('7', 200_000), "*r-1*event 2*number*" },
+        { "1e200000", "*r-1*event 2*number*" },
+    };
+
+    [Theory, MemberData(nameof(Unstorable))]
+    public async Task A_body_that_no_database_takes_is_named_before_anything_is_imported(string value, string message)
+    {
+        var history = History();
+        history[1] = history[1] with { Body = Encoding.UTF8.GetBytes(Encoding.UTF8.GetString(history[1].Body).Replace("\"DE89\"", value, StringComparison.Ordinal)) };
+        var store = new InMemoryStore(TimeProvider.System);
+        var import = async () => await HistoryImport.ImportAsync(store, null, new MemoryStream(Encoding.UTF8.GetBytes(await Write(runs: [(new RunKey("default", "r-0"), History()), (Run, history)]))), "paula", TimeProvider.System);
+        (await import.Should().ThrowAsync<CommandRefusedException>()).WithMessage(message);
+        (await store.ListAsync(new RunQuery("default"), default)).Should().BeEmpty();
+    }
+
+    [Fact]
+    public async Task A_number_that_a_database_has_written_out_comes_in()
+    {
+        var history = History();
+        history[0] = history[0] with { Body = Encoding.UTF8.GetBytes(Encoding.UTF8.GetString(history[0].Body).Replace("1.50", new string('7', 1500), StringComparison.Ordinal)) };
+        var file = await Write(runs: (Run, history));
+        (await HistoryImport.ImportAsync(new InMemoryStore(TimeProvider.System), null, new MemoryStream(Encoding.UTF8.GetBytes(file)), "paula", TimeProvider.System)).Runs.Should().Be(1);
     }
 
     /// <summary>With an end line that fits what stands in front of it: it is the line itself that must be found out.</summary>
