@@ -36,6 +36,8 @@ internal static class DbCommand
         {
             await EmbeddedPostgres.BackupAsync(Options(call, data), call.Get(file), call.Cancellation);
             call.Terminal.Note($"wrote {Path.GetFullPath(call.Get(file))}");
+            if (Folder(call, data).NotInTheDatabase.ToList() is { Count: > 0 } beside)
+                call.Terminal.Note($"It does not hold these, without which no host starts on it elsewhere, or not as the same: {string.Join(", ", beside)}{(Elsewhere is null ? "" : $", {Elsewhere}")}. Keep copies apart from it.");
             return ExitCode.Done;
         });
     }
@@ -46,6 +48,8 @@ internal static class DbCommand
         var force = new Option<bool>("--force") { Description = "Also when the database holds runs, which are then lost." };
         return new Command("restore", "Replace the database by a backup. No host may run.").With(file, force, data).Does(async call =>
         {
+            if (Elsewhere is null && Folder(call, data).KernelSecret is null)
+                call.Terminal.Note($"{Folder(call, data).KernelSecretPath} is not there, and no host starts on what a host has sealed without it. Put it there, from the folder of the host whose backup this is, before the next start; and what else `aios db backup` named.");
             await EmbeddedPostgres.RestoreAsync(Options(call, data), call.Get(file), call.Get(force), call.Cancellation);
             call.Terminal.Note($"restored from {Path.GetFullPath(call.Get(file))}");
             return ExitCode.Done;
@@ -59,9 +63,13 @@ internal static class DbCommand
         return command.With(arguments).Does(call => EmbeddedSupervisor.RunAsync(call.Get(arguments)));
     }
 
+    private static string? Elsewhere => Environment.GetEnvironmentVariable("AIOS_KERNEL_SECRET");
+
+    private static HostFolder Folder(Invocation call, Option<string?> data) => new(HostAddress.FolderPath(call.Get(data)));
+
     private static EmbeddedPostgresOptions Options(Invocation call, Option<string?> data) => new()
     {
-        DataFolder = new HostFolder(HostAddress.FolderPath(call.Get(data))).Postgres,
+        DataFolder = Folder(call, data).Postgres,
         Progress = call.Terminal.Note,
     };
 }

@@ -13,6 +13,7 @@ using OrleansAiOs.Kernel.Tools;
 using OrleansAiOs.Kernel.Tools.Code;
 using OrleansAiOs.Kernel.Tools.Egress;
 using OrleansAiOs.Kernel.Tools.Registry;
+using OrleansAiOs.Kernel.Tools.Secrets;
 using OrleansAiOs.Kernel.Webhooks;
 using OrleansAiOs.Kernel.Webhooks.Outbound;
 using OrleansAiOs.Postgres;
@@ -106,7 +107,7 @@ internal sealed class AiosServer : IAsyncDisposable
             foreach (var assembly in packs) code.AddFrom(assembly);
             var secret = await KernelSecret.LoadAsync(folder, options.Setting("KERNEL_SECRET"), () => new EventStreams(store.Queries).AnyAsync(cancellation));
             services.AddKernel(store.Queries, secret);
-            services.AddTools(store.Queries, folder.SecretsKey, code);
+            services.AddTools(store.Queries, new SecretKey(secret.KeyFor(SecretKey.Purpose), folder.SecretsKey), code);
             services.AddWebhooks(store.Queries, options.Setting("PUBLIC_URL"));
             services.AddSingleton<Identification>().AddSingleton<UnprovedHooks>().AddSingleton(auditor);
             var history = ClusterSeat.History(store, connection, options.Setting("HISTORY"), log.CreateLogger<PostgresStore>());

@@ -22,7 +22,7 @@ internal sealed class HostFolder(string path)
 
     private string EndpointFile => Path.Combine(path, "endpoint");
 
-    /// <summary>The key that tools' secrets are sealed under.</summary>
+    /// <summary>The key that this host sealed tools' secrets under before hosts shared one.</summary>
     public string SecretsKey => Path.Combine(path, "secrets.key");
 
     /// <summary>The key the audit trail is signed with.</summary>
@@ -34,6 +34,9 @@ internal sealed class HostFolder(string path)
     public string Checkpoints => Path.Combine(Audit, "checkpoints.ndjson");
 
     public string OwnerKeyPath => OwnerKeyFile;
+
+    /// <summary>What a backup of the database does not hold, and a host on a restored one needs: the kernel's secret most of all.</summary>
+    public IEnumerable<string> NotInTheDatabase => new[] { KernelSecretPath, SecretsKey, AuditKey, Audit, OwnerKeyPath }.Where(Path.Exists);
 
     public string? OwnerKey => Read(OwnerKeyFile);
 

@@ -17,12 +17,12 @@ public static class ToolServices
 {
     /// <param name="services">The program's.</param>
     /// <param name="source">The database that holds the secrets.</param>
-    /// <param name="secretKeyFile">The key they are sealed under; made if it is not there.</param>
+    /// <param name="key">What they are sealed under.</param>
     /// <param name="code">The methods of this build that are tools.</param>
     /// <param name="egress">How it reaches out; the defaults if left out.</param>
-    public static IServiceCollection AddTools(this IServiceCollection services, DbDataSource source, string secretKeyFile, CodeTools code, EgressOptions? egress = null) => services
+    public static IServiceCollection AddTools(this IServiceCollection services, DbDataSource source, SecretKey key, CodeTools code, EgressOptions? egress = null) => services
         .AddSingleton<ToolView>().AddSingleton<IKernelView>(provider => provider.GetRequiredService<ToolView>())
-        .AddSingleton(_ => SecretKey.Open(secretKeyFile))
+        .AddSingleton(_ => key)
         .AddSingleton(provider => new SecretStore(source, provider.GetRequiredService<EventStreams>(), provider.GetRequiredService<SecretKey>(), provider.GetRequiredService<TimeProvider>()))
         .AddSingleton(provider => new EgressClient(egress ?? new EgressOptions(), provider.GetRequiredService<SecretStore>(), provider.GetRequiredService<TimeProvider>()))
         .AddSingleton<ToolRegistry>().AddSingleton<ToolDirectory>().AddSingleton<IActivityDirectory>(provider => provider.GetRequiredService<ToolDirectory>()).AddSingleton(code)

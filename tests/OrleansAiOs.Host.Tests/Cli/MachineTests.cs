@@ -48,6 +48,17 @@ public sealed class MachineTests : IDisposable
     }
 
     [Fact]
+    public async Task What_a_backup_does_not_hold_is_named_and_a_restore_without_the_kernels_secret_says_so_before_it_replaces_anything()
+    {
+        foreach (var name in new[] { "kernel.secret", "audit.key", "endpoint" }) await File.WriteAllTextAsync(Path.Combine(folder, name), "x");
+        new Host.Serving.HostFolder(folder).NotInTheDatabase.Should().Equal(Path.Combine(folder, "kernel.secret"), Path.Combine(folder, "audit.key"));
+        string[] restore = ["db", "restore", Path.Combine(folder, "no-backup"), "--data", folder];
+        (await CliRun.Of(restore)).Error.Should().Contain("no backup").And.NotContain("kernel.secret");
+        File.Delete(Path.Combine(folder, "kernel.secret"));
+        (await CliRun.Of(restore)).Error.Should().MatchRegex("(?s)kernel.secret is not there.*no backup");
+    }
+
+    [Fact]
     public async Task The_sandbox_says_where_it_is_and_serves_until_it_is_told_to_stop()
     {
         using var stop = new CancellationTokenSource();

@@ -20,6 +20,7 @@ public sealed class ManifestTests
         [
             "spec.replicas", "spec.serviceName", "spec.podManagementPolicy", "spec.selector.matchLabels.*", "spec.template.metadata.labels.*", "spec.template.spec.terminationGracePeriodSeconds",
             "spec.template.spec.securityContext.runAsNonRoot", "spec.template.spec.securityContext.runAsUser", "spec.template.spec.securityContext.fsGroup",
+            "spec.template.spec.securityContext.fsGroupChangePolicy",
             "spec.template.spec.topologySpreadConstraints[].maxSkew", "spec.template.spec.topologySpreadConstraints[].topologyKey", "spec.template.spec.topologySpreadConstraints[].whenUnsatisfiable",
             "spec.template.spec.topologySpreadConstraints[].labelSelector.matchLabels.*", .. Container("initContainers"), .. Container("containers"),
             "spec.template.spec.volumes[].name", "spec.template.spec.volumes[].secret.secretName", "spec.template.spec.volumes[].secret.defaultMode",
@@ -76,6 +77,26 @@ public sealed class ManifestTests
             File.ReadAllText(Path.Combine(Yaml.Folder(), file)).Should().NotMatchRegex("(?i)password=[^;\\s]").And.NotContain("BEGIN ");
         Containers.SelectMany(container => (List<object>)container["env"]).Where(variable => ((string)variable.At("name")).StartsWith("AIOS_KERNEL", StringComparison.Ordinal) || ((string)variable.At("name")).StartsWith("AIOS_CLUSTER_", StringComparison.Ordinal))
             .Should().OnlyContain(variable => ((string)variable.At("value")).StartsWith("/secrets/", StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public void The_keys_in_a_claim_stay_the_users_own_and_a_volume_is_the_users()
+    {
+        Set.At("spec.template.spec.securityContext.fsGroupChangePolicy").Should().Be("OnRootMismatch", "else the kubelet opens every file to the group at each mount");
+        var lines = File.ReadAllLines(Path.Combine(Yaml.Folder(), "compose/Containerfile")).ToList();
+        var user = lines.IndexOf("USER 10001");
+        lines.FindIndex(line => line.StartsWith("RUN", StringComparison.Ordinal) && line.Contains("--uid 10001", StringComparison.Ordinal) && line.Contains("chown aios:aios /home/aios/data", StringComparison.Ordinal)).Should().BeInRange(0, user)
+            .And.BeLessThan(lines.IndexOf("VOLUME /home/aios/data"));
+    }
+
+    [Fact]
+    public void No_secret_comes_into_the_build_of_the_image()
+    {
+        var context = Path.GetFullPath(Path.Combine(Yaml.Folder(), "compose", (string)Yaml.Read("compose/compose.yaml")[0].At("x-host.build.context")));
+        var left = File.ReadAllLines(Path.Combine(context, ".dockerignore"));
+        var secrets = ((Dictionary<string, object>)Yaml.Read("compose/compose.yaml")[0]["secrets"]).Values.Select(secret => Path.GetRelativePath(context, Path.GetFullPath(Path.Combine(Yaml.Folder(), "compose", (string)secret.At("file"))))).ToList();
+        secrets.Should().NotBeEmpty().And.OnlyContain(file => left.Any(line => file.StartsWith(line + "/", StringComparison.Ordinal)));
+        left.Should().Contain([".git", "**/bin", "**/obj", "artifacts"]);
     }
 
     [Fact]

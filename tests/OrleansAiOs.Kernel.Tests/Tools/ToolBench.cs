@@ -27,7 +27,7 @@ internal sealed class ToolBench : IAsyncDisposable
     public ToolBench(KernelDatabase database, TimeProvider? time = null, params Type[] codeTools)
     {
         Services = new ServiceCollection().AddSingleton(time ?? TimeProvider.System).AddSingleton(new EventStreams(database.Source)).AddSingleton<Catalogue>().AddSingleton(typeof(ILogger<>), typeof(NullLogger<>))
-            .AddTools(database.Source, Path.Combine(folder.FullName, "secrets.key"), new CodeTools().AddFrom(codeTools), new EgressOptions { MayName = _ => true }).BuildServiceProvider();
+            .AddTools(database.Source, new SecretKey(new byte[32]), new CodeTools().AddFrom(codeTools), new EgressOptions { MayName = _ => true }).BuildServiceProvider();
         Host = NewHost();
     }
 

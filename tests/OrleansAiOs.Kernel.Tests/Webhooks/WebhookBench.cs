@@ -32,9 +32,6 @@ internal sealed class WebhookBench : IAsyncDisposable
 {
     public const string SecretText = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 
-    // Benches of one database are hosts of one installation: they share the key of the secrets.
-    private static readonly string SecretsKey = Path.Combine(Directory.CreateTempSubdirectory("aios-hooks-").FullName, "secrets.key");
-
     private readonly bool shared;
     private readonly ECDsa carlsKey = ECDsa.Create(ECCurve.NamedCurves.nistP256);
 
@@ -54,7 +51,7 @@ internal sealed class WebhookBench : IAsyncDisposable
                 Fresh = provider.GetRequiredService<Catalogue>().FreshAsync, Identity = provider.GetRequiredService<IdentityView>(), Rights = provider.GetRequiredService<Rights>(),
                 Switches = provider.GetRequiredService<KillSwitchView>(), Signatures = provider.GetRequiredService<SignatureCheck>(), Policies = _ => Policies, Log = NullLogger.Instance,
             }))
-            .AddTools(database.Source, SecretsKey, new CodeTools(), new EgressOptions { MayName = _ => true }).AddWebhooks(database.Source).BuildServiceProvider();
+            .AddTools(database.Source, new SecretKey(new byte[32]), new CodeTools(), new EgressOptions { MayName = _ => true }).AddWebhooks(database.Source).BuildServiceProvider();
         Host = NewHost();
     }
 

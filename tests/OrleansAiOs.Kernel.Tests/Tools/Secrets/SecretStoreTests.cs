@@ -1,3 +1,4 @@
+using System.Security.Cryptography;
 using System.Text;
 using OrleansAiOs.Kernel.Streams;
 using OrleansAiOs.Kernel.Tests.Streams;
@@ -20,7 +21,19 @@ public sealed class SecretStoreTests : IClassFixture<KernelDatabase>, IDisposabl
     {
         this.database = database;
         streams = new EventStreams(database.Source);
-        store = new SecretStore(database.Source, streams, SecretKey.Open(KeyFile), TimeProvider.System);
+        store = StoreOf(Shared);
+    }
+
+    private static readonly byte[] Kernel = [.. Enumerable.Range(0, 32).Select(i => (byte)i)];
+
+    private static byte[] Shared => new StreamSeal(Kernel).KeyFor(SecretKey.Purpose);
+
+    private SecretStore StoreOf(byte[] hosts, string? before = null) => new(database.Source, streams, new SecretKey(hosts, before), TimeProvider.System);
+
+    private void WriteKeyFile(string text)
+    {
+        File.WriteAllText(KeyFile, text);
+        if (!OperatingSystem.IsWindows()) File.SetUnixFileMode(KeyFile, UnixFileMode.UserRead | UnixFileMode.UserWrite);
     }
 
     private string KeyFile => Path.Combine(folder.FullName, "secrets.key");
@@ -94,11 +107,46 @@ public sealed class SecretStoreTests : IClassFixture<KernelDatabase>, IDisposabl
     }
 
     [Fact]
-    public async Task Without_the_key_file_the_rows_are_noise_and_no_row_holds_a_value()
+    public async Task What_is_set_at_one_host_opens_at_another_that_shares_the_kernels_secret_and_has_a_folder_of_its_own()
+    {
+        await store.SetAsync(tenant, "ours", "correct horse", ["a.example"], "user/ana");
+        (await StoreOf(Shared).RevealAsync(tenant, "ours", "a.example", "tool a/b", default)).Should().Be("correct horse");
+    }
+
+    [Fact]
+    public async Task What_was_sealed_under_a_hosts_own_file_before_opens_where_the_file_is_and_under_the_shared_key_once_it_is_set_anew()
+    {
+        await store.SetAsync(tenant, "older", "correct horse", ["a.example"], "user/ana");
+        var old = RandomNumberGenerator.GetBytes(32);
+        await using (var command = database.Source.CreateCommand("update aios.secrets set sealed = $2 where tenant_id = $1"))
+        {
+            command.Parameters.AddWithValue(tenant);
+            command.Parameters.AddWithValue(SealedBefore(old, $"""["{tenant}","older","a.example"]""", "battery staple"));
+            await command.ExecuteNonQueryAsync();
+        }
+        WriteKeyFile(Convert.ToBase64String(old));
+        var having = StoreOf(Shared, KeyFile);
+        (await having.RevealAsync(tenant, "older", "a.example", "tool a/b", default)).Should().Be("battery staple");
+        var reveal = () => store.RevealAsync(tenant, "older", "a.example", "tool a/b", default);
+        await reveal.Should().ThrowAsync<SecretDeniedException>().WithMessage("*set it anew*");
+        await having.SetAsync(tenant, "older", "anew and shared", ["a.example"], "user/ana");
+        (await reveal()).Should().Be("anew and shared");
+    }
+
+    // As it was stored then: form 1, nonce, tag, text.
+    private static byte[] SealedBefore(byte[] key, string place, string value)
+    {
+        var (nonce, tag, text) = (RandomNumberGenerator.GetBytes(12), new byte[16], new byte[value.Length]);
+        using var aes = new AesGcm(key, tag.Length);
+        aes.Encrypt(nonce, Encoding.UTF8.GetBytes(value), text, tag, Encoding.UTF8.GetBytes(place));
+        return [1, .. nonce, .. tag, .. text];
+    }
+
+    [Fact]
+    public async Task Without_the_hosts_key_the_rows_are_noise_and_no_row_holds_a_value()
     {
         await store.SetAsync(tenant, "mine", "correct horse", ["a.example"], "user/ana");
-        File.Delete(KeyFile);
-        var other = new SecretStore(database.Source, streams, SecretKey.Open(KeyFile), TimeProvider.System);
+        var other = StoreOf(RandomNumberGenerator.GetBytes(32));
         var reveal = () => other.RevealAsync(tenant, "mine", "a.example", "tool a/b", default);
         await reveal.Should().ThrowAsync<SecretDeniedException>().WithMessage("*sealed under another key*");
         await using var all = database.Source.CreateCommand("select string_agg(encode(sealed, 'escape'), '') || (select string_agg(data::text, '') from aios.mt_events) from aios.secrets");
@@ -109,11 +157,13 @@ public sealed class SecretStoreTests : IClassFixture<KernelDatabase>, IDisposabl
     public void A_key_that_others_can_read_is_refused()
     {
         if (OperatingSystem.IsWindows()) return; // where a file has no such mode
-        SecretKey.Open(KeyFile).Dispose();
-        File.GetUnixFileMode(KeyFile).Should().Be(UnixFileMode.UserRead | UnixFileMode.UserWrite);
+        WriteKeyFile(Convert.ToBase64String(new byte[32]));
+        new SecretKey(new byte[32], KeyFile).Dispose();
         File.SetUnixFileMode(KeyFile, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.GroupRead);
-        var open = () => SecretKey.Open(KeyFile);
-        open.Should().Throw<InvalidDataException>().WithMessage("*other users*");
+        var open = () => new SecretKey(new byte[32], KeyFile);
+        open.Should().Throw<IOException>().WithMessage("*other users*");
+        WriteKeyFile("no key");
+        open.Should().Throw<IOException>().WithMessage("*holds no key*");
     }
 
     [Theory]
