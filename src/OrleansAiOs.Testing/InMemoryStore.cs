@@ -92,7 +92,7 @@ public sealed class InMemoryStore(TimeProvider time) : IRunStore
                 && (query.StartedFrom is null || row.StartedAt >= query.StartedFrom)
                 && (query.StartedBefore is null || row.StartedAt < query.StartedBefore)
                 && (query.ClosedBefore is null || row.ClosedAt < query.ClosedBefore)
-                && (query.IsOpen is null || row.ClosedAt is null == query.IsOpen)
+                && (query.IsOpen is null || (row.ClosedAt is null && !row.IsImported) == query.IsOpen)
                 && (query.AwaitsApproval is null || row.AwaitsApproval == query.AwaitsApproval)
                 && (query.Attributes is null || query.Attributes.All(a => row.Attributes?.GetValueOrDefault(a.Key) == a.Value)));
             var sign = query.Sort is RunSort.NewestFirst ? -1 : 1;

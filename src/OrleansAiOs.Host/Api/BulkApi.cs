@@ -105,6 +105,7 @@ internal static class BulkApi
     private static bool IsFor(string action, RunQuery query, RunRow row) => (query.Workflow is not null || !row.Workflow.StartsWith(Activity.EnginesOwn, StringComparison.Ordinal)) && action switch
     {
         "purge" => row.ClosedAt is not null,
+        _ when row.IsImported => false,
         "unpark" => row.Status is RunStatus.Parked,
         "resume" => row.Status is RunStatus.Paused,
         _ => row.ClosedAt is null,

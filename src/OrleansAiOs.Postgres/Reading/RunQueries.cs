@@ -22,7 +22,7 @@ internal static class RunQueries
         if (query.StartedFrom is { } from) sql.Append($" and started_at >= {Parameter(from.UtcDateTime)}");
         if (query.StartedBefore is { } before) sql.Append($" and started_at < {Parameter(before.UtcDateTime)}");
         if (query.ClosedBefore is { } closed) sql.Append($" and closed_at < {Parameter(closed.UtcDateTime)}");
-        if (query.IsOpen is { } open) sql.Append(open ? " and closed_at is null" : " and closed_at is not null");
+        if (query.IsOpen is { } open) sql.Append($" and {(open ? "" : "not ")}(closed_at is null and host <> '{RunImported.HostName}')");
         if (query.AwaitsApproval is { } awaits) sql.Append(awaits ? " and awaits_approval" : " and not awaits_approval");
         if (RowJson.Write(query.Attributes) is { } attributes) sql.Append($" and attributes @> {Parameter(attributes, NpgsqlDbType.Jsonb)}");
         var newest = query.Sort is RunSort.NewestFirst;

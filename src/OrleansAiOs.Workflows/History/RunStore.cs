@@ -119,6 +119,9 @@ public sealed record RunRow(RunKey Run, string Workflow, string? CodeVersion, Ru
     public string? ParkedFor => Waits.FirstOrDefault(wait => wait.Kind == "unpark")?.Name;
 
     public bool AwaitsApproval => Waits.Any(wait => wait.Kind is "approval" or "signature");
+
+    /// <summary>It is another installation's, and kept as evidence: it never goes on here, open or not.</summary>
+    public bool IsImported => Host == RunImported.HostName;
 }
 
 /// <param name="Due">The moment; null takes the row away.</param>
@@ -132,6 +135,7 @@ public sealed record HostBeat(DateTimeOffset StoreTime, IReadOnlyCollection<stri
 
 /// <summary>Which runs to list. What is null does not narrow.</summary>
 /// <param name="After">Go on behind this run (the last of the page before).</param>
+/// <param name="IsOpen">Those that go on here: neither over, nor another installation's.</param>
 public sealed record RunQuery(string Tenant, RunStatus? Status = null, string? Workflow = null, string? BusinessKey = null,
     IReadOnlyDictionary<string, string>? Attributes = null, DateTimeOffset? StartedFrom = null, DateTimeOffset? StartedBefore = null,
     bool? AwaitsApproval = null, RunSort Sort = RunSort.NewestFirst, RunCursor? After = null, int Limit = 50, DateTimeOffset? ClosedBefore = null, bool? IsOpen = null);

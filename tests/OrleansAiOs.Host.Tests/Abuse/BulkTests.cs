@@ -1,4 +1,8 @@
+using Microsoft.Extensions.Logging.Abstractions;
 using OrleansAiOs.Host.Tests.Cli;
+using OrleansAiOs.Postgres;
+using OrleansAiOs.Workflows;
+using OrleansAiOs.Workflows.Export;
 
 namespace OrleansAiOs.Host.Tests.Abuse;
 
@@ -47,6 +51,28 @@ public sealed class BulkTests(AbuseServer server)
         purged.Error.Should().Contain("5 runs done, 0 refused");
         foreach (var id in ids) (await server.Get($"/api/v1/runs/{id}")).ShouldBeProblem(404);
         (await server.Get($"/api/v1/runs/{other}")).Status.Should().Be(200);
+    }
+
+    [Fact]
+    public async Task What_another_installation_left_as_evidence_is_not_meant()
+    {
+        var id = (await Begin("bulk-evidence", 1))[0];
+        await using (var store = await PostgresStore.OpenAsync(server.ConnectionString, NullLogger.Instance))
+        {
+            using var file = new MemoryStream();
+            using (var writer = new HistoryWriter(file, new ExportOptions { ExportedAt = DateTimeOffset.UtcNow }))
+            {
+                await writer.WriteAsync(new RunKey("default", "bulk-evidence-theirs"), await store.ReadAsync(new RunKey("default", id), 1, default));
+                await writer.FinishAsync();
+            }
+            file.Position = 0;
+            (await HistoryImport.ImportAsync(store, null, file, "paula", TimeProvider.System)).Runs.Should().Be(1);
+        }
+        var counted = await server.Post("/api/v1/runs:bulk", new { action = "terminate", filter = new { businessKey = "bulk-evidence" }, dryRun = true });
+        counted.Json.GetProperty("matched").GetInt32().Should().Be(1, counted.Body);
+        var done = await server.Post("/api/v1/runs:bulk", new { action = "terminate", filter = new { businessKey = "bulk-evidence" }, reason = "over" });
+        done.Json.GetProperty("done").GetInt32().Should().Be(1, done.Body);
+        done.Json.GetProperty("refused").GetArrayLength().Should().Be(0);
     }
 
     [Fact]

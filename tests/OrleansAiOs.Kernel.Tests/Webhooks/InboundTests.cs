@@ -6,6 +6,7 @@ using OrleansAiOs.Kernel.Tools.Secrets;
 using OrleansAiOs.Kernel.Webhooks;
 using OrleansAiOs.Kernel.Webhooks.Inbound;
 using OrleansAiOs.Workflows;
+using OrleansAiOs.Workflows.Export;
 using OrleansAiOs.Workflows.History;
 
 namespace OrleansAiOs.Kernel.Tests.Webhooks;
@@ -296,6 +297,15 @@ public sealed class InboundTests(KernelDatabase database) : IClassFixture<Kernel
             var run = (await bench.Host.StartRunAsync(new StartRun("hook-waits", JsonText.From(1), $"closed-{i}", "A-7", Tenant: bench.Tenant), "user/ana")).Run;
             await bench.Host.TerminateAsync(run, "over", "user/ana");
         }
+        // Nor does another installation's that is kept as evidence stand in the way.
+        using var file = new MemoryStream();
+        using (var writer = new HistoryWriter(file, new ExportOptions { ExportedAt = DateTimeOffset.UtcNow }))
+        {
+            await writer.WriteAsync(new RunKey(bench.Tenant, "theirs"), await bench.Store.ReadAsync(open, 1, default));
+            await writer.FinishAsync();
+        }
+        file.Position = 0;
+        (await HistoryImport.ImportAsync(bench.Store, null, file, "paula", TimeProvider.System, isTenant: _ => true)).Runs.Should().Be(1);
         (await bench.DeliverAsync("erp", WebhookBench.Signed("msg_1", Body, "erp-secret"), Body))!.Run.Should().Be(open.Id);
     }
 

@@ -1,5 +1,8 @@
 using System.Security.Cryptography;
 using System.Text;
+using System.Text.Json;
+using Microsoft.Extensions.Logging;
+using Npgsql;
 using OrleansAiOs.Kernel.Governance.KillSwitches;
 using OrleansAiOs.Kernel.Identity;
 using OrleansAiOs.Kernel.Streams;
@@ -248,6 +251,63 @@ public sealed class OutboundTests(KernelDatabase database) : IClassFixture<Kerne
         receiver.Requests.Should().BeEmpty();
         await bench.Get<Principals>().EnableAsync(bench.Tenant, "user/vera", "back", "user/ana");
         await AdvanceUntil(bench, time, "crm", all => all.All(d => d.State is DeliveryState.Delivered));
+    }
+
+    [Fact]
+    public async Task That_a_receiver_is_held_up_is_said_once_a_minute_however_often_something_comes()
+    {
+        var (time, said) = (new ManualTime(), new CountingLog());
+        await using var receiver = new RawServer();
+        await using var bench = await WebhookBench.StartAsync(database, time, sending: false);
+        await bench.AddAsync("crm", receiver);
+        await bench.Get<KillSwitches>().ThrowAsync(bench.Tenant, KillTarget.Tool, "webhook:crm", "why", "user/ana");
+        await bench.EndAsync(await bench.StartRunAsync("hook-echo", 1));
+        var counting = new DyingSource(database.Source, int.MaxValue);
+        await using var sender = new WebhookSender(new Outbox(counting), bench.Get<Deliverer>(), bench.Get<WebhookView>(), bench.Get<Catalogue>(), bench.Get<Rights>(), bench.Get<KillSwitchView>(), said);
+        sender.Start(bench.Host);
+        for (var look = 1; look <= 5; look++)
+        {
+            var before = counting.Asked;
+            sender.Look();
+            await WebhookBench.UntilAsync(() => Task.FromResult(counting.Asked >= before + 2 && said.Count > 0)); // who has something, and when next
+        }
+        said.Count.Should().Be(1);
+        time.Advance(TimeSpan.FromSeconds(61));
+        await WebhookBench.UntilAsync(() => Task.FromResult(said.Count == 2));
+    }
+
+    private sealed class CountingLog : ILogger<WebhookSender>
+    {
+        private int count;
+
+        public int Count => Volatile.Read(ref count);
+
+        public IDisposable? BeginScope<TState>(TState state) where TState : notnull => null;
+
+        public bool IsEnabled(LogLevel level) => true;
+
+        public void Log<TState>(LogLevel level, EventId id, TState state, Exception? exception, Func<TState, Exception?, string> formatter)
+        {
+            if (formatter(state, exception).Contains("is held up", StringComparison.Ordinal)) Interlocked.Increment(ref count);
+        }
+    }
+
+    [Fact]
+    public async Task Who_has_something_to_send_is_found_without_going_through_what_waits()
+    {
+        await using var connection = await database.Source.OpenConnectionAsync();
+        await using var transaction = await connection.BeginTransactionAsync();
+        await using (var fill = new NpgsqlCommand("insert into aios.outbox (tenant_id, receiver, run_id, version, kind, at, due) select 't' || n % 2, 'r' || n % 3, 'run', n, 'k', now(), now() + (n % 2) * interval '1 day' from generate_series(1, 30000) n; analyze aios.outbox", connection))
+            await fill.ExecuteNonQueryAsync();
+        await using var explain = new NpgsqlCommand($"explain (analyze, format json) {Outbox.Due}", connection);
+        explain.Parameters.AddWithValue(DateTimeOffset.UtcNow.AddHours(1));
+        using var plan = JsonDocument.Parse((string)(await explain.ExecuteScalarAsync())!);
+        var root = plan.RootElement[0].GetProperty("Plan");
+        root.GetProperty("Actual Rows").GetDouble().Should().BeGreaterThanOrEqualTo(3);
+        Rows(root).Should().BeLessThan(500);
+
+        static double Rows(JsonElement node) => node.GetProperty("Actual Rows").GetDouble() * node.GetProperty("Actual Loops").GetDouble() + (node.TryGetProperty("Rows Removed by Filter", out var removed) ? removed.GetDouble() : 0)
+            + (node.TryGetProperty("Plans", out var below) ? below.EnumerateArray().Sum(Rows) : 0);
     }
 
     [Fact]

@@ -62,6 +62,8 @@ public abstract class ImportConformance(IStoreFixture stores) : EngineConformanc
         var rows = (await Store.ListAsync(new RunQuery("default"), default)).ToDictionary(row => row.Run);
         rows[open].Should().Match<RunRow>(row => row.Host == "imported" && !row.Busy && row.Status == RunStatus.Running && row.ClosedAt == null && row.Waits.Single().Kind == "imported");
         rows[ended].Should().Match<RunRow>(row => row.Host == "imported" && row.Status == RunStatus.Completed && row.ClosedAt != null && row.Waits.Count == 0);
+        (await Store.ListAsync(new RunQuery("default", IsOpen: true), default)).Should().BeEmpty();
+        (await Store.ListAsync(new RunQuery("default", IsOpen: false), default)).Select(row => row.Run).Should().BeEquivalentTo([open, ended, neighbour]);
         (await Store.WakeUpsAsync(DateTimeOffset.MaxValue, 100, default)).Select(wakeUp => wakeUp.Run).Should().NotContain([open, ended]);
         (await Store.OrphansAsync([], default)).Should().NotContain([open, ended]);
         Outside.Names.Should().NotContain("open").And.NotContain("ended");

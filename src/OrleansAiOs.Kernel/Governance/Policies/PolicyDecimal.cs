@@ -68,7 +68,7 @@ internal static class PolicyDecimal
             if (c == '.') inFraction = true;
             else if (c is 'e' or 'E')
             {
-                if (!int.TryParse(token.AsSpan(i + 1), NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out exponent) || Math.Abs(exponent) > DigitsMax) return false;
+                if (!int.TryParse(token.AsSpan(i + 1), NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out exponent) || exponent is < -DigitsMax or > DigitsMax) return false;
                 break;
             }
             else

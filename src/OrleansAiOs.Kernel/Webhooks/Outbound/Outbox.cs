@@ -43,9 +43,19 @@ public sealed class Outbox(DbDataSource source)
 
     private const int TroubleCharsMax = 1000;
 
+    // From one receiver to the next: those of whom millions wait, since nobody may send them, cost no more than others.
+    internal const string Due = """
+        with recursive waiting as (
+            (select tenant_id, receiver from aios.outbox where state = 0 order by tenant_id, receiver limit 1)
+            union all
+            select next.tenant_id, next.receiver from waiting w cross join lateral
+                (select o.tenant_id, o.receiver from aios.outbox o where o.state = 0 and (o.tenant_id, o.receiver) > (w.tenant_id, w.receiver) order by o.tenant_id, o.receiver limit 1) next)
+        select tenant_id, receiver from waiting w where exists (select from aios.outbox o where o.tenant_id = w.tenant_id and o.receiver = w.receiver and o.state = 0 and o.due <= $1)
+        """;
+
     /// <summary>Who has something that may leave now.</summary>
     internal Task<IReadOnlyList<(string Tenant, string Receiver)>> DueAsync(DateTimeOffset now, CancellationToken cancellation) =>
-        source.ListAsync("select distinct tenant_id, receiver from aios.outbox where state = 0 and due <= $1", [now], reader => (reader.GetString(0), reader.GetString(1)), cancellation);
+        source.ListAsync(Due, [now], reader => (reader.GetString(0), reader.GetString(1)), cancellation);
 
     /// <summary>When something that waits may leave next.</summary>
     internal async Task<DateTimeOffset?> NextAsync(DateTimeOffset after, CancellationToken cancellation) =>

@@ -50,6 +50,7 @@ public sealed class WebhookSender : IAsyncDisposable
     private readonly Channel<bool> nudges = Channel.CreateBounded<bool>(new BoundedChannelOptions(1) { FullMode = BoundedChannelFullMode.DropWrite });
     private readonly ConcurrentDictionary<(string Tenant, string Receiver), int> underWay = new();
     private readonly ConcurrentDictionary<Task, bool> attempts = new();
+    private readonly Dictionary<(string Tenant, string Receiver), DateTimeOffset> held = []; // when it was said last
     private readonly CancellationTokenSource stopping = new();
     private readonly CancellationTokenSource cutting = new();
     private WorkflowHost? host;
@@ -159,10 +160,13 @@ public sealed class WebhookSender : IAsyncDisposable
             }
             if (Objection(tenant, hook) is { } objection)
             {
-                log.HeldUp(tenant, receiver, objection);
                 isHeldUp = true;
+                if (held.TryGetValue((tenant, receiver), out var said) && now - said < AfterObjection) continue;
+                log.HeldUp(tenant, receiver, objection);
+                held[(tenant, receiver)] = now;
                 continue;
             }
+            held.Remove((tenant, receiver));
             var claimed = await outbox.ClaimAsync(tenant, receiver, now, Lease, serving.Options.HostId, places, stopping.Token);
             foreach (var message in claimed) Begin(serving, hook, message);
             if (claimed.Count < places) await outbox.PutOffAsync(tenant, receiver, now, stopping.Token);

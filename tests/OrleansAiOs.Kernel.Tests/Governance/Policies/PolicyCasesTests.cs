@@ -57,6 +57,13 @@ public sealed class PolicyCasesTests
     }
 
     [Theory]
+    [InlineData("1e-2147483648")]
+    [InlineData("1e2147483647")]
+    [InlineData("1e-41")]
+    public void An_amount_that_no_decimal_holds_is_a_fault_and_denies(string amount) =>
+        Run(Cases.Replace("\"amount\": 400", $"\"amount\": {amount}", StringComparison.Ordinal)).Should().ContainSingle(result => !result.Holds).Which.Difference.Should().Match("Expected allow, and it was deny*");
+
+    [Theory]
     [InlineData("[]", "the file: write an object*")]
     [InlineData("{", "*not JSON*")]
     [InlineData("{\"cases\":[]}", "cases: there are 0*")]
