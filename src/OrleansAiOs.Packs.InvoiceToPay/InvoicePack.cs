@@ -15,7 +15,7 @@ public sealed class InvoicePack : IPack
     public void AddServices(IServiceCollection services, Func<string, string?> setting)
     {
         services.AddSingleton(ReadSettings(setting));
-        services.AddSingleton<ITwinRegister, TwinTable>();
+        services.AddSingleton<IInvoiceRegister, InvoiceTable>();
         services.AddSingleton(provider => new LedgerClient(ReceiverHttp.Connect(provider, "the ledger", setting("INVOICE_LEDGER") ?? SandboxAddress)));
         services.AddSingleton(provider => new BankClient(ReceiverHttp.Connect(provider, "the bank", setting("INVOICE_BANK") ?? SandboxAddress)));
         services.AddSingleton(provider => new DeskClient(ReceiverHttp.Connect(provider, "the notification desk", setting("INVOICE_DESK") ?? SandboxAddress)));

@@ -26,6 +26,8 @@ public sealed class InvoiceToPay : Workflow<PayloadRef, Settlement>
         var twin = await saga.Call(Invoicing.Claim, new Claim(DocumentFingerprint.DuplicateKey(invoice), RunId), undo: Invoicing.Release);
         if (twin.Holder != RunId) return Settlement.Duplicate(invoice, twin.Holder);
         var booking = await Call(Invoicing.Book, invoice);
+        if (booking.Order is { Status: OrderStatus.Matched, Number: { } number, OpenAmount: { } listed, ClaimedAmount: > 0 and var claimed } && Patched("orders are drawn on"))
+            booking = booking.After(await saga.Call(Invoicing.Draw, new OrderDraw(number, listed, claimed), undo: Invoicing.PutBack), invoice.Currency);
 
         if (invoice.Direction is MoneyDirection.ToSupplier && await RefusedByPerson(invoice, booking) is { } refused) return Settlement.Rejected(invoice, refused);
 

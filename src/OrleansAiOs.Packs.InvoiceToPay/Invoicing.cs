@@ -34,15 +34,31 @@ public static class Invoicing
 
     /// <summary>Claims supplier and number for this run; answers who holds them.</summary>
     public static readonly Activity<Claim, Claimed> Claim = Activity.Transactional("invoice.claim",
-        async (ITwinRegister register, Claim claim, DbTransaction transaction, ActivityContext call) =>
+        async (IInvoiceRegister register, Claim claim, DbTransaction transaction, ActivityContext call) =>
             new Claimed(claim.Key, await register.ClaimAsync(transaction, call.Tenant, claim.Key, claim.Run)));
 
     /// <summary>Gives the claim up, so that a mended document may come under the same number.</summary>
     public static readonly Activity<Claimed, Claimed> Release = Activity.Transactional("invoice.release",
-        async (ITwinRegister register, Claimed claim, DbTransaction transaction, ActivityContext call) =>
+        async (IInvoiceRegister register, Claimed claim, DbTransaction transaction, ActivityContext call) =>
         {
             await register.ReleaseAsync(transaction, call.Tenant, claim.Key, call.Run);
             return claim;
+        });
+
+    /// <summary>Takes of the order what the document claims: invoices that each fit are not to exceed it together.</summary>
+    public static readonly Activity<OrderDraw, Drawn> Draw = Activity.Transactional("invoice.draw",
+        async (IInvoiceRegister register, OrderDraw draw, DbTransaction transaction, ActivityContext call) =>
+        {
+            var (granted, others) = await register.DrawAsync(transaction, call.Tenant, draw, call.Run);
+            return new Drawn(draw, granted, others);
+        });
+
+    /// <summary>Gives it back: the document is not paid.</summary>
+    public static readonly Activity<Drawn, Drawn> PutBack = Activity.Transactional("invoice.put-back",
+        async (IInvoiceRegister register, Drawn drawn, DbTransaction transaction, ActivityContext call) =>
+        {
+            await register.PutBackAsync(transaction, call.Tenant, drawn.Draw, call.Run);
+            return drawn;
         });
 
     /// <summary>Finds the order and the accounts.</summary>
@@ -63,7 +79,21 @@ public sealed record Claim(string Key, string Run);
 
 public sealed record Claimed(string Key, string Holder);
 
-public sealed record Booked(string Supplier, OrderMatch Order, Journal Journal, decimal OneApprovalAbove, ForApproval ForApproval, TimeSpan? PayTimeout = null);
+/// <summary>What a run takes of a purchase order. What others have taken counts as long as the same amount is listed: an order that is listed with another has been brought up to date.</summary>
+public sealed record OrderDraw(string Order, decimal Listed, decimal Amount);
+
+public sealed record Drawn(OrderDraw Draw, bool Granted, decimal Others);
+
+public sealed record Booked(string Supplier, OrderMatch Order, Journal Journal, decimal OneApprovalAbove, ForApproval ForApproval, TimeSpan? PayTimeout = null)
+{
+    /// <summary>The same where others have taken too much of the order.</summary>
+    public Booked After(Drawn drawn, string currency)
+    {
+        if (drawn.Granted) return this;
+        var why = $"{drawn.Draw.Amount:N2} {currency} without VAT is more than what is left of purchase order '{drawn.Draw.Order}': other documents have taken {drawn.Others:N2} of {drawn.Draw.Listed:N2}";
+        return this with { Order = Order with { Status = OrderStatus.Exceeded, Why = why }, ForApproval = ForApproval with { OrderStatus = OrderStatus.Exceeded, Order = why } };
+    }
+}
 
 /// <summary>What an approver reads, and what the decision is bound to.</summary>
 public sealed record ForApproval(string Supplier, string Number, DateOnly? IssuedOn, DateOnly? DueOn, decimal Amount, string Currency, string? Account, OrderStatus OrderStatus, string Order,

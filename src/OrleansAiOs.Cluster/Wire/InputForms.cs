@@ -26,16 +26,18 @@ internal static class InputForms
     /// <exception cref="CommandRefusedException">It is of another build, or speaks of code that this host does not hold.</exception>
     public static Input Read(RunMessage message, WorkflowHost engine)
     {
-        if (!Kinds.TryGetValue(message.Kind, out var make) || make.GetParameters().Length != message.Parts.Length)
+        // What stands last and is not said is as it was before anybody could say it.
+        var parameters = Kinds.GetValueOrDefault(message.Kind)?.GetParameters();
+        if (parameters is null || parameters.Length < message.Parts.Length || parameters[message.Parts.Length..].Any(unsaid => !unsaid.HasDefaultValue))
             throw new CommandRefusedException(Refusal.Busy, $"Host {engine.Options.HostId} does not know '{message.Kind}' with {message.Parts.Length} parts: it runs another build. Send it again when all hosts run one.", TimeSpan.FromSeconds(5));
-        return (Input)make.Invoke([.. message.Parts.Select(form => Part(form, engine))]);
+        return (Input)Kinds[message.Kind].Invoke([.. message.Parts.Select(form => Part(form, engine)), .. parameters[message.Parts.Length..].Select(unsaid => unsaid.DefaultValue)]);
     }
 
     public static object? Form(object? part) => part switch
     {
         null or string or int or long or bool => part,
         JsonText json => new JsonForm(Bytes(json)),
-        StartRun start => new StartForm(start.Workflow, Bytes(start.Input), start.Id, start.BusinessKey, start.Attributes is null ? null : new(start.Attributes), start.Tenant, start.Priority, start.Version, start.Chain is null ? null : [.. start.Chain]),
+        StartRun start => new StartForm(start.Workflow, Bytes(start.Input), start.Id, start.BusinessKey, start.Attributes is null ? null : new(start.Attributes), start.Tenant, start.Priority, start.Version, start.Chain is null ? null : [.. start.Chain], start.IfAbsent),
         WorkflowType type => new TypeForm(type.Name, type.Version),
         ParentRun parent => new ParentForm(parent.Run, parent.Step),
         Decider decider => new DeciderForm(decider.Id, [.. decider.Roles], decider.Verified),
@@ -55,7 +57,7 @@ internal static class InputForms
     public static object? Part(object? form, WorkflowHost? engine) => form switch
     {
         JsonForm json => new JsonText(json.Utf8),
-        StartForm of => new StartRun(of.Workflow, new JsonText(of.Input), of.Run, of.BusinessKey, of.Attributes, of.Tenant, of.Priority, of.Version, of.Chain),
+        StartForm of => new StartRun(of.Workflow, new JsonText(of.Input), of.Run, of.BusinessKey, of.Attributes, of.Tenant, of.Priority, of.Version, of.Chain, of.IfAbsent),
         TypeForm of => engine!.Registry.Find(of.Name, of.Version) ?? throw new CommandRefusedException(Refusal.NotFound, $"Host {engine.Options.HostId} does not hold {(of.Version is null ? "a version without a name" : $"version '{of.Version}'")} of the workflow '{of.Name}'."),
         ParentForm of => new ParentRun(of.Run, of.Step),
         DeciderForm of => new Decider(of.Decider, of.Roles, of.Verified),
@@ -88,7 +90,8 @@ internal sealed record JsonForm([property: Id(0)] byte[] Utf8);
 
 [GenerateSerializer, Immutable, Alias("aios.start")]
 internal sealed record StartForm([property: Id(0)] string Workflow, [property: Id(1)] byte[] Input, [property: Id(2)] string? Run, [property: Id(3)] string? BusinessKey,
-    [property: Id(4)] Dictionary<string, string>? Attributes, [property: Id(5)] string Tenant, [property: Id(6)] int Priority, [property: Id(7)] string? Version, [property: Id(8)] string[]? Chain);
+    [property: Id(4)] Dictionary<string, string>? Attributes, [property: Id(5)] string Tenant, [property: Id(6)] int Priority, [property: Id(7)] string? Version, [property: Id(8)] string[]? Chain,
+    [property: Id(9)] bool IfAbsent);
 
 [GenerateSerializer, Immutable, Alias("aios.type")]
 internal sealed record TypeForm([property: Id(0)] string Name, [property: Id(1)] string? Version);

@@ -44,6 +44,7 @@ internal static class KeysApi
         {
             await AddIfNewAsync(principals, caller, principal, request.Roles!, cancellation);
             holder = await principals.FindAsync(caller.Tenant, principal, cancellation);
+            caller.DemandGiving(holder!.Roles, holder.Grants); // somebody else may have been quicker, and given it more
         }
         var made = await keys.IssueAsync(caller.Tenant, principal, request.Name, expires, caller.By, key, cancellation);
         if (request.Roles is not null) await principals.SetRolesAsync(caller.Tenant, principal, request.Roles, caller.By, cancellation);

@@ -40,6 +40,7 @@ internal static class RunsApi
     {
         CheckKey(key);
         CheckAttributes(request.Attributes);
+        CheckWorkflow(request.Workflow);
         caller.Demand("run.start", $"workflow/{request.Workflow}");
         var input = JsonBody.From(request.Input);
         // The same key again is the same run: its id is made from the key, so the run's own stream is the receipt.
@@ -106,11 +107,21 @@ internal static class RunsApi
         new((await host.QueryAsync(caller.Run(id), name, await JsonBody.ReadAsync(context.Request, 256 * 1024))).ToElement());
 
     private static async Task<IResult> UpdateAsync(string id, string name, WorkflowHost host, Caller caller, HttpContext context, [FromQuery] int? wait,
-        [FromHeader(Name = "Idempotency-Key")] string? key)
+        [FromQuery] string? start, [FromHeader(Name = "Idempotency-Key")] string? key)
     {
         CheckKey(key);
+        var run = caller.Run(id);
+        StartRun? absent = null;
+        if (NoNul("start", start) is { } workflow)
+        {
+            CheckWorkflow(workflow);
+            caller.Demand("run.start", $"workflow/{workflow}");
+            absent = new StartRun(workflow, JsonText.From<object?>(null), run.Id, Tenant: caller.Tenant, Chain: caller.ChainIfMore);
+        }
         var input = await JsonBody.ReadAsync(context.Request, 256 * 1024);
-        var outcome = await InTimeAsync(wait ?? 30, context.RequestAborted, limit => host.UpdateAsync(caller.Run(id), name, input, caller.By, key, limit));
+        var outcome = await InTimeAsync(wait ?? 30, context.RequestAborted, limit => absent is null
+            ? host.UpdateAsync(run, name, input, caller.By, key, limit)
+            : host.UpdateAsync(absent, caller.For, name, input, caller.By, key, limit));
         var view = new UpdateView(outcome.Version, !outcome.IsOver ? "accepted" : outcome.Failure is null ? "completed" : "failed", outcome.Answer?.ToElement(), outcome.Failure);
         return outcome.IsOver ? Results.Ok(view) : Results.Accepted(null as string, view);
     }
@@ -164,6 +175,12 @@ internal static class RunsApi
     public static void CheckSignal(string name)
     {
         if (name == ScheduleClient.Signal) throw new ProblemException(422, "The engine's own", $"signal: '{name}' is how the engine tells a schedule. Use /api/v1/schedules/ID, or aios schedules.");
+    }
+
+    /// <summary>The engine's own are started by commands of theirs, which ask for other rights than to start a run.</summary>
+    public static void CheckWorkflow(string name)
+    {
+        if (name.StartsWith(Activity.EnginesOwn, StringComparison.Ordinal)) throw new ProblemException(422, "The engine's own", $"workflow: '{name}' is not started as a run. For schedules: /api/v1/schedules, or aios schedules add.");
     }
 
     private static async Task<RunRow> FindAsync(WorkflowHost host, RunKey run, CancellationToken cancellation) =>

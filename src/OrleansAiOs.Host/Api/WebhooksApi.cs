@@ -95,6 +95,8 @@ internal static class WebhooksApi
     private static async Task<IResult> AddSourceAsync(WebhookSourceRequest request, WebhookRegistry registry, WebhookView view, IdentityView identity, Catalogue catalogue, Caller caller, HttpContext context)
     {
         await catalogue.FreshAsync(context.RequestAborted);
+        if (request.Workflow is { } workflow) RunsApi.CheckWorkflow(workflow);
+        if (request.Signal is { } signal) RunsApi.CheckSignal(signal);
         var source = new HookSource(request.Name, request.Scheme, request.Secrets, request.As, request.Does, request.Workflow, request.Signal, request.BusinessKey, request.Value);
         if (identity.Find(caller.Tenant, request.As) is not { } service) throw new ProblemException(404, "Not found", $"There is no {request.As}. `aios principals set {request.As} --role operator` makes it.");
         // Whoever knows the secret can do what the service may: nobody gives what they do not hold.

@@ -39,7 +39,8 @@ internal static class UpdateCommand
         var name = new Argument<string>("NAME") { Description = "The update's name." };
         var value = new Argument<string?>("JSON") { Description = "Its input: JSON, @FILE, or - for stdin. Default: null.", Arity = ArgumentArity.ZeroOrOne };
         var wait = new Option<int>("--wait") { Description = "Wait for its answer at most so many seconds. Default: 60.", HelpName = "SECONDS", DefaultValueFactory = _ => 60 };
-        return client.Change("update", "Have a run's code do something, and wait for its answer. The code may refuse it.", id, name, value, wait).Does(async call =>
+        var start = new Option<string?>("--start") { Description = "If there is no such run, start this workflow under its id first: so an entity comes to be.", HelpName = "WORKFLOW" };
+        return client.Change("update", "Have a run's code do something, and wait for its answer. The code may refuse it.", id, name, value, wait, start).Does(async call =>
         {
             var body = await JsonArgument.ReadAsync(call.Parsed.GetValue(value) ?? "null", call.Cancellation);
             var path = $"{ApiPaths.Run(call.Get(id))}/updates/{ApiPaths.Segment("update name", call.Get(name))}";
@@ -50,7 +51,7 @@ internal static class UpdateCommand
             {
                 // Sent again under its key, it is the same update.
                 var seconds = (int)Math.Ceiling(Math.Clamp((limit - clock.Elapsed).TotalSeconds, 0, OneWait.TotalSeconds));
-                var json = await api.CommandAsync(HttpMethod.Post, $"{path}?wait={seconds}", body, call.Cancellation);
+                var json = await api.CommandAsync(HttpMethod.Post, $"{path}?wait={seconds}{(call.Get(start) is { } workflow ? $"&start={Uri.EscapeDataString(workflow)}" : "")}", body, call.Cancellation);
                 var update = api.Read<UpdateDocument>(json);
                 if (update.Status == "accepted" && clock.Elapsed < limit) continue;
                 if (call.Get(client.Json)) call.Terminal.Json(json);

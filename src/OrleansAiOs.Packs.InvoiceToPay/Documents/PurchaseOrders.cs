@@ -2,7 +2,7 @@ using System.Text.Json;
 
 namespace OrleansAiOs.Packs.InvoiceToPay.Documents;
 
-/// <summary>An order a document may refer to. <see cref="OpenAmount"/> is what may still be invoiced, without VAT.</summary>
+/// <summary>An order a document may refer to. <see cref="OpenAmount"/> is what may still be invoiced, without VAT; what is paid under this listing is taken off.</summary>
 public sealed record PurchaseOrder(string Number, string Supplier, string Currency, decimal OpenAmount);
 
 /// <summary>The open purchase orders, from a JSON file that people edit and that may therefore be wrong.</summary>

@@ -1,3 +1,4 @@
+using OrleansAiOs.Workflows.Entities;
 using OrleansAiOs.Workflows.History;
 using OrleansAiOs.Workflows.Replay;
 using OrleansAiOs.Workflows.Steps;
@@ -19,24 +20,32 @@ public sealed class Saga : IAsyncDisposable
     internal Saga(WorkflowExecution execution, CancellationToken cancellation) => (this.execution, this.cancellation) = (execution, cancellation);
 
     /// <summary>Calls <paramref name="activity"/>, and remembers to call <paramref name="undo"/> with its result.</summary>
-    public Task<TOut> Call<TIn, TOut, TUndone>(Activity<TIn, TOut> activity, TIn input, Activity<TOut, TUndone> undo, CallOptions? options = null)
-    {
-        var call = Remembered();
-        underWay.Add(call);
-        return call;
+    public Task<TOut> Call<TIn, TOut, TUndone>(Activity<TIn, TOut> activity, TIn input, Activity<TOut, TUndone> undo, CallOptions? options = null) =>
+        Remember(() => ActivityStep.Call(execution, activity, input, options, cancellation), result => result, undo, result => result);
 
-        async Task<TOut> Remembered()
+    /// <summary>Has an entity do something, and remembers to send it <paramref name="undo"/> with its answer.</summary>
+    public Task<TOut> Call<TIn, TOut, TUndone>(EntityKey entity, Update<TIn, TOut> update, TIn input, Update<TOut, TUndone> undo) =>
+        Remember(() => ActivityStep.Call(execution, EntityTools.Update, EntityTools.Ask(execution, entity, update, input), null, cancellation), answer => answer.To<TOut>()!,
+            EntityTools.Update, result => EntityTools.Ask(execution, entity, undo, result));
+
+    private Task<T> Remember<TOut, T, TUndo, TUndone>(Func<Task<TOut>> call, Func<TOut, T> read, Activity<TUndo, TUndone> undo, Func<T, TUndo> with)
+    {
+        var remembered = Remembered();
+        underWay.Add(remembered);
+        return remembered;
+
+        async Task<T> Remembered()
         {
-            var (outcome, step) = (ActivityStep.Call(execution, activity, input, options, cancellation), execution.StepsSoFar);
-            var result = await outcome;
-            execution.Undos[step] = (undo, () => JsonText.From(result)); // a reset may ask for it from outside
+            var (outcome, step) = (call(), execution.StepsSoFar);
+            var result = read(await outcome);
+            execution.Undos[step] = (undo, () => JsonText.From(with(result))); // a reset may ask for it from outside
             this.undo.Push(() =>
             {
                 execution.Undos.Remove(step);
                 execution.Undoing = step;
                 try
                 {
-                    return ActivityStep.Call(execution, undo, result, null, CancellationToken.None, undoes: true);
+                    return ActivityStep.Call(execution, undo, with(result), null, CancellationToken.None, undoes: true);
                 }
                 finally
                 {

@@ -1,3 +1,4 @@
+using OrleansAiOs.Workflows.Entities;
 using OrleansAiOs.Workflows.History;
 using OrleansAiOs.Workflows.Replay;
 using OrleansAiOs.Workflows.Steps;
@@ -72,6 +73,14 @@ public abstract class Workflow
     /// <exception cref="OperationCanceledException">This run was cancelled, and the child has ended for it, or was abandoned.</exception>
     protected Task<TOut> Call<TIn, TOut>(Child<TIn, TOut> child, TIn input, ChildOptions? options = null, CancellationToken? cancellation = null) =>
         ChildStep.Call(Execution, child, input, options ?? new ChildOptions(), cancellation ?? Cancellation);
+
+    /// <summary>
+    /// Has an entity do something, and waits, however long it takes, for its answer. One that is not there comes to be. Two entities that
+    /// await each other wait for ever.
+    /// </summary>
+    /// <exception cref="ActivityFailedException">It refused, or its handler failed; or what is called so is something else, or is over.</exception>
+    protected async Task<TOut> Call<TIn, TOut>(EntityKey entity, Update<TIn, TOut> update, TIn input, CancellationToken? cancellation = null) =>
+        (await ActivityStep.Call(Execution, EntityTools.Update, EntityTools.Ask(Execution, entity, update, input), null, cancellation ?? Cancellation)).To<TOut>()!;
 
     /// <summary>Waits until a moment; past ones return at once. Free while it waits, whether a second or a year.</summary>
     protected Task Until(DateTimeOffset moment, CancellationToken? cancellation = null) => TimerStep.Until(Execution, moment, cancellation ?? Cancellation);

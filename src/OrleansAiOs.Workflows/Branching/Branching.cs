@@ -87,7 +87,23 @@ internal sealed class Brancher(WorkflowHost host)
         var prefix = Changed(events.GetRange(0, (int)command.At), command, [.. given.Where(outcome => !decided.Exists(effect => effect.Step == outcome.Key))]);
         var forked = new RunForked(command.Run.Id, command.At, events.Count, effects, command.Version, command.Why is null ? null : Failure.Clean(command.Why), by);
         DemandItRuns(WorkflowRun.Load(run, [.. prefix, (forked, events[^1].At)], old.Context), command.At);
-        return await host.SendAsync(run, new ForkInput(prefix, forked));
+        var answer = await host.SendAsync(run, new ForkInput(prefix, forked));
+        if (!answer.IsNew) await DemandTheSameAsync(run, prefix, effects, command);
+        return answer;
+    }
+
+    // What was exchanged stands only in the fork's own history.
+    private async Task DemandTheSameAsync(RunKey fork, List<(WorkflowEvent Event, DateTimeOffset At)> prefix, IReadOnlyList<EffectChoice> effects, ForkRun command)
+    {
+        var there = (await host.Store.ReadAsync(fork, 1, CancellationToken.None)).Take(prefix.Count + 1).Select(stored => stored.Read()).ToList();
+        if (!prefix.Select(e => e.Event).Zip(there).All(pair => IsSame(pair.First, pair.Second)) || there[^1] is not RunForked known || !known.Effects.Zip(effects).All(pair => CanonicalJson.Digest(pair.First.Result) == CanonicalJson.Digest(pair.Second.Result)))
+            throw new CommandRefusedException(Refusal.Conflict, $"Run {fork} exists already: it is this fork of {command.Run.Id}, with other outcomes. Choose another id.");
+
+        // As jsonb gives it back, members may stand in another order.
+        static bool IsSame(WorkflowEvent one, WorkflowEvent other) => Text(one) == Text(other);
+
+        static string Text(WorkflowEvent e) => EventNames.Write(e) is var (name, body) ? $"{name} {CanonicalJson.Digest(new JsonText(body))}" : "";
+
     }
 
     private static List<(WorkflowEvent Event, DateTimeOffset At)> Changed(List<(WorkflowEvent Event, DateTimeOffset At)> prefix, ForkRun command, List<KeyValuePair<int, JsonText>> outcomes)

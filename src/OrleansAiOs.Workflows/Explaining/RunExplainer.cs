@@ -65,9 +65,9 @@ internal static class RunExplainer
 
         WorkflowRun? loaded = null;
         bool? goesOn = null;
-        if (!state.IsClosed && around.Mailbox is not { Doing: MailboxActivity.RunningCode } && await LoadAsync(host, run, history, cancellation) is var (code, on))
-            if (code is null) around = around with { CodeDoesNotRest = true };
-            else (loaded, goesOn, state) = (code, on, code.State);
+        if (!state.IsClosed && around.Mailbox is not { Doing: MailboxActivity.RunningCode })
+            if (await LoadAsync(host, run, history, cancellation) is var (code, on)) (loaded, goesOn, state) = (code, on, code.State);
+            else around = around with { CodeDoesNotRest = true };
         if (state.Open.OfType<ActivityStep>().Any(step => step.Now is ActivityStep.Phase.Pausing))
             around = around with { Others = await OthersAsync(host, run, cancellation) };
         return Explain(new Subject(run, state, events, loaded, goesOn, around));
@@ -91,7 +91,7 @@ internal static class RunExplainer
         HostId = host.Options.HostId,
         Registry = host.Registry,
         IsHalted = host.IsHalted,
-        IsFenced = host.IsFenced,
+        IsFenced = host.Presence.IsFenced,
         IsLiving = host.Context.IsLiving,
         Skew = host.Context.Clock.Skew,
         DeadAfter = host.Options.DeadAfter,
@@ -104,26 +104,18 @@ internal static class RunExplainer
         Keyholders = keyholders,
     };
 
-    /// <returns>Null code if it does not come to rest.</returns>
-    private static async Task<(WorkflowRun? Code, bool? GoesOn)> LoadAsync(WorkflowHost host, RunKey run, IReadOnlyList<StoredEvent> history, CancellationToken cancellation)
-    {
-        try
+    private sealed record Loaded(WorkflowRun Code, bool? GoesOn);
+
+    /// <returns>Null if the code does not come to rest.</returns>
+    private static Task<Loaded?> LoadAsync(WorkflowHost host, RunKey run, IReadOnlyList<StoredEvent> history, CancellationToken cancellation) =>
+        RestingCode.RunAsync(run, patience =>
         {
-            // On a thread of its own: code that never awaits must not take the answer with it.
-            return await Task.Factory.StartNew(() =>
-            {
-                var code = WorkflowRun.Load(run, history, Replayer.Sealed(host.Registry));
-                bool? goesOn = code.State.Parked is { } parked && code.LoadFault is null && !parked.Reason.StartsWith(Parking.LeftTheEngine, StringComparison.Ordinal)
-                    ? GoesOn(WorkflowRun.Load(run, history, Replayer.Sealed(host.Registry)))
-                    : null;
-                return ((WorkflowRun?)code, goesOn);
-            }, CancellationToken.None, TaskCreationOptions.LongRunning | TaskCreationOptions.DenyChildAttach, TaskScheduler.Default).WaitAsync(Patience, cancellation);
-        }
-        catch (TimeoutException)
-        {
-            return (null, null);
-        }
-    }
+            var code = WorkflowRun.Load(run, history, Replayer.Sealed(host.Registry, patience: patience));
+            bool? goesOn = code.State.Parked is { } parked && code.LoadFault is null && !parked.Reason.StartsWith(Parking.LeftTheEngine, StringComparison.Ordinal)
+                ? GoesOn(WorkflowRun.Load(run, history, Replayer.Sealed(host.Registry, patience: patience)))
+                : null;
+            return new Loaded(code, goesOn);
+        }, cancellation);
 
     // What unparking would do, up to the append: which is not made.
     private static bool GoesOn(WorkflowRun parked) => parked.Take([new UnparkInput("explain", null)], null).MustPark is null;

@@ -10,9 +10,10 @@ namespace OrleansAiOs.Workflows;
 /// <param name="Priority">Where attempts of the tenant wait for an activity's limit, those of the run with the highest are next; -100 to 100.</param>
 /// <param name="Version">The version of the code it runs on; the newest this host holds if left out.</param>
 /// <param name="Chain">Who acts, on whose behalf: first the one it is done for, last the one who starts it; only the latter if left out.</param>
+/// <param name="IfAbsent">A run of this workflow that is there under the id already will do, whatever it was started with.</param>
 public sealed record StartRun(string Workflow, JsonText Input, string? Id = null, string? BusinessKey = null,
     IReadOnlyDictionary<string, string>? Attributes = null, string Tenant = RunKey.DefaultTenant,
-    int Priority = 0, string? Version = null, IReadOnlyList<string>? Chain = null);
+    int Priority = 0, string? Version = null, IReadOnlyList<string>? Chain = null, bool IfAbsent = false);
 
 /// <param name="IsNew">False when the run was there already, with the same input.</param>
 public sealed record Started(RunKey Run, bool IsNew);

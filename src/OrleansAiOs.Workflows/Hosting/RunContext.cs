@@ -6,7 +6,7 @@ using OrleansAiOs.Workflows.Timers;
 namespace OrleansAiOs.Workflows.Hosting;
 
 /// <summary>What a run needs of the host it is active on.</summary>
-internal sealed class RunContext
+internal sealed record RunContext
 {
     public required WorkflowRegistry Registry { get; init; }
 

@@ -206,7 +206,7 @@ internal sealed class RunMailbox(RunKey key, WorkflowHost host, TaskScheduler? s
                 parking = turn.MustPark;
                 continue;
             }
-            if (turn.IsEmpty && !isFresh && MayBeStale())
+            if (turn.IsEmpty && turn.Known < taken.Count && !isFresh && MayBeStale())
             {
                 run = null;
                 mayBeNew = false;
@@ -251,7 +251,7 @@ internal sealed class RunMailbox(RunKey key, WorkflowHost host, TaskScheduler? s
         try
         {
             var loaded = WorkflowRun.Load(key, history, host.Context);
-            host.WatchOwners(loaded);
+            host.Presence.WatchOwners(loaded);
             return loaded;
         }
         catch (Exception e)

@@ -5,6 +5,7 @@ using OrleansAiOs.Workflows.Dispatch;
 using OrleansAiOs.Workflows.Explaining;
 using OrleansAiOs.Workflows.Gating;
 using OrleansAiOs.Workflows.History;
+using OrleansAiOs.Workflows.Replay;
 using OrleansAiOs.Workflows.Steps;
 using OrleansAiOs.Workflows.Timers;
 using OrleansAiOs.Workflows.Turns;
@@ -18,28 +19,15 @@ namespace OrleansAiOs.Workflows.Hosting;
 /// </summary>
 public sealed class WorkflowHost : IAsyncDisposable
 {
-    // A dead host's append can commit however late (a synchronous standby that stalls): what it left is looked for though nobody dies.
-    private static readonly TimeSpan TakeOverAgainAfter = TimeSpan.FromMinutes(5);
-
     private readonly ConcurrentDictionary<RunKey, RunMailbox> mailboxes = new();
     private readonly Dictionary<RunKey, EndWaiter> waiters = [];
     private readonly Dictionary<RunKey, UpdateWaiter> updateWaiters = [];
     private readonly Lock sync = new();
     private readonly Queue<(RunMailbox Mailbox, DateTimeOffset Since)> idle = new();
-    private readonly Dictionary<string, HashSet<RunKey>> foreignOwners = new(StringComparer.Ordinal);
-    private readonly HashSet<string> known = new(StringComparer.Ordinal);
     private readonly CancellationTokenSource stopping = new();
-    private readonly Unparking unparking;
     private ITimer? sweep;
-    private ITimer? heart;
-    private ITimer? echo;
-    private volatile HashSet<string> living = [];
-    private volatile HashSet<string> dead = [];
-    private volatile bool mustTakeOver;
-    private long tookOver;
     private readonly CancellationTokenSource goingDown = new();
     private volatile bool refusing;
-    private volatile bool fenced;
     private readonly TaskCompletionSource registered = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
     public WorkflowHost(IRunStore store, WorkflowRegistry registry, IServiceProvider services, ILogger<WorkflowHost> log, WorkflowHostOptions options)
@@ -51,14 +39,14 @@ public sealed class WorkflowHost : IAsyncDisposable
             HostId = options.HostId,
             Clock = new StoreClock(options.Time),
             Ids = new IdSource(options.Seed),
-            IsLiving = owner => !IsDead(owner),
+            IsLiving = owner => !Presence!.IsDead(owner),
             Gate = options.Gate,
             Directory = options.Activities,
             OnForeignWork = run => what => Post(run, new ForeignWorkInput(what)),
         };
         Kinship = new Kinship(this);
         Executor = new ActivityExecutor(this, services, store, Context.Clock, options, Post);
-        unparking = new Unparking(this);
+        Presence = new Presence(this);
         WakeUps = new WakeUps(store, Context.Clock, options.Time, options.Scheduler, run => Post(run, new DueInput()), e => log.WakeUpTrouble(e));
     }
 
@@ -75,10 +63,18 @@ public sealed class WorkflowHost : IAsyncDisposable
     public LiveRuns Live { get; } = new();
 
     /// <summary>Dead hosts were looked for, and what they left was taken over. Handlers must be quick.</summary>
-    public event Action? TookOver;
+    public event Action? TookOver
+    {
+        add => Presence.TookOver += value;
+        remove => Presence.TookOver -= value;
+    }
 
     /// <summary>Another host declared this one dead: it serves no more.</summary>
-    public event Action? Fenced;
+    public event Action? Fenced
+    {
+        add => Presence.Fenced += value;
+        remove => Presence.Fenced -= value;
+    }
 
     /// <summary>The store's time, as this host knows it.</summary>
     public DateTimeOffset Now => Context.Clock.Now;
@@ -97,6 +93,8 @@ public sealed class WorkflowHost : IAsyncDisposable
 
     internal WakeUps WakeUps { get; }
 
+    internal Presence Presence { get; }
+
     internal ILogger Log { get; }
 
     /// <summary>Fires when the host begins to stop: what could wait for long lets go.</summary>
@@ -106,8 +104,6 @@ public sealed class WorkflowHost : IAsyncDisposable
     internal CancellationToken Halted => stopping.Token;
 
     internal bool IsHalted => stopping.IsCancellationRequested;
-
-    internal bool IsFenced => fenced;
 
     /// <summary>In a cluster: takes each input to where its run is active. Null where this host is alone with its mailboxes.</summary>
     internal Action<RunKey, Input>? Route { get; set; }
@@ -170,9 +166,29 @@ public sealed class WorkflowHost : IAsyncDisposable
 
     /// <summary>Has a run's code do something, and waits for its answer, or until <paramref name="wait"/> fires. The same key again finds the same update.</summary>
     /// <exception cref="CommandRefusedException">The code refused it, takes no such update, or the run ended before it was answered.</exception>
-    public async Task<UpdateOutcome> UpdateAsync(RunKey run, string update, JsonText input, string by, string? key, CancellationToken wait)
+    public Task<UpdateOutcome> UpdateAsync(RunKey run, string update, JsonText input, string by, string? key, CancellationToken wait) =>
+        UpdateAsync(run, new UpdateInput(update, input, by, key), wait);
+
+    /// <summary>The same of a run that is started if it is not there, as <paramref name="start"/> says: so an entity comes to be with its first update.</summary>
+    /// <exception cref="CommandRefusedException">As for any update; or what is there under the id is a run of another workflow, or is over.</exception>
+    public async Task<UpdateOutcome> UpdateAsync(StartRun start, string startedBy, string update, JsonText input, string by, string? key, CancellationToken wait)
     {
-        var accepted = await SendAsync(run, new UpdateInput(update, input, by, key));
+        if (!RunKey.TryParse(start.Tenant, start.Id ?? "", out var run, out var error)) throw new CommandRefusedException(Refusal.Invalid, error!);
+        try
+        {
+            return await UpdateAsync(run, new UpdateInput(update, input, by, key, start.Workflow), wait);
+        }
+        catch (CommandRefusedException e) when (e.Refusal is Refusal.NotFound)
+        {
+            // Mostly it is there: so it is told first, and begun only then. If it is there all the same, it has no such update, and says so again.
+            await StartRunAsync(start with { IfAbsent = true }, startedBy);
+            return await UpdateAsync(run, new UpdateInput(update, input, by, key, start.Workflow), wait);
+        }
+    }
+
+    private async Task<UpdateOutcome> UpdateAsync(RunKey run, UpdateInput sent, CancellationToken wait)
+    {
+        var accepted = await SendAsync(run, sent);
         while (true)
         {
             var ended = AwaitUpdates(run);
@@ -231,7 +247,8 @@ public sealed class WorkflowHost : IAsyncDisposable
     {
         var history = await Store.LoadAsync(run, cancellation);
         if (history.Count == 0) throw new CommandRefusedException(Refusal.NotFound, $"There is no run '{run}'.");
-        var loaded = WorkflowRun.Load(run, history, Context);
+        if (await RestingCode.RunAsync(run, patience => WorkflowRun.Load(run, history, Context with { Patience = patience }), cancellation) is not { } loaded)
+            throw new CommandRefusedException(Refusal.Conflict, $"The code of run '{run}' does not come to rest: aios explain says more.");
         return loaded.State.Find<ActivityStep>(step) is { Now: ActivityStep.Phase.AwaitingSignature } held ? loaded.IntentOf(held, held.Attempt, loaded.Now) : null;
     }
 
@@ -424,19 +441,8 @@ public sealed class WorkflowHost : IAsyncDisposable
     /// <summary>Registers this incarnation, takes over what dead ones left, and begins to wake runs.</summary>
     public async Task StartAsync(CancellationToken cancellation)
     {
-        // A host that is alone never asks again for the time: one slow answer would do for good.
-        for (var tries = 0; tries < 5; tries++)
-            if (await BeatAsync(cancellation)) break;
-        registered.TrySetResult();
-        var orphans = await TakeOverAsync(cancellation);
-        WakeUps.Look();
-        LookAgainLater();
-        // Whose runs were found is known to be dead only when the store is asked again.
-        if (Options.Shared)
-            heart = Options.Time.CreateTimer(static self => ((WorkflowHost)self!).BeatSoon(), this,
-                orphans > 0 ? TimeSpan.FromMilliseconds(100) : Options.HeartbeatEvery, Timeout.InfiniteTimeSpan);
+        var orphans = await Presence.BeginAsync(() => registered.TrySetResult(), cancellation);
         Log.Serving(Options.HostId, Registry.NamesForPeople, orphans);
-        if (Options.Shared) unparking.Look();
         await KeepRetentionAsync(RunKey.DefaultTenant);
     }
 
@@ -520,12 +526,8 @@ public sealed class WorkflowHost : IAsyncDisposable
             foreach (var waiter in updateWaiters.Values) waiter.TrySetException(GoingDown());
             updateWaiters.Clear();
         }
-        lock (sync)
-        {
-            sweep?.Dispose();
-            heart?.Dispose();
-            echo?.Dispose();
-        }
+        Presence.Dispose();
+        lock (sync) sweep?.Dispose();
     }
 
     public async ValueTask DisposeAsync() => await StopAsync();
@@ -534,145 +536,6 @@ public sealed class WorkflowHost : IAsyncDisposable
     internal void InBackground(Func<Task> work)
     {
         using (ExecutionContext.SuppressFlow()) _ = Task.Factory.StartNew(work, CancellationToken.None, TaskCreationOptions.DenyChildAttach, Options.Scheduler);
-    }
-
-    private void BeatSoon()
-    {
-        InBackground(Beat);
-
-        async Task Beat()
-        {
-            if (IsHalted) return;
-            try
-            {
-                await BeatAsync(stopping.Token);
-                if (mustTakeOver)
-                {
-                    await TakeOverAsync(stopping.Token);
-                    WakeUps.Look();
-                    LookAgainLater();
-                    unparking.Look();
-                }
-                else if (Options.Time.GetElapsedTime(tookOver) > TakeOverAgainAfter)
-                {
-                    await TakeOverAsync(stopping.Token);
-                }
-            }
-            catch (HostFencedException)
-            {
-                fenced = true;
-                Log.Fenced(Options.HostId);
-                Halt();
-                Fenced?.Invoke();
-                return;
-            }
-            catch (Exception e)
-            {
-                Log.BeatFailed(e, Options.HostId);
-            }
-            if (!IsHalted) heart?.Change(Options.HeartbeatEvery, Timeout.InfiniteTimeSpan);
-        }
-    }
-
-    // An append of a dead host may still have been on its way, and been committed after the look.
-    private void LookAgainLater()
-    {
-        lock (sync)
-        {
-            echo?.Dispose();
-            if (!IsHalted) echo = Options.Time.CreateTimer(static self => ((WorkflowHost)self!).LookAgain(), this, Options.LateAppendsFor, Timeout.InfiniteTimeSpan);
-        }
-    }
-
-    private void LookAgain()
-    {
-        InBackground(Look);
-
-        async Task Look()
-        {
-            if (IsHalted) return;
-            try
-            {
-                await TakeOverAsync(stopping.Token);
-                WakeUps.Look();
-            }
-            catch (Exception e)
-            {
-                Log.BeatFailed(e, Options.HostId);
-                LookAgainLater();
-            }
-        }
-    }
-
-    /// <returns>Whether the answer came quickly enough to say the time well.</returns>
-    private async Task<bool> BeatAsync(CancellationToken cancellation)
-    {
-        List<string> before;
-        lock (sync) before = [.. known];
-        var (asked, started) = (Options.Time.GetUtcNow(), Options.Time.GetTimestamp());
-        var beat = await Store.BeatAsync(Options.HostId, alone: !Options.Shared, Options.DeadAfter, cancellation);
-        var quick = Context.Clock.Correct(beat.StoreTime, asked, Options.Time.GetUtcNow(), Options.Time.GetElapsedTime(started));
-        lock (sync)
-        {
-            // Not living can also mean: registered since. Dead is who was known before the question, and is not in the answer.
-            var gone = before.Where(owner => !beat.Living.Contains(owner)).ToList();
-            dead = [.. dead, .. gone];
-            known.UnionWith(beat.Living);
-            known.ExceptWith(gone);
-            living = [.. beat.Living];
-            mustTakeOver |= gone.Count > 0;
-        }
-        return quick;
-    }
-
-    private async Task<int> TakeOverAsync(CancellationToken cancellation)
-    {
-        // Lowered before the look: who dies during it is for the next one.
-        mustTakeOver = false;
-        tookOver = Options.Time.GetTimestamp();
-        HashSet<RunKey> orphans;
-        try
-        {
-            orphans = [.. await Store.OrphansAsync([.. living, Options.HostId], cancellation)];
-        }
-        catch
-        {
-            mustTakeOver = true;
-            throw;
-        }
-        lock (sync)
-        {
-            foreach (var owner in foreignOwners.Keys.Where(IsDead).ToList())
-            {
-                orphans.UnionWith(foreignOwners[owner]);
-                foreignOwners.Remove(owner);
-            }
-        }
-        foreach (var run in orphans.OrderBy(run => run.Tenant, StringComparer.Ordinal).ThenBy(run => run.Id, StringComparer.Ordinal)) Post(run, new OwnerLostInput());
-        TookOver?.Invoke();
-        return orphans.Count;
-    }
-
-    private bool IsDead(string owner) => owner != Options.HostId && (!Options.Shared || dead.Contains(owner));
-
-    /// <summary>Another host has an attempt of this run under way: if it is dead, or should it die, nobody else might know.</summary>
-    internal void WatchOwners(WorkflowRun run)
-    {
-        var key = run.State.Run;
-        var owners = run.State.IsClosed ? run.State.Unsettled is { } unsettled && !Kinship.IsSettling(key, unsettled) ? [run.State.Host!] : []
-            // A held run's attempts are taken over when it goes on: until then it is left alone.
-            : run.State.Open.Where(step => step.UnderWay && !(run.State.IsHeld && step is ActivityStep && IsDead(step.Owner)) && !(step is ChildStep child && Kinship.IsReaching(key, child))).Select(step => step.Owner);
-        foreach (var owner in owners.Where(owner => owner != Options.HostId).Distinct(StringComparer.Ordinal))
-        {
-            if (IsDead(owner)) Post(run.State.Run, new OwnerLostInput());
-            else
-                lock (sync)
-                {
-                    known.Add(owner);
-                    if (!foreignOwners.TryGetValue(owner, out var runs)) foreignOwners.Add(owner, runs = []);
-                    runs.Add(run.State.Run);
-                }
-        }
     }
 
     // ---- what mailboxes report ----

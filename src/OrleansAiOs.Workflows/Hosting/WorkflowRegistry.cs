@@ -73,10 +73,12 @@ public sealed class WorkflowRegistry
         var attribute = type.GetCustomAttribute<WorkflowAttribute>()
             ?? throw new InvalidOperationException($"{type.Name} has no [Workflow(\"name\")]: give it the name its histories will carry.");
         var parent = type;
-        while (!parent!.IsGenericType || parent.GetGenericTypeDefinition() != typeof(Workflow<,>)) parent = parent.BaseType;
+        var isEntity = false;
+        for (; !parent!.IsGenericType || parent.GetGenericTypeDefinition() != typeof(Workflow<,>); parent = parent.BaseType)
+            isEntity |= parent.IsGenericType && parent.GetGenericTypeDefinition() == typeof(Entity<>);
         var constructor = type.GetConstructor(BindingFlags.Instance | BindingFlags.Public | BindingFlags.NonPublic, [])
             ?? throw new InvalidOperationException($"{type.Name} needs a constructor without parameters: services belong into activities, which replay does not run.");
-        return new WorkflowType(attribute.Name, attribute.Version, parent.GetGenericArguments()[0], type, () => (Workflow)constructor.Invoke(null));
+        return new WorkflowType(attribute.Name, attribute.Version, parent.GetGenericArguments()[0], isEntity, type, () => (Workflow)constructor.Invoke(null));
     }
 
     private static readonly Comparer<string?> VersionOrder = Comparer<string?>.Create(static (a, b) =>
@@ -104,13 +106,16 @@ public sealed class WorkflowType
 {
     private readonly Func<Workflow> create;
 
-    internal WorkflowType(string name, string? version, Type input, Type code, Func<Workflow> create) => (Name, Version, Input, Code, this.create) = (name, version, input, code, create);
+    internal WorkflowType(string name, string? version, Type input, bool isEntity, Type code, Func<Workflow> create) => (Name, Version, Input, IsEntity, Code, this.create) = (name, version, input, isEntity, code, create);
 
     public string Name { get; }
 
     public string? Version { get; }
 
     public Type Input { get; }
+
+    /// <summary>It may begin with nothing.</summary>
+    internal bool IsEntity { get; }
 
     /// <summary>The class.</summary>
     internal Type Code { get; }
@@ -122,7 +127,7 @@ public sealed class WorkflowType
     {
         try
         {
-            return JsonSerializer.Deserialize(input.Utf8.Span, Input, WorkflowJson.Door) is null && Input.IsClass
+            return JsonSerializer.Deserialize(input.Utf8.Span, Input, WorkflowJson.Door) is null && Input.IsClass && !IsEntity
                 ? $"The input of '{Name}' must be a {Input.Name}, not null."
                 : null;
         }

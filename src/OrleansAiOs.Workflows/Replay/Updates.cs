@@ -15,6 +15,9 @@ internal sealed class Updates(WorkflowExecution execution)
     /// <summary>None is under way, and none waits for a handler.</summary>
     public bool IsQuiet => underWay == 0 && waiting.Count == 0;
 
+    /// <summary>Told behind the end of each, when it is no longer under way.</summary>
+    public Action? Ended { get; set; }
+
     public IEnumerable<string> Names => handlers.Keys.Order(StringComparer.Ordinal);
 
     /// <summary>The last handler given for a name takes what comes.</summary>
@@ -78,6 +81,7 @@ internal sealed class Updates(WorkflowExecution execution)
         finally
         {
             underWay--;
+            Ended?.Invoke();
         }
     }
 

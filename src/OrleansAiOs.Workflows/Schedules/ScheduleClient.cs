@@ -127,6 +127,7 @@ public sealed class ScheduleClient
     private void Check(ScheduleSpec spec)
     {
         if (spec.Objection() is { } objection) throw new CommandRefusedException(Refusal.Invalid, objection);
+        if (spec.Start.Workflow.StartsWith(Activity.EnginesOwn, StringComparison.Ordinal)) throw new CommandRefusedException(Refusal.Invalid, $"start.workflow: '{spec.Start.Workflow}' is the engine's own, and is not started by a schedule.");
         if (host.Registry.Find(spec.Start.Workflow) is not { } type)
             throw new CommandRefusedException(Refusal.NotFound, $"start.workflow: there is no workflow '{spec.Start.Workflow}' here. This host knows: {host.Registry.NamesForPeople}.");
         if (type.Objection(spec.Start.Input) is { } wrong) throw new CommandRefusedException(Refusal.Invalid, $"start.input: {wrong}");

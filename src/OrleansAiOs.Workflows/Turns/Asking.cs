@@ -1,5 +1,6 @@
 using OrleansAiOs.Workflows.History;
 using OrleansAiOs.Workflows.Replay;
+using OrleansAiOs.Workflows.Steps;
 
 namespace OrleansAiOs.Workflows.Turns;
 
@@ -42,9 +43,11 @@ internal sealed class QueryInput(string query, JsonText? input) : Command<JsonTe
 }
 
 /// <summary>Asks the run's code to do something and to answer. The reply is the version that holds it; see <see cref="UpdateOutcomeInput"/>.</summary>
-internal sealed class UpdateInput(string update, JsonText input, string by, string? key) : RunCommand(key, $"update {update} {input}")
+/// <param name="workflow">What the run has to be a run of; null where any will do.</param>
+internal sealed class UpdateInput(string update, JsonText input, string by, string? key, string? workflow = null) : RunCommand(key, $"update {update} {input}")
 {
-    public override object?[] Parts => [update, input, by, Key];
+    // Hosts of a build before entities know the first four.
+    public override object?[] Parts => workflow is null ? [update, input, by, Key] : [update, input, by, Key, workflow];
 
     private const int UpdatesMax = 10_000;
 
@@ -53,12 +56,14 @@ internal sealed class UpdateInput(string update, JsonText input, string by, stri
     protected override void DecideOnce(WorkflowRun run, Turn turn)
     {
         var state = run.State;
-        if (state.IsHeld || run.Execution is not { } code)
+        if (workflow is not null && state.Started!.Workflow != workflow)
+            Refuse(turn, Refusal.Conflict, $"Run {state.Run} is a '{state.Started.Workflow}', not a '{workflow}'. Ids are unique over all workflows of a tenant: choose another.");
+        else if (state.IsHeld || run.Execution is not { } code)
             Refuse(turn, Refusal.Conflict, $"Run {state.Run} is {state.Status.ToString().ToLowerInvariant()}: its code can accept no update until it goes on.");
         else if (!code.Updates.Knows(update))
             Refuse(turn, Refusal.NotFound, $"Run {state.Run} ('{state.Started!.Workflow}') takes no update '{update}' at this point. It takes: {Names(code.Updates.Names)}.");
-        else if (state.UpdatesAccepted >= UpdatesMax)
-            Refuse(turn, Refusal.Conflict, $"Run {state.Run} has received {state.UpdatesAccepted} updates, the most one run takes.");
+        else if (state.Updates.Count >= UpdatesMax && state.Updates.Values.Count(accepted => accepted.At > run.Now - CheckpointedLoop.ReceiptsFor) >= UpdatesMax)
+            Refuse(turn, Refusal.Conflict, $"Run {state.Run} has taken {UpdatesMax} updates in {CheckpointedLoop.ReceiptsFor.Days} days, the most one run does: it keeps their answers for so long. Spread what it does over several.");
         else
         {
             string? objection = null;
@@ -90,7 +95,8 @@ internal sealed class UpdateOutcomeInput(long accepted) : Command<UpdateOutcome>
             Refuse(turn, Refusal.Conflict, $"Run {run.State.Run} was reset before it answered the update '{update.Name}'. Send it again under a new key.");
         else if (update.Outcome is null && run.State.IsClosed)
             Refuse(turn, Refusal.Conflict, $"Run {run.State.Run} ended ({run.State.Status.ToString().ToLowerInvariant()}) before it answered the update '{update.Name}'.");
-        else Answer(turn, new UpdateOutcome(accepted, update.Outcome is not null, (update.Outcome as UpdateCompleted)?.Answer, (update.Outcome as UpdateFailed)?.Failure));
+        else if (update.Outcome is { } outcome) AnswerAsRecorded(turn, new UpdateOutcome(accepted, IsOver: true, (outcome as UpdateCompleted)?.Answer, (outcome as UpdateFailed)?.Failure));
+        else Answer(turn, new UpdateOutcome(accepted, IsOver: false, null, null));
     }
 }
 

@@ -66,6 +66,13 @@ internal abstract class Command<TReply> : Input
 
     protected void Answer(Turn turn, TReply answer) => turn.Replies.Add(() => reply.TrySetResult(answer));
 
+    /// <summary>The same of an answer that stands in the run's history.</summary>
+    protected void AnswerAsRecorded(Turn turn, TReply answer)
+    {
+        turn.Known++;
+        Answer(turn, answer);
+    }
+
     protected void Refuse(Turn turn, Refusal refusal, string message) => Refuse(turn, new CommandRefusedException(refusal, message));
 
     protected void Refuse(Turn turn, Exception refusal) => turn.Replies.Add(() => reply.TrySetException(refusal));
@@ -101,6 +108,7 @@ internal sealed class StartInput(StartRun command, string? by, WorkflowType type
     // What is not said the second time is not asked for.
     private string? Difference(RunStarted first) =>
         first.Workflow != type.Name ? $"as a '{first.Workflow}'"
+        : command.IfAbsent ? null
         : command.Version is not null && command.Version != first.Version ? $"on {(first.Version is null ? "no version" : $"version '{first.Version}'")} of the code"
         : parent is not null && first.Parent != parent ? first.Parent is { } other ? $"as the child of step {other.Step} of run {other.Run}" : "without a parent"
         : !CanonicalJson.Write(first.Input).AsSpan().SequenceEqual(CanonicalJson.Write(command.Input)) ? "with another input"
@@ -124,7 +132,7 @@ internal abstract class RunCommand(string? key, string body) : Command<long>
     {
         if (run.State.ReceiptOf(key) is { } receipt)
         {
-            if (receipt.Body == digest) Answer(turn, receipt.Version);
+            if (receipt.Body == digest) AnswerAsRecorded(turn, receipt.Version);
             else Refuse(turn, Refusal.Conflict, $"The idempotency key '{key}' was used before on run {run.State.Run}, for another command. Use a new key for a new command.");
             return;
         }

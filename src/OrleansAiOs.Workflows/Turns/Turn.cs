@@ -48,6 +48,9 @@ internal sealed class Turn(long expected)
     /// <summary>Its event changes how the history before it is read: after the append the run is loaded anew.</summary>
     public bool Rereads { get; set; }
 
+    /// <summary>Inputs answered by what is recorded: whatever another host appends, it stays so.</summary>
+    public int Known { get; set; }
+
     public bool IsEmpty => Events.Count == 0;
 }
 

@@ -18,6 +18,8 @@ public sealed class ChildrenOnCluster(OnCluster store) : ChildConformance(store)
 
 public sealed class EffectsOnCluster(OnCluster store) : EffectConformance(store), IClassFixture<OnCluster>;
 
+public sealed class EntitiesOnCluster(OnCluster store) : EntityConformance(store), IClassFixture<OnCluster>;
+
 public sealed class ExplainedOnCluster(OnCluster store) : ExplainConformance(store), IClassFixture<OnCluster>;
 
 public sealed class ForksOnCluster(OnCluster store) : ForkConformance(store), IClassFixture<OnCluster>;

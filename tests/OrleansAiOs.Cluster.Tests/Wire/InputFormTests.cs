@@ -35,7 +35,8 @@ public sealed class InputFormTests
         var start = new StartRun("crosses", JsonText.From(new { n = 1.50m }), "r", "INV-1", new Dictionary<string, string> { ["a"] = "b" }, "t", 7, "2", ["user/a", "agent/b"]);
         List<(WorkflowEvent, DateTimeOffset)> history = [(new RunStarted("crosses", JsonText.From("x"), "h"), At), (new SignalReceived("go", JsonText.From("y"), "b"), At.AddTicks(10))];
         yield return new StartInput(start, "paula", type);
-        yield return new StartInput(start, null, type, new ParentRun("p", 3));
+        yield return new StartInput(start with { IfAbsent = true }, null, type, new ParentRun("p", 3));
+        yield return new UpdateInput("u", JsonText.From("x"), "b", "k", "crosses");
         yield return new ForkInput(history, new RunForked("p", 2, 2, []));
         yield return new ChildLeftInput(new ChildScheduled(1, "crosses", "c", JsonText.From("x"), ParentClose.Terminate), new ParentRun("p", 3), null, "2");
         foreach (var make in TenancyConformance.Sent().Values) yield return make(history);
@@ -85,6 +86,16 @@ public sealed class InputFormTests
         unknown.Should().Throw<CommandRefusedException>().WithMessage("*'FromTheFuture'*another build*").Which.Refusal.Should().Be(Refusal.Busy);
         var older = () => InputForms.Read(start with { Parts = [.. start.Parts.Select(part => part is TypeForm type ? type with { Version = "3" } : part)] }, engine);
         older.Should().Throw<CommandRefusedException>().WithMessage("*version '3'*").Which.Refusal.Should().Be(Refusal.NotFound);
+    }
+
+    [Fact]
+    public void What_is_new_in_an_input_is_sent_only_where_it_says_something()
+    {
+        var update = InputForms.Write(new UpdateInput("u", JsonText.From("x"), "b", "k"));
+        update.Parts.Should().HaveCount(4, "hosts of the build before know no more");
+        InputForms.Read(update, engine).Parts.Should().HaveCount(4);
+        var without = () => InputForms.Read(update with { Parts = update.Parts[..3] }, engine);
+        without.Should().Throw<CommandRefusedException>().WithMessage("*another build*");
     }
 
     [Fact]

@@ -44,6 +44,16 @@ internal sealed class Waits : Workflow<JsonElement, JsonElement>
     }
 }
 
+[Workflow("abuse-account")]
+internal sealed class Account : Entity<Order>
+{
+    private static readonly Update<decimal, decimal> Deposit = new("deposit");
+
+    protected override Order New() => new("nobody's", 0);
+
+    protected override void Serve() => Handles(Deposit, amount => (State = State with { Amount = State.Amount + amount }).Amount);
+}
+
 [Workflow("abuse-approve")]
 internal sealed class Approves : Workflow<string, bool>
 {

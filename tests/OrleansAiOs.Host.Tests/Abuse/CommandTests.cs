@@ -46,6 +46,20 @@ public sealed class CommandTests(AbuseServer server)
     }
 
     [Fact]
+    public async Task An_entity_comes_to_be_with_the_first_update_that_says_what_it_is()
+    {
+        var path = $"/api/v1/runs/account-{Guid.NewGuid():N}/updates/deposit";
+        (await server.PostRaw(path, "5")).ShouldBeProblem(404);
+        (await server.PostRaw($"{path}?start=nobody", "5")).ShouldBeProblem(404);
+        (await server.PostRaw($"{path}?start=abuse-order", "5")).ShouldBeProblem(422);
+        (await server.PostRaw($"{path}?start=abuse-account", "5", idempotencyKey: "d")).Json.GetProperty("answer").GetDecimal().Should().Be(5);
+        (await server.PostRaw($"{path}?start=abuse-account", "5", idempotencyKey: "d")).Json.GetProperty("answer").GetDecimal().Should().Be(5);
+        (await server.PostRaw($"{path}?start=abuse-account", "2")).Json.GetProperty("answer").GetDecimal().Should().Be(7);
+        (await server.PostRaw(path, "1")).Json.GetProperty("answer").GetDecimal().Should().Be(8);
+        (await server.PostRaw($"{path}?start=abuse-wait", "1")).ShouldBeProblem(409);
+    }
+
+    [Fact]
     public async Task A_query_and_an_update_over_http()
     {
         var id = await server.Start("abuse-wait", new { a = 1 });

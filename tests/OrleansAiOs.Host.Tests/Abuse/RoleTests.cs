@@ -63,6 +63,8 @@ public sealed class RoleTests(AbuseServer server)
         (await server.Post("/api/v1/schedules", new { id = Named(), cron = "@daily", start = new { workflow = "abuse-echo", input = 1 } }, key)).ShouldBeProblem(403);
         (await server.Get($"/api/v1/runs/{started.Json.GetProperty("id").GetString()}", key)).ShouldBeProblem(403);
         (await server.Get("/api/v1/grants")).Json.GetProperty("items").EnumerateArray().Single(g => g.GetProperty("to").GetString() == $"service/{name}").GetProperty("lastUsedAt").ValueKind.Should().Be(JsonValueKind.String, "it was of use");
+        (await server.Post("/api/v1/grants", new { to = $"service/{name}", actions = new[] { "run.update" }, resource = "*", expires = "1h" })).Status.Should().Be(201);
+        (await server.Post($"/api/v1/runs/{name}/updates/deposit?start=abuse-account", 1, key)).ShouldBeProblem(403);
     }
 
     [Fact]

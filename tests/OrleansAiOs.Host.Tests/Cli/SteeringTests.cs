@@ -51,6 +51,14 @@ public sealed class SteeringTests
     }
 
     [Fact]
+    public async Task An_update_can_begin_what_it_is_for()
+    {
+        await using var host = (await ContractServer.StartAsync()).On("POST /api/v1/runs/a-1/updates/add", """{"version":2,"status":"completed","answer":2}""");
+        (await host.RunAsync("update", "a-1", "add", "2", "--wait", "0", "--start", "account&2")).Output.Trim().Should().Be("2");
+        host.OnlyAsked.Query.Should().Be("?wait=0&start=account&2");
+    }
+
+    [Fact]
     public async Task A_query_tells_the_answer()
     {
         await using var host = (await ContractServer.StartAsync()).On("GET /api/v1/runs/inv-1/queries/total", """{"answer":42}""");

@@ -32,7 +32,7 @@ public sealed class InvoiceGateTests : IAsyncLifetime
         HttpClient Connect() => new(new SandboxHttpHandler(books)) { BaseAddress = new Uri("http://sandbox/"), Timeout = Timeout.InfiniteTimeSpan };
         host = new WorkflowTestHost(Pipeline.Registry, services => services
             .AddSingleton<IPayloadStore>(payloads)
-            .AddSingleton<ITwinRegister>(new TwinsInMemory())
+            .AddSingleton<IInvoiceRegister>(new InvoicesInMemory())
             .AddSingleton(new InvoiceSettings { PurchaseOrders = Pipeline.Orders, OneApprovalAbove = 1_000_000m })
             .AddSingleton(new LedgerClient(Connect())).AddSingleton(new BankClient(Connect())).AddSingleton(new DeskClient(Connect())), options => options with { Gate = gate });
         kernel = new PaperKernel(host.Time, () => InForce);

@@ -1,3 +1,4 @@
+using OrleansAiOs.Packs.InvoiceToPay.Documents;
 using OrleansAiOs.Tests.Shared;
 using OrleansAiOs.Workflows;
 using OrleansAiOs.Workflows.History;
@@ -29,7 +30,7 @@ public sealed class OldSettlementTests
     public async Task A_thousand_stored_settlements_replay_byte_for_byte_and_nobody_is_called()
     {
         var calls = 0;
-        var pipeline = new Pipeline(between: books => new Counting(books, () => calls++));
+        var pipeline = new Pipeline(between: books => new Counting(books, () => calls++), orders: new PurchaseOrders([new PurchaseOrder("PO-1001", "DE811907980", "EUR", 1_000_000m)]));
         (string Sample, string Number)[] samples = [("01", "L-2001"), ("08", "VA-89"), ("09", "LG-15"), ("12", "L-2003")];
         pipeline.World.Run(async _ =>
         {

@@ -21,12 +21,14 @@ internal sealed class Pipeline
     internal static readonly PurchaseOrders Orders = ReadOrders();
 
     private readonly InMemoryPayloads payloads = new();
-    private readonly TwinsInMemory twins = new();
+    private readonly InvoicesInMemory twins = new();
+    private readonly PurchaseOrders orders;
     private readonly HttpMessageHandler receivers;
     private readonly Func<HttpMessageHandler, HttpMessageHandler> decorate;
 
-    public Pipeline(CrashPass? points = null, Hostility? hostility = null, Func<HttpMessageHandler, HttpMessageHandler>? between = null)
+    public Pipeline(CrashPass? points = null, Hostility? hostility = null, Func<HttpMessageHandler, HttpMessageHandler>? between = null, PurchaseOrders? orders = null)
     {
+        this.orders = orders ?? Orders;
         decorate = points is null ? handler => handler : points.Over;
         World = new VirtualHost(Registry, Services, points is null ? null : points.Over);
         Books = new Sandbox.Sandbox(new SandboxOptions { Time = World.Time, Hostility = hostility ?? Hostility.None });
@@ -72,8 +74,8 @@ internal sealed class Pipeline
 
     private ServiceProvider Services() => new ServiceCollection()
         .AddSingleton<IPayloadStore>(payloads)
-        .AddSingleton<ITwinRegister>(twins)
-        .AddSingleton(new InvoiceSettings { PurchaseOrders = Orders })
+        .AddSingleton<IInvoiceRegister>(twins)
+        .AddSingleton(new InvoiceSettings { PurchaseOrders = orders })
         .AddSingleton(new LedgerClient(Connect()))
         .AddSingleton(new BankClient(Connect()))
         .AddSingleton(new DeskClient(Connect()))

@@ -1,3 +1,4 @@
+using OrleansAiOs.Packs.InvoiceToPay.Documents;
 using OrleansAiOs.Sandbox;
 using OrleansAiOs.Testing.Checking;
 using OrleansAiOs.Workflows;
@@ -47,6 +48,29 @@ public sealed class PipelineCrashPointTests(ITestOutputHelper output)
         output.WriteLine($"{report.Passes} I/Os struck: {string.Join(", ", report.Struck.Select(mode => $"{mode.Key} {mode.Value.Count}"))}");
         report.Failures.Should().BeEmpty();
         report.Struck.Should().HaveCount(4).And.OnlyContain(mode => mode.Value.Count > 3);
+    }
+
+    [Fact]
+    public void Documents_that_each_fit_their_order_do_not_exceed_it_together_unasked()
+    {
+        var pipeline = new Pipeline(orders: new PurchaseOrders([new PurchaseOrder("PO-1001", "DE811907980", "EUR", 600m)]));
+        pipeline.World.Run(async _ =>
+        {
+            var runs = new List<RunKey>();
+            for (var i = 0; i < 2; i++) runs.Add(await pipeline.BringInAsync("01", "L-2001", $"L-2001-{i}"));
+            foreach (var run in runs) (await pipeline.EndOfAsync(run))!.Outcome.Should().Be(SettlementOutcome.Paid);
+            var third = await pipeline.BringInAsync("01", "L-2001", "L-2001-2");
+            var asked = await pipeline.World.UntilAsync(third, row => row.Waits.Any(wait => wait.Kind == "approval"));
+            asked.Waits.Single().Name.Should().Contain("other documents have taken");
+            await pipeline.DecideAsync(third, Roles.Buyer, false);
+            (await pipeline.EndOfAsync(third))!.Outcome.Should().Be(SettlementOutcome.Rejected);
+            // A refused payment gives back what it took: there is room for one such at a time.
+            for (var i = 0; i < 2; i++)
+            {
+                var refused = await pipeline.BringInAsync("12", "L-2003", $"L-2003-{i}");
+                (await pipeline.EndOfAsync(refused))!.Why.Should().Contain("bank refused");
+            }
+        }, within: TimeSpan.FromDays(365));
     }
 
     [Fact]

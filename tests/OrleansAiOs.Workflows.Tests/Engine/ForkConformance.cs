@@ -88,6 +88,8 @@ public abstract class ForkConformance(IStoreFixture stores) : EngineConformance(
         await PassTimeUntilEnd(fork, 600);
         (await Result<string>(fork)).Should().Be("y saw a-left");
         Outside.Names.Should().Equal(["look", "a-left"], "what lies before the cut is not done again");
+        (await Fork(old, BehindA, "f", changed)).IsNew.Should().BeFalse();
+        await Refused(() => Fork(old, BehindA, "f", changed with { Outcomes = new Dictionary<int, JsonText> { [1] = JsonText.From("seen") } }), Refusal.Conflict, "*other outcomes*");
 
         var other = changed with { Outcomes = new Dictionary<int, JsonText> { [1] = JsonText.From("nothing") } };
         await Refused(() => Fork(old, BehindA, "g", other), Refusal.Conflict, "*does not run on this build*run-completed*");

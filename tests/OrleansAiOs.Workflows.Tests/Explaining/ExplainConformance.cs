@@ -26,6 +26,7 @@ public abstract class ExplainConformance(IStoreFixture stores) : EngineConforman
     private static readonly Activity<string, string> Seldom = Activity.Pure<Outside, string, string>("test.seldom", (o, name, c) => o.Call(name, c), new ActivityOptions { PerSecond = 0.01 });
     private static readonly Activity<string, string> ByNobody = Activity.Keyed<AbsentDesk, string, string>("test.absent", (_, name, _, _) => Task.FromResult(name));
     private static readonly ConcurrentDictionary<string, bool> MayRest = new();
+    private static readonly ConcurrentDictionary<(string Run, int Thread), bool> Spinning = new();
 
     // Activities name it; no host of these tests registers it.
     private sealed class AbsentDesk;
@@ -48,14 +49,17 @@ public abstract class ExplainConformance(IStoreFixture stores) : EngineConforman
                 case "throw":
                     await Receive(Delivery);
                     throw new InvalidOperationException("a fault of the code");
-#pragma warning disable AIOS004, AIOS006 // on purpose: what becomes of it is explained
+#pragma warning disable AIOS004, AIOS006, AIOS008, AIOS009 // on purpose: what becomes of it is explained
                 case "leave": await Task.Delay(1); break;
                 case "stuck": await new TaskCompletionSource().Task; break;
+                case "spin-at-once":
+                    for (var id = RunId; !MayRest.ContainsKey(id); Thread.Yield()) Spinning[(id, Environment.CurrentManagedThreadId)] = true;
+                    return $"got {await Receive(Delivery)}";
                 case "spin":
                     await Receive(Delivery);
                     while (!MayRest.ContainsKey(RunId)) Thread.Yield();
                     break;
-#pragma warning restore AIOS004, AIOS006
+#pragma warning restore AIOS004, AIOS006, AIOS008, AIOS009
                 case "saga":
                     var saga = Saga();
                     await using (saga)
@@ -271,7 +275,7 @@ public abstract class ExplainConformance(IStoreFixture stores) : EngineConforman
             await host.StartAsync(default);
             var run = await t.Hanging("keyed", on: host);
             await t.Store.BeatAsync("another", alone: true, TimeSpan.FromSeconds(10), default);
-            await t.PassTimeUntil(() => host.IsFenced);
+            await t.PassTimeUntil(() => host.Presence.IsFenced);
             return await host.ExplainAsync(run);
         },
         [CauseCodes.Overdue] = async t =>
@@ -410,6 +414,22 @@ public abstract class ExplainConformance(IStoreFixture stores) : EngineConforman
         (await Result<string>(run)).Should().Be(result);
         (await History(run)).Count.Should().BeGreaterThan(before, "a repair is an event of the run");
         (await Host.ExplainAsync(run)).Causes[0].Code.Should().Be(CauseCodes.Completed);
+    }
+
+    [Fact]
+    public async Task Code_that_never_rests_keeps_one_thread_however_often_it_is_asked_about()
+    {
+        MayRest[Key("s").Id] = true;
+        var run = await Start("explained", "spin-at-once", "s");
+        await UntilWaits(run, "signal");
+        Kill();
+        MayRest.TryRemove(run.Id, out _);
+        var host = NewHost(clockOf: Host);
+        for (var i = 0; i < 3; i++) (await host.ExplainAsync(run)).Causes.Should().Contain(cause => cause.Code == CauseCodes.CodeRuns);
+        Spinning.Keys.Count(spinning => spinning.Run == run.Id).Should().Be(1);
+        await Refused(() => host.HeldAsync(run, 1), Refusal.Conflict, "*does not come to rest*");
+        MayRest[run.Id] = true;
+        await Eventually(async () => (await host.ExplainAsync(run)).Causes.Any(cause => cause.Code.StartsWith("signal-", StringComparison.Ordinal)), () => "it is still said to spin");
     }
 
     [Fact]

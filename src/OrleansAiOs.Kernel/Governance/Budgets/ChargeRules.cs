@@ -24,7 +24,8 @@ public static class ChargeRules
         if (charge.Target is { Length: 0 or > TargetCharsMax }) return $"A target has 1 to {TargetCharsMax} characters; this one has {charge.Target.Length}.";
         foreach (var (unit, amount) in charge.Units)
             if ((UnitObjection(unit) ?? AmountObjection(unit, amount)) is { } objection) return objection;
-        return null;
+        // Policies are told one amount: a second would pass every rule about amounts.
+        return charge.Units.Keys.Where(SpendingLedger.Moves).Order(StringComparer.Ordinal).ToList() is { Count: > 1 } moved ? $"A call moves one currency; this one moves {string.Join(" and ", moved)}. Make a call for each." : null;
     }
 
     /// <summary>Why what a run would have spent with a charge cannot be counted; null if it can.</summary>

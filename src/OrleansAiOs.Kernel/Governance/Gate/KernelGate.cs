@@ -231,14 +231,16 @@ public sealed class KernelGate : IEffectGate
     // The engine's own activities start and end runs: what that needs is a right, and nothing for policies.
     private GateRecord OfTheEngine(EffectIntent intent)
     {
-        var action = intent.Activity switch
+        string[] actions = intent.Activity switch
         {
-            "aios.start-run" => "run.start",
-            "aios.cancel-run" => "run.cancel",
-            "aios.terminate-run" => "run.terminate",
-            _ => null,
+            "aios.start-run" => ["run.start"],
+            "aios.update-run" => ["run.update", "run.start"], // it is started if it is not there
+            "aios.cancel-run" => ["run.cancel"],
+            "aios.terminate-run" => ["run.terminate"],
+            _ => [],
         };
-        var objection = action is null ? parts.Rights.Broken(intent.Run.Tenant, intent.Chain) : parts.Rights.Objection(intent.Run.Tenant, intent.Chain, action, "run/*");
+        var objection = actions.Length == 0 ? parts.Rights.Broken(intent.Run.Tenant, intent.Chain)
+            : actions.Select(action => parts.Rights.Objection(intent.Run.Tenant, intent.Chain, action, "run/*")).FirstOrDefault(each => each is not null);
         return objection is null ? new GateRecord(GateAnswer.Allow, intent.Chain) : Deny(intent, objection);
     }
 

@@ -12,6 +12,9 @@ internal sealed class CaseEntities
 {
     private sealed record Told(EntityUid Uid, PolicyRecord Attributes, IReadOnlyList<EntityUid> Parents);
 
+    private const int AncestorsMax = 100_000;
+
+    private int ancestorsInAll;
     private readonly Dictionary<EntityUid, Told> told = [];
     private readonly Dictionary<EntityUid, PolicyEntity> known = [];
 
@@ -25,14 +28,14 @@ internal sealed class CaseEntities
             var read = Tell(item);
             if (!entities.told.TryAdd(read.Uid, read)) throw item.Wrong($"{read.Uid} stands above already");
         }
-        foreach (var read in entities.told.Values) entities.known[read.Uid] = entities.Whole(read);
+        foreach (var read in entities.told.Values) entities.known[read.Uid] = entities.Whole(read, list!);
         return entities;
     }
 
     /// <summary>One that is told in full, or named: then it is as the list has it, or has no attributes and is in nothing.</summary>
     public PolicyEntity Entity(CaseReader item)
     {
-        if (item.Json.ValueKind is JsonValueKind.Object && item.Json.TryGetProperty("uid", out _)) return Whole(Tell(item));
+        if (item.Json.ValueKind is JsonValueKind.Object && item.Json.TryGetProperty("uid", out _)) return Whole(Tell(item), item);
         var uid = Uid(item);
         return known.GetValueOrDefault(uid) ?? new PolicyEntity(uid);
     }
@@ -75,13 +78,18 @@ internal sealed class CaseEntities
         return new Told(Uid(fields.Need("uid")), fields.Find("attrs") is { } attrs ? Record(attrs) : PolicyRecord.Empty, [.. (fields.Find("parents")?.Items() ?? []).Select(Uid)]);
     }
 
-    private PolicyEntity Whole(Told entity)
+    private PolicyEntity Whole(Told entity, CaseReader at)
     {
         var ancestors = new HashSet<EntityUid>();
         var open = new Stack<EntityUid>(entity.Parents);
         while (open.TryPop(out var parent))
-            if (ancestors.Add(parent) && told.TryGetValue(parent, out var further))
-                foreach (var next in further.Parents) open.Push(next);
+        {
+            if (!ancestors.Add(parent)) continue;
+            // A long chain is short to write, and each link of it is in all above it.
+            if (++ancestorsInAll > AncestorsMax) throw at.Wrong($"the entities are in one another more than {AncestorsMax} times, counted along their parents; make fewer, or flatter ones");
+            if (!told.TryGetValue(parent, out var further)) continue;
+            foreach (var next in further.Parents) open.Push(next);
+        }
         return new PolicyEntity(entity.Uid, entity.Attributes, ancestors);
     }
 

@@ -41,6 +41,14 @@ public sealed class PolicyCasesTests
     private static IReadOnlyList<PolicyCaseResult> Run(string cases, PolicyCoverage? coverage = null) => PolicyCases.Parse(cases).Run([("payments", PolicyText.Parse(Payments))], coverage);
 
     [Fact]
+    public void A_chain_of_entities_that_is_short_to_write_and_large_to_hold_is_refused()
+    {
+        var chain = string.Join(',', Enumerable.Range(0, 1000).Select(i => $$"""{"uid":"G::{{i}}","parents":["G::{{i + 1}}"]}"""));
+        var read = () => PolicyCases.Parse($$"""{"entities":[{{chain}}],"cases":[]}""");
+        read.Should().Throw<Exception>().WithMessage("*entities*100000 times*");
+    }
+
+    [Fact]
     public void Cases_that_hold_hold() => Run(Cases).Should().OnlyContain(result => result.Holds).And.HaveCount(6);
 
     [Theory]

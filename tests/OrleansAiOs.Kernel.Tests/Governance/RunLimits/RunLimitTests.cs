@@ -71,6 +71,8 @@ public sealed class RunLimitTests(KernelDatabase database) : IClassFixture<Kerne
         limits.Objection(Intent("e", "bank.pay") with { IsUndo = true }, Pay(10)).Should().BeNull();
         foreach (var amount in new[] { -1m, decimal.MaxValue, 0.0000000001m })
             limits.Objection(Intent("e", "bank.pay") with { IsUndo = true }, Pay(amount)).Should().Match<LimitHit>(hit => hit.Demand == null && hit.Why.Contains("cannot be counted"));
+        var two = new Charge(new Dictionary<string, decimal> { ["amount:EUR"] = 5, ["amount:USD"] = 1_000_000 });
+        limits.Objection(Intent("e", "bank.pay"), two).Should().Match<LimitHit>(hit => hit.Demand == null && hit.Why.Contains("amount:EUR and amount:USD"), "policies are told one amount: the other would pass them all");
         limits.Objection(Intent("f", "bank.pay", ("x", "amount:EUR", 1_000_000_000_000_000_000, [])), Pay(0.01m)).Should().Match<LimitHit>(hit => hit.Demand == null);
     }
 
