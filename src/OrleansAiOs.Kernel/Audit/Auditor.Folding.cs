@@ -111,7 +111,7 @@ public sealed partial class Auditor
             var last = (await Sql.ListAsync(connection, "select line from aios.audit_checkpoints order by number desc limit 1", row => row.GetString(0), cancellation)) is [var own] ? Checkpoint.Read(own) : null;
             if (last is not null && last.Number > number)
                 throw new AuditStoppedException($"{outlet.Name} ends with a checkpoint {number} that the database does not have, and the database goes on to {last.Number}: its lines are those of another log, or of a past that was left behind. "
-                    + "Keep them, and point AIOS_AUDIT_CHECKPOINTS to a new place; what they are of, `aios audit verify` says.");
+                    + "Keep them, and point AIOS_AUDIT_CHECKPOINTS to a new place. (If another host has accepted a restore: or add to them the lines that its place has got since.)");
             if (acceptRestore is null)
                 throw new AuditStoppedException($"{outlet.Name} has checkpoint {number}, and the database {(here is null ? "does not have it" : "has another of that number")}: it was put back to an earlier state, or rewritten. "
                     + "If a backup was restored on purpose, say so with `aios audit checkpoint --accept-restore WHY`; else run `aios audit verify`.");

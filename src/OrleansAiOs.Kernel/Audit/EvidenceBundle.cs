@@ -105,7 +105,7 @@ internal sealed class EvidenceWriter(DbConnection connection, AuditKey key)
         var wanted = events.ToDictionary(e => e.Seq, e => e.Version);
         var log = MerkleLog.Levels(await Sql.ListAsync(connection, "select head from aios.audit_blocks where number >= 0 and number < $1 order by number", row => AuditBlock.HashOf(row.GetFieldValue<byte[]>(0)), cancellation, checkpoint.Blocks));
         var (low, high) = (events.Min(e => e.Seq), events.Max(e => e.Seq));
-        var numbers = await Sql.ListAsync(connection, "select number from aios.audit_blocks where first_seq <= $2 and last_seq >= $1 and number < $3 order by number", row => row.GetInt64(0), cancellation, low, high, checkpoint.Blocks);
+        var numbers = await Sql.ListAsync(connection, "select number from aios.audit_blocks where first_seq <= $2 and last_seq >= $1 and number >= 0 and number < $3 order by number", row => row.GetInt64(0), cancellation, low, high, checkpoint.Blocks);
         var ways = new List<Way>();
         foreach (var number in numbers)
         {
