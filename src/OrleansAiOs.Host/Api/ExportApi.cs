@@ -5,6 +5,8 @@ using OrleansAiOs.Workflows.Payloads;
 
 namespace OrleansAiOs.Host.Api;
 
+internal sealed record ExportRequest(string[] Runs, string? Payloads = null, string[]? Redact = null);
+
 /// <summary>Histories as a file (docs/history-format.md). A file that breaks off lacks its last line, and says so by that.</summary>
 internal static class ExportApi
 {
@@ -15,8 +17,9 @@ internal static class ExportApi
         api.MapGet("/runs/{id}/export", async (string id, WorkflowHost host, Caller caller, IPayloadStore payloads, TimeProvider time, HttpContext context, [FromQuery(Name = "payloads")] string? which, [FromQuery] string[]? redact) =>
             await WriteAsync([id], host, caller, payloads, Options(which, redact, time), context))
             .Needs("run.read").WithSummary("The run's history as a file that is readable without us").Produces(200, contentType: "application/x-ndjson").ProducesProblem(404);
-        api.MapGet("/export", async ([FromQuery] string[]? run, WorkflowHost host, Caller caller, IPayloadStore payloads, TimeProvider time, HttpContext context, [FromQuery(Name = "payloads")] string? which, [FromQuery] string[]? redact) =>
-            await WriteAsync(run ?? [], host, caller, payloads, Options(which, redact, time), context))
+        // By POST: a thousand ids are longer than an address may be.
+        api.MapPost("/export", async (ExportRequest request, WorkflowHost host, Caller caller, IPayloadStore payloads, TimeProvider time, HttpContext context) =>
+            await WriteAsync(request.Runs, host, caller, payloads, Options(request.Payloads, request.Redact, time), context))
             .Needs("run.read").WithSummary("Many runs' histories in one file").Produces(200, contentType: "application/x-ndjson").ProducesProblem(404);
     }
 
@@ -34,7 +37,7 @@ internal static class ExportApi
 
     private static async Task WriteAsync(string[] ids, WorkflowHost host, Caller caller, IPayloadStore payloads, ExportOptions options, HttpContext context)
     {
-        if (ids.Length is 0 or > RunsMax) throw new ProblemException(400, "Bad run", $"run names 1 to {RunsMax} runs, each once.");
+        if (ids.Length is 0 or > RunsMax) throw new ProblemException(400, "Bad runs", $"runs names 1 to {RunsMax} runs, each once.");
         var runs = ids.Distinct(StringComparer.Ordinal).Select(caller.Run).ToList();
         // All are known to be there before the first byte leaves: what has begun cannot become a 404.
         foreach (var run in runs)

@@ -68,14 +68,16 @@ internal static class EventsApi
         while (await identification.StillMayAsync(context))
         {
             var closed = (await host.Store.FindAsync(run, context.RequestAborted))?.ClosedAt is not null;
+            var ended = closed; // for a follower that had seen the end already
             foreach (var e in await host.Store.ReadAsync(run, from, context.RequestAborted))
             {
                 var view = new EventView(e.Version, e.Type, e.At, new JsonText(e.Body).ToElement());
                 await WriteAsync(context, e.Version.ToString(null, null), e.Type, JsonSerializer.Serialize(view, json));
                 from = e.Version + 1;
-                if (e.Type is "run-completed" or "run-failed" or "run-cancelled" or "run-terminated") return;
+                // An end with something behind it may not be the last: a run that is reset goes on.
+                ended = closed || e.Type is "run-completed" or "run-failed" or "run-cancelled" or "run-terminated";
             }
-            if (closed) return; // a follower that had seen the end already
+            if (ended) return;
             await nudges.NextAsync(!host.Options.Shared ? StillHere : host.Live.HearsOthers ? TimeSpan.FromSeconds(5) : TimeSpan.FromSeconds(1), context);
         }
     }

@@ -67,8 +67,9 @@ internal sealed class ApiClient : IDisposable
         return Read<PayloadDocument>(await SendAsync(HttpMethod.Post, "/api/v1/payloads", content, Guid.NewGuid().ToString(), cancellation, patience: Timeout.InfiniteTimeSpan));
     }
 
-    /// <summary>Takes down a file as it comes.</summary>
-    public Task DownloadAsync(string path, Stream to, CancellationToken cancellation) => SendAsync(HttpMethod.Get, path, null, null, cancellation, Timeout.InfiniteTimeSpan, to);
+    /// <summary>Takes down a file as it comes; asked for with a body, if there is one.</summary>
+    public Task DownloadAsync(string path, Stream to, CancellationToken cancellation, object? body = null) =>
+        SendAsync(body is null ? HttpMethod.Get : HttpMethod.Post, path, body is null ? null : JsonContent(body), null, cancellation, Timeout.InfiniteTimeSpan, to);
 
     public T Read<T>(string json)
     {

@@ -68,12 +68,12 @@ internal static class AuditCommand
         return new Command("verify", "Hold every event, stream, document and purge against the trail, and the trail against the checkpoints outside.").With(data, connection, lines, keys).Does(async call =>
         {
             var folder = new HostFolder(HostAddress.FolderPath(call.Get(data)));
-            var given = call.Get(connection) ?? Environment.GetEnvironmentVariable("AIOS_CONNECTION");
+            var given = GivenConnection.Read(call.Get(connection));
             string[] files = call.Get(lines) is { Length: > 0 } named ? named : File.Exists(folder.Checkpoints) ? [folder.Checkpoints] : [];
             if (files.Length == 0) call.Terminal.Note("No checkpoints from outside (--checkpoints): that the whole trail was written anew, or its end cut off, cannot be told.");
             var outside = await CheckpointLines.ReadAsync(files, [.. (call.Get(keys) ?? []).Select(ReadKey)], call.Cancellation);
             var found = 0L;
-            if (!string.IsNullOrWhiteSpace(given)) found = await VerifyAsync(call, given, outside);
+            if (given is not null) found = await VerifyAsync(call, given, outside);
             else
                 await EmbeddedPostgres.UseAsync(new EmbeddedPostgresOptions { DataFolder = folder.Postgres, Progress = call.Terminal.Note }, async private_ => found = await VerifyAsync(call, private_, outside), call.Cancellation);
             return found == 0 ? ExitCode.Done : ExitCode.Failed;

@@ -18,8 +18,7 @@ internal static class DoctorCommand
         var connection = new Option<string?>("--connection") { Description = "A PostgreSQL server to check, instead of the private one. Default: $AIOS_CONNECTION.", HelpName = "STRING" };
         return client.Query("doctor", "Look for what keeps a host from running here.", connection).Does(async call =>
         {
-            var given = call.Get(connection) ?? Environment.GetEnvironmentVariable("AIOS_CONNECTION");
-            var findings = await ExamineAsync(client.Address(call), string.IsNullOrWhiteSpace(given) ? null : given, call.Cancellation);
+            var findings = await ExamineAsync(client.Address(call), GivenConnection.Raw(call.Get(connection)), call.Cancellation);
             if (call.Get(client.Json)) call.Terminal.Json(System.Text.Json.JsonSerializer.Serialize(findings, ApiClient.Json));
             else foreach (var finding in findings) Tell(call.Terminal, finding);
             return findings.TrueForAll(finding => finding.Ok) ? ExitCode.Done : ExitCode.Failed;
@@ -78,7 +77,7 @@ internal static class DoctorCommand
         {
             // An argument's message may quote the connection string, password and all.
             return [e is ArgumentException
-                ? new("postgresql", false, "the connection string cannot be read", "It looks like Host=127.0.0.1;Username=aios;Password=…;Database=aios")
+                ? new("postgresql", false, "the connection string cannot be read", GivenConnection.Form)
                 : new("postgresql", false, "the server of the connection string will not do", e.Message)];
         }
     }

@@ -23,19 +23,19 @@ internal static class ExportCommand
             if (ids.Count == 0) throw new CliException(ExitCode.NotFound, "No run matches.");
             if (ids.Count > RunsMax) throw CliException.Usage($"One file holds at most {RunsMax} runs over the API, and {ids.Count} match. Narrow the query.");
             var fields = (call.Get(redact) ?? "").Split(',', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries);
-            var path = ApiPaths.Query("/api/v1/export", [("payloads", call.Get(payloads)), .. ids.Select(id => ("run", (string?)id)), .. fields.Select(field => ("redact", (string?)field))]);
+            var what = new { runs = ids, payloads = call.Get(payloads), redact = fields };
             if (call.Get(output) is { } file)
             {
                 // Beside and renamed: what breaks off leaves no file that looks like one.
                 var beside = $"{file}.unfinished";
-                await using (var to = File.Create(beside)) await api.DownloadAsync(path, to, call.Cancellation);
+                await using (var to = File.Create(beside)) await api.DownloadAsync("/api/v1/export", to, call.Cancellation, what);
                 File.Move(beside, file, overwrite: true);
                 call.Terminal.Note($"{ids.Count} run{(ids.Count == 1 ? "" : "s")} in {file}");
             }
             else
             {
                 using var whole = new MemoryStream();
-                await api.DownloadAsync(path, whole, call.Cancellation);
+                await api.DownloadAsync("/api/v1/export", whole, call.Cancellation, what);
                 whole.Position = 0;
                 using var lines = new StreamReader(whole);
                 while (await lines.ReadLineAsync(call.Cancellation) is { } line) call.Terminal.Json(line);

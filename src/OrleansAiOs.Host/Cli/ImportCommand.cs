@@ -21,8 +21,8 @@ internal static class ImportCommand
         {
             if (!File.Exists(call.Get(file))) throw new CliException(ExitCode.NotFound, $"There is no file '{call.Get(file)}'.");
             await using var content = File.OpenRead(call.Get(file));
-            var given = call.Get(connection) ?? Environment.GetEnvironmentVariable("AIOS_CONNECTION");
-            if (!string.IsNullOrWhiteSpace(given)) await ImportAsync(call, content, given);
+            var given = GivenConnection.Read(call.Get(connection));
+            if (given is not null) await ImportAsync(call, content, given);
             else
                 await EmbeddedPostgres.UseAsync(new EmbeddedPostgresOptions { DataFolder = new HostFolder(HostAddress.FolderPath(call.Get(data))).Postgres, Progress = call.Terminal.Note },
                     connectionString => ImportAsync(call, content, connectionString), call.Cancellation);

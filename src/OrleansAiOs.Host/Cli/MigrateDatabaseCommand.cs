@@ -1,6 +1,7 @@
 using System.CommandLine;
 using Microsoft.Extensions.Logging.Abstractions;
 using Npgsql;
+using OrleansAiOs.Host.Serving;
 using OrleansAiOs.Postgres;
 using OrleansAiOs.Postgres.Embedded;
 
@@ -14,8 +15,8 @@ internal static class MigrateDatabaseCommand
         var connection = new Option<string?>("--connection") { Description = "The database. Default: $AIOS_CONNECTION.", HelpName = "STRING" };
         return new Command("migrate-database", "Bring a database's tables up to this build. Hosts of the build before may serve it meanwhile; done twice, it does nothing.").With(connection).Does(async call =>
         {
-            if ((call.Get(connection) ?? Environment.GetEnvironmentVariable("AIOS_CONNECTION")) is not { Length: > 0 } database)
-                throw new StartRefusedException("Which database? Give --connection, or set AIOS_CONNECTION. A host looks after its private one itself.");
+            var database = GivenConnection.Read(call.Get(connection))
+                ?? throw new StartRefusedException("Which database? Give --connection, or set AIOS_CONNECTION. A host looks after its private one itself.");
             await using (var source = NpgsqlDataSource.Create(database)) await PostgresSettings.CheckAsync(source, call.Cancellation);
             await using var store = await PostgresStore.OpenAsync(database, NullLogger.Instance, cancellation: call.Cancellation);
             await using var steps = store.Queries.CreateCommand("select max(step) from aios.schema_steps");

@@ -163,9 +163,9 @@ internal static class ReplayCommand
         var order = Narrowed(new SealedOrder([Path.GetFullPath(build)], BuiltIn: false, file is null ? null : Path.GetFullPath(file), Gate: true, Sample: sample, RestWithin: restWithin), query);
         var (report, seal) = ((GateReport?)null, "");
         void OnAnswer(SealedAnswer answer) => report = answer.Report ?? report;
-        var given = connection ?? Environment.GetEnvironmentVariable("AIOS_CONNECTION");
+        var given = GivenConnection.Read(connection);
         if (file is not null) seal = await SealedProcess.RunAsync(order, null, OnAnswer, call.Cancellation);
-        else if (!string.IsNullOrWhiteSpace(given)) seal = await SealedProcess.RunAsync(order, to => StreamAsync(to, given, order, call.Cancellation), OnAnswer, call.Cancellation);
+        else if (given is not null) seal = await SealedProcess.RunAsync(order, to => StreamAsync(to, given, order, call.Cancellation), OnAnswer, call.Cancellation);
         else
             await EmbeddedPostgres.UseAsync(new EmbeddedPostgresOptions { DataFolder = new HostFolder(HostAddress.FolderPath(call.Get(client.Data))).Postgres, Progress = call.Terminal.Note },
                 async own => seal = await SealedProcess.RunAsync(order, to => StreamAsync(to, own, order, call.Cancellation), OnAnswer, call.Cancellation), call.Cancellation);

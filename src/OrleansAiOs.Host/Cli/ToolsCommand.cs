@@ -177,11 +177,25 @@ internal static class SecretsCommand
         var host = new Option<string[]>("--host") { Description = "A host it may be sent to, mcp:NAME for an MCP server's process, or hook:NAME for a source of webhooks; may be repeated.", Required = true };
         return client.Change("set", "Set a secret. Its value is read from stdin, so that it stands in no command line and no shell's history.", name, host).Does(async call =>
         {
-            if (!Console.IsInputRedirected) call.Terminal.Note("Type the value, then press Enter:");
-            var value = (await Console.In.ReadLineAsync(call.Cancellation) ?? "").Trim();
+            var value = Console.IsInputRedirected ? WithoutItsLastNewline(await Console.In.ReadToEndAsync(call.Cancellation)) : Typed(call.Terminal);
             if (value.Length == 0) throw CliException.Usage("There is no value on stdin. For example: aios secrets set NAME --host HOST < file");
             return await client.SendAsync(call, HttpMethod.Put, ApiPaths.Secret(call.Get(name)), new { value, hosts = call.Get(host) }, $"secret://{call.Get(name)} is set, for {Human.Names(call.Get(host))}");
         });
+    }
+
+    // All of it: what a secret cannot hold the host refuses, and says so. Editors and echo end a file with a newline, which is not meant.
+    private static string WithoutItsLastNewline(string read) => read.EndsWith("\r\n", StringComparison.Ordinal) ? read[..^2] : read.EndsWith('\n') ? read[..^1] : read;
+
+    private static string Typed(Terminal terminal)
+    {
+        terminal.Note("Type the value, which is not shown, then press Enter:");
+        var typed = new System.Text.StringBuilder();
+        while (Console.ReadKey(intercept: true) is var key && key.Key is not ConsoleKey.Enter)
+        {
+            if (key.Key is not ConsoleKey.Backspace) typed.Append(key.KeyChar);
+            else if (typed.Length > 0) typed.Length--;
+        }
+        return typed.ToString();
     }
 
     private static Command List(ClientOptions client) => client.Query("list", "List the secrets, without their values.").Does(call => client.ShowAsync<PageDocument<SecretDocument>>(call, ApiPaths.Secrets, page =>

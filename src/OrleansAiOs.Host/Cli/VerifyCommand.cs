@@ -20,11 +20,11 @@ internal static class VerifyCommand
         var packs = new Option<string[]>("--pack") { Description = "A folder with a built pack: histories of its workflows are replayed too.", AllowMultipleArgumentsPerToken = true };
         return new Command("verify", "Check every run's history, summary row and wake-up against the engine's invariants.").With(data, connection, packs).Does(async call =>
         {
-            var given = call.Get(connection) ?? Environment.GetEnvironmentVariable("AIOS_CONNECTION");
+            var given = GivenConnection.Read(call.Get(connection));
             var registry = new WorkflowRegistry();
             foreach (var assembly in ServeCommand.BuiltIn.Concat((call.Get(packs) ?? []).SelectMany(PackLoader.FromFolder)).Distinct<Assembly>()) registry.AddFrom(assembly);
             var found = 0L;
-            if (!string.IsNullOrWhiteSpace(given)) found = await VerifyAsync(call, given, registry);
+            if (given is not null) found = await VerifyAsync(call, given, registry);
             else
                 await EmbeddedPostgres.UseAsync(new EmbeddedPostgresOptions { DataFolder = new HostFolder(HostAddress.FolderPath(call.Get(data))).Postgres, Progress = call.Terminal.Note },
                     async connectionString => found = await VerifyAsync(call, connectionString, registry), call.Cancellation);

@@ -30,7 +30,7 @@ internal static class ServeCommand
             var options = new ServeOptions
             {
                 DataFolder = parsed.GetValue(data) ?? HostFolder.DefaultPath,
-                ConnectionString = parsed.GetValue(connection) ?? Environment.GetEnvironmentVariable("AIOS_CONNECTION"),
+                ConnectionString = GivenConnection.Read(parsed.GetValue(connection)),
                 Shared = parsed.GetValue(share) || place is not null,
                 Cluster = place is null ? null : ClusterPlace.Parse(place, name => Environment.GetEnvironmentVariable($"AIOS_{name}")),
                 Urls = parsed.GetValue(urls) ?? $"http://127.0.0.1:{parsed.GetValue(port)}",

@@ -21,6 +21,22 @@ public sealed class StreamTests(AbuseServer server)
         (await stream.AtEnd()).Should().BeTrue();
     }
 
+    [Fact]
+    public async Task A_run_that_ended_and_was_reset_is_followed_to_its_next_end()
+    {
+        var id = await server.Start("abuse-wait", 1);
+        await server.PostRaw($"/api/v1/runs/{id}/signals/go", "1");
+        await server.UntilStatus(id, "completed");
+        (await server.Post($"/api/v1/runs/{id}/reset", new { to = 1, why = "again", dropSignals = true })).Status.Should().Be(200);
+        await server.Until(id, run => run.GetProperty("waits").GetArrayLength() > 0);
+        await using var stream = await Follow($"/api/v1/runs/{id}/events");
+        await stream.Until(m => m.Event == "run-completed");
+        await stream.Until(m => m.Event == "run-reset");
+        await server.PostRaw($"/api/v1/runs/{id}/signals/go", "2");
+        await stream.Until(m => m.Event == "run-completed");
+        (await stream.AtEnd()).Should().BeTrue();
+    }
+
     [Theory]
     [InlineData("2", 3)]
     [InlineData("0", 1)]

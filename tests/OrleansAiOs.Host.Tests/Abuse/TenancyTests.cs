@@ -65,7 +65,7 @@ public sealed class TenancyTests(AbuseServer server)
         ["POST /api/v1/audit/checkpoints"] = (Finds.Forbidden, _ => new { }),
         ["GET /api/v1/audit/runs/{id}/evidence"] = (Finds.Nothing, _ => null),
         ["GET /api/v1/runs/{id}/events"] = (Finds.Nothing, _ => null),
-        ["GET /api/v1/export"] = (Finds.Nothing, _ => null),
+        ["POST /api/v1/export"] = (Finds.Nothing, mine => new { runs = new[] { mine.Run } }),
         ["POST /api/v1/runs:bulk"] = (Finds.Own, mine => new { action = "terminate", filter = new { businessKey = mine.BusinessKey } }),
         ["POST /api/v1/migrations"] = (Finds.Own, _ => new { type = "abuse-versioned", to = "2" }),
         ["GET /api/v1/approvals"] = (Finds.Own, _ => null),
@@ -192,12 +192,11 @@ public sealed class TenancyTests(AbuseServer server)
 
     private static string Address(string template, string run, string schedule, string grant, string key, string tool)
     {
-        var path = template
+        return template
             .Replace("/runs/{id}", $"/runs/{run}").Replace("/schedules/{id}", $"/schedules/{schedule}").Replace("/grants/{id}", $"/grants/{grant}").Replace("/tenants/{id}", "/tenants/default")
             .Replace("/signals/{name}", "/signals/go").Replace("/queries/{name}", "/queries/held").Replace("/updates/{name}", "/updates/double").Replace("{kind}/{name}", $"user/{key}").Replace("/keys/{name}", $"/keys/{key}")
             .Replace("/tools/{id}", $"/tools/s-{tool}%2F{tool}").Replace("/tool-servers/{name}", $"/tool-servers/{tool}").Replace("/webhooks/{name}", $"/webhooks/{tool}").Replace("/webhook-sources/{name}", $"/webhook-sources/{tool}").Replace("{tenant}/{source}", $"default/{tool}").Replace("/secrets/{name}", $"/secrets/{tool}").Replace("/policies/{name}", $"/policies/{tool}").Replace("/budgets/{name}", $"/budgets/{tool}").Replace("/run-limits/{tool}", $"/run-limits/{tool}").Replace("{number:int}", "1").Replace("/signing-keys/{name}", $"/signing-keys/{key}")
             .Replace("{step:int}", "1").Replace("{documentName}", "v1");
-        return path == "/api/v1/export" ? $"{path}?run={run}" : path;
     }
 
     private Task<Answer> Send(string method, string path, object? body, string key) => server.Send(new HttpMethod(method), path,

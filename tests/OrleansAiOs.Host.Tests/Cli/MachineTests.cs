@@ -39,6 +39,45 @@ public sealed class MachineTests : IDisposable
         (run.Output + run.Error).Should().Contain("cannot be read").And.NotContain("hush");
     }
 
+    [Theory]
+    [InlineData("serve")]
+    [InlineData("verify")]
+    [InlineData("audit", "verify")]
+    [InlineData("migrate-database")]
+    [InlineData("import", "FILE")]
+    [InlineData("replay", "--against", "FILE")]
+    public async Task What_is_no_connection_string_is_said_in_a_sentence_that_does_not_quote_it(params string[] verb)
+    {
+        var file = Path.Combine(folder, "there");
+        await File.WriteAllTextAsync(file, "");
+        foreach (var given in new[] { "postgres://aios:hush@db/aios", "Host=db;Usernaem=aios;Password=hush", "Username=aios;Password=hush" })
+        {
+            var run = await CliRun.Of([.. verb.Select(word => word == "FILE" ? file : word), "--connection", given]);
+            run.Code.Should().Be(1);
+            run.Error.Should().StartWith("The connection string cannot be read. It looks like Host=").And.NotContain("hush").And.NotContain("fault in aios");
+        }
+    }
+
+    [Theory]
+    [InlineData("-----BEGIN PRIVATE KEY-----\nMC4CAQ\n-----END PRIVATE KEY-----\n", "-----BEGIN PRIVATE KEY-----\nMC4CAQ\n-----END PRIVATE KEY-----")]
+    [InlineData("correct horse \r\n", "correct horse ")]
+    [InlineData("correct horse", "correct horse")]
+    public async Task A_secret_is_all_of_what_stands_on_stdin(string given, string sent)
+    {
+        await using var host = (await ContractServer.StartAsync()).On("PUT /api/v1/secrets/crm-key", "", 204);
+        var before = Console.In;
+        Console.SetIn(new StringReader(given));
+        try
+        {
+            (await host.RunAsync("secrets", "set", "crm-key", "--host", "crm.example.com")).Code.Should().Be(0);
+        }
+        finally
+        {
+            Console.SetIn(before);
+        }
+        JsonDocument.Parse(host.OnlyAsked.Body).RootElement.GetProperty("value").GetString().Should().Be(sent, "what a secret cannot hold the host refuses");
+    }
+
     [Fact]
     public async Task A_backup_of_nothing_is_a_failure()
     {

@@ -14,7 +14,7 @@ public static class ReceiverHttp
 
     /// <param name="services">The host's; where there is none, or it has no kernel (AddAios alone), the receiver gets a way out of its own.</param>
     /// <param name="name">As a person would name it in an error: "the bank".</param>
-    /// <param name="address">Its base address, http or https. What is asked for relative to it stays there.</param>
+    /// <param name="address">Its base address, http or https, with a slash at its end or without. What is asked for relative to it stays below it.</param>
     /// <returns>It has no time limit of its own: the engine times every attempt. Answers above 1 MiB fail.</returns>
     /// <exception cref="FormatException">This is no such address.</exception>
     public static HttpClient Connect(IServiceProvider? services, string name, string address)
@@ -22,6 +22,8 @@ public static class ReceiverHttp
         if (!Uri.TryCreate(address, UriKind.Absolute, out var url) || url.Scheme is not ("http" or "https") || url.UserInfo.Length > 0)
             throw new FormatException($"The address of {name} is one of http or https, without a user, such as https://bank.example.com/, not '{address}'.");
         var egress = services?.GetService<EgressClient>() ?? new EgressClient(new EgressOptions(), null, TimeProvider.System);
+        // Without it "payments" below https://bank.example.com/v1 would be https://bank.example.com/payments (RFC 3986, 5.2.3), which may be somebody else's.
+        if (!url.AbsolutePath.EndsWith('/')) url = new UriBuilder(url) { Path = url.AbsolutePath + "/" }.Uri;
         return new HttpClient(new Handler(egress, name, Reach.Of([Reach.EndpointOf(url)]))) { BaseAddress = url, Timeout = Timeout.InfiniteTimeSpan, MaxResponseContentBufferSize = AnswerBytesMax };
     }
 

@@ -8,11 +8,13 @@ namespace OrleansAiOs.Kernel.Tests.Tools.Egress;
 
 public sealed class ReceiverHttpTests
 {
-    [Fact]
-    public async Task A_receiver_gets_the_call_with_its_key_and_its_body()
+    [Theory]
+    [InlineData("/v1/")]
+    [InlineData("/v1")]
+    public async Task A_receiver_gets_the_call_below_its_address_with_its_key_and_its_body(string path)
     {
         await using var server = new RawServer("{}");
-        using var http = ReceiverHttp.Connect(null, "the bank", server.Url + "/v1/");
+        using var http = ReceiverHttp.Connect(null, "the bank", server.Url + path);
         using var request = new HttpRequestMessage(HttpMethod.Post, "payments") { Content = JsonContent.Create(new { amount = 1 }) };
         request.Headers.Add("Idempotency-Key", "k-1");
         (await http.SendAsync(request)).StatusCode.Should().Be(HttpStatusCode.OK);
