@@ -15,8 +15,7 @@ internal sealed class PostgresPayloads(NpgsqlDataSource source, TenantStatements
 
     public async Task<PayloadRef> PutAsync(string tenant, Stream content, long bytesMax, CancellationToken cancellation)
     {
-        await using var spool = new FileStream(Path.Combine(Path.GetTempPath(), Path.GetRandomFileName()), FileMode.CreateNew, FileAccess.ReadWrite, FileShare.None,
-            PartBytes, FileOptions.DeleteOnClose | FileOptions.Asynchronous);
+        await using var spool = Spool();
         using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
         var buffer = ArrayPool<byte>.Shared.Rent(PartBytes);
         try
@@ -37,6 +36,16 @@ internal sealed class PostgresPayloads(NpgsqlDataSource source, TenantStatements
         {
             ArrayPool<byte>.Shared.Return(buffer);
         }
+    }
+
+    // Nobody else's to read, and without a name where files can lose it: a killed host leaves none behind.
+    private static FileStream Spool()
+    {
+        var options = new FileStreamOptions { Mode = FileMode.CreateNew, Access = FileAccess.ReadWrite, Share = FileShare.None, BufferSize = PartBytes, Options = FileOptions.DeleteOnClose | FileOptions.Asynchronous };
+        if (!OperatingSystem.IsWindows()) options.UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite;
+        var spool = new FileStream(Path.Combine(Path.GetTempPath(), Path.GetRandomFileName()), options);
+        if (!OperatingSystem.IsWindows()) File.Delete(spool.Name);
+        return spool;
     }
 
     public async Task<PayloadRef> PutAsync(string tenant, byte[] content, CancellationToken cancellation, Func<string, Task>? before = null)

@@ -52,10 +52,15 @@ internal static class SealedProcess
         start.FileName = line[0];
         foreach (var argument in line.Skip(1)) start.ArgumentList.Add(argument);
         // What is replayed is somebody's code: it has no business with our keys.
-        foreach (var name in new[] { "AIOS_KEY", "AIOS_CONNECTION" }) start.Environment.Remove(name);
+        foreach (var name in start.Environment.Keys.Where(name => !IsHanded(name)).ToList()) start.Environment.Remove(name);
         start.Environment["DOTNET_TieredPGO"] = "1";
         return Process.Start(start)!;
     }
+
+    // What a program of .NET needs to run as it would here. Named, since a secret can have any name.
+    private static readonly HashSet<string> Needed = new(StringComparer.OrdinalIgnoreCase) { "PATH", "HOME", "USERPROFILE", "TMPDIR", "TMP", "TEMP", "LANG", "TZ", "LD_LIBRARY_PATH", "SystemRoot" };
+
+    private static bool IsHanded(string name) => Needed.Contains(name) || name.StartsWith("LC_", StringComparison.Ordinal) || name.StartsWith("DOTNET_", StringComparison.Ordinal);
 
     public static CliException Ended(Process process, string complaints) =>
         new(ExitCode.CannotReplay, $"The sealed process ended with {process.ExitCode} before it was done.", complaints.Trim() is { Length: > 0 } said ? said : null);

@@ -1,4 +1,5 @@
 using OrleansAiOs.Postgres.Embedded;
+using OrleansAiOs.Workflows;
 
 namespace OrleansAiOs.Host.Serving;
 
@@ -48,15 +49,5 @@ internal sealed class HostFolder(string path)
 
     private static string? Read(string file) => File.Exists(file) ? File.ReadAllText(file).Trim() : null;
 
-    // Written beside and renamed: a crash leaves the old file or the new one, never half of one. Private before the first byte is in it.
-    private void WritePrivate(string file, string text)
-    {
-        Directory.CreateDirectory(path);
-        var beside = file + ".new";
-        File.Delete(beside);
-        var options = new FileStreamOptions { Mode = FileMode.CreateNew, Access = FileAccess.Write };
-        if (!OperatingSystem.IsWindows()) options.UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite;
-        using (var writer = new StreamWriter(beside, options)) writer.WriteLine(text);
-        File.Move(beside, file, overwrite: true);
-    }
+    private static void WritePrivate(string file, string text) => PrivateFile.Write(file, text + Environment.NewLine, replace: true);
 }

@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Runtime.Versioning;
 using System.Security.Cryptography;
 using System.Text;
+using OrleansAiOs.Workflows;
 
 namespace OrleansAiOs.Postgres.Embedded;
 
@@ -154,15 +155,15 @@ internal sealed class DataFolder
         {
             await CreateServersFolderAsync(unfinished, cancellation);
             var password = System.IO.Path.Combine(unfinished, "password");
-            WriteSecret(password, RandomNumberGenerator.GetHexString(32, lowercase: true));
+            PrivateFile.Write(password, RandomNumberGenerator.GetHexString(32, lowercase: true), replace: true);
             await GiveToServerAsync(password, cancellation);
             var cluster = System.IO.Path.Combine(unfinished, "pg");
             await InitdbAsync(binaries, cluster, password, cancellation);
             await File.AppendAllTextAsync(System.IO.Path.Combine(cluster, "postgresql.conf"), ServerConfiguration.Include, cancellation);
 
-            WriteSecret(PasswordFile, await File.ReadAllTextAsync(password, cancellation));
+            PrivateFile.Write(PasswordFile, await File.ReadAllTextAsync(password, cancellation), replace: true);
             Directory.Move(cluster, Cluster);
-            Posix.FlushFolder(Path);
+            PrivateFile.FlushFolder(Path);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
@@ -229,26 +230,6 @@ internal sealed class DataFolder
         {
             throw new EmbeddedPostgresException($"The database's password cannot be read from {PasswordFile}: {e.Message}", e);
         }
-    }
-
-    /// <summary>Writes a file that only its owner can read, whole or not at all.</summary>
-    public static void WriteSecret(string file, string text)
-    {
-        var unfinished = file + ".new";
-        File.Delete(unfinished);
-        var options = new FileStreamOptions { Mode = FileMode.CreateNew, Access = FileAccess.Write };
-        if (!OperatingSystem.IsWindows())
-        {
-            options.UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite;
-        }
-
-        using (var stream = new FileStream(unfinished, options))
-        {
-            stream.Write(Encoding.UTF8.GetBytes(text));
-            stream.Flush(flushToDisk: true);
-        }
-
-        File.Move(unfinished, file, overwrite: true);
     }
 
     public EmbeddedPostgresException Unwritable(Exception cause) =>

@@ -1,5 +1,6 @@
 using System.Security.Cryptography;
 using Npgsql;
+using OrleansAiOs.Workflows;
 
 namespace OrleansAiOs.Postgres.Embedded;
 
@@ -33,7 +34,7 @@ internal sealed class DatabaseDump(PostgresBinaries binaries)
             }
 
             File.Move(unfinished, target, overwrite: true);
-            Posix.FlushFolder(Path.GetDirectoryName(target)!);
+            PrivateFile.FlushFolder(Path.GetDirectoryName(target)!);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {

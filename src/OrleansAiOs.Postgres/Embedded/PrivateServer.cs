@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Net;
 using System.Net.Sockets;
 using System.Security.Cryptography;
+using OrleansAiOs.Workflows;
 
 namespace OrleansAiOs.Postgres.Embedded;
 
@@ -130,7 +131,7 @@ internal sealed class PrivateServer(DataFolder folder, PostgresBinaries binaries
         }
         while (!IsFree(port));
 
-        DataFolder.WriteSecret(folder.PortFile, port.ToString(CultureInfo.InvariantCulture));
+        PrivateFile.Write(folder.PortFile, port.ToString(CultureInfo.InvariantCulture), replace: true);
         return port;
     }
 

@@ -25,22 +25,8 @@ public sealed class AuditKey : IDisposable
     {
         if (!File.Exists(file))
         {
-            Directory.CreateDirectory(Path.GetDirectoryName(Path.GetFullPath(file))!);
             using var made = ECDsa.Create(ECCurve.NamedCurves.nistP256);
-            var beside = $"{file}.{Environment.ProcessId}.new";
-            File.Delete(beside);
-            // Private before the first byte is in it; renamed when it is whole, and never over another.
-            var options = new FileStreamOptions { Mode = FileMode.CreateNew, Access = FileAccess.Write };
-            if (!OperatingSystem.IsWindows()) options.UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite;
-            using (var writer = new StreamWriter(beside, options)) writer.WriteLine(made.ExportPkcs8PrivateKeyPem());
-            try
-            {
-                File.Move(beside, file, overwrite: false);
-            }
-            catch (IOException) when (File.Exists(file))
-            {
-                File.Delete(beside);
-            }
+            PrivateFile.Write(file, made.ExportPkcs8PrivateKeyPem() + Environment.NewLine, replace: false);
         }
         var key = ECDsa.Create();
         try

@@ -18,9 +18,10 @@ internal static class ReplayTools
 [Workflow("replay-changing", Version = "7")]
 internal sealed class Changing : Workflow<int, int>
 {
-    public const string ReachVariable = "AIOS_TEST_REPLAY_REACHES";
-    public const string ChangeVariable = "AIOS_TEST_REPLAY_CHANGED";
-    public const string StuckVariable = "AIOS_TEST_REPLAY_STUCK";
+    // Of all variables the sealed process is handed those that .NET itself may read, and few others.
+    public const string ReachVariable = "DOTNET_TEST_REPLAY_REACHES";
+    public const string ChangeVariable = "DOTNET_TEST_REPLAY_CHANGED";
+    public const string StuckVariable = "DOTNET_TEST_REPLAY_STUCK";
 
 #pragma warning disable AIOS001, AIOS002, AIOS003, AIOS004, AIOS005, AIOS006, AIOS007, AIOS008, AIOS009, AIOS010
     protected override async Task<int> RunAsync(int n)

@@ -202,6 +202,31 @@ public sealed class SealedReplayTests : IAsyncLifetime
         return listener;
     }
 
+    [Fact]
+    public async Task The_sealed_process_has_nothing_of_the_environment_but_what_a_program_needs_to_run()
+    {
+        if (!OperatingSystem.IsLinux()) return; // where another process's environment can be read
+        string[] secrets = ["AIOS_TEST_KEPT_BACK", "PGTESTKEPTBACK", "OTEL_TEST_KEPT_BACK", "SOMEBODYS_TOKEN"];
+        foreach (var name in secrets) Environment.SetEnvironmentVariable(name, "hush");
+        try
+        {
+            using var process = await Host.Replaying.SealedProcess.StartAsync(new Host.Replaying.SealedOrder([], BuiltIn: true, One, Gate: false), default);
+            try
+            {
+                var handed = (await File.ReadAllTextAsync($"/proc/{process.Id}/environ")).Split('\0', StringSplitOptions.RemoveEmptyEntries).Select(line => line.Split('=')[0]).ToList();
+                handed.Should().Contain("PATH").And.NotIntersectWith(secrets);
+            }
+            finally
+            {
+                process.Kill(entireProcessTree: true);
+            }
+        }
+        finally
+        {
+            foreach (var name in secrets) Environment.SetEnvironmentVariable(name, null);
+        }
+    }
+
     // From this process the same call does arrive.
     private static async Task CanTell(TcpListener listener)
     {

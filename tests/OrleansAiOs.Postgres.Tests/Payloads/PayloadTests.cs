@@ -51,6 +51,22 @@ public sealed class PayloadTests(PostgresStoreFixture fixture) : IClassFixture<P
     }
 
     [Fact]
+    public async Task What_is_spooled_of_a_document_is_nobody_elses_to_read_and_has_no_name()
+    {
+        if (!OperatingSystem.IsLinux()) return; // where a process sees its own files
+        List<(string Name, UnixFileMode Mode)> spooled = [];
+        await Payloads.PutAsync(tenant, new Zeros(600_000, look: () => spooled.AddRange(Spooled())), Max, default);
+        spooled.Should().NotBeEmpty().And.OnlyContain(file => file.Name.EndsWith("(deleted)", StringComparison.Ordinal) && file.Mode == (UnixFileMode.UserRead | UnixFileMode.UserWrite));
+
+        static IEnumerable<(string, UnixFileMode)> Spooled()
+        {
+            foreach (var open in Directory.GetFiles("/proc/self/fd"))
+                if (new FileInfo(open).LinkTarget is { } name && name.StartsWith(Path.GetTempPath(), StringComparison.Ordinal) && !Path.GetRelativePath(Path.GetTempPath(), name).Contains('/', StringComparison.Ordinal))
+                    yield return (name, OperatingSystem.IsWindows() ? default : File.GetUnixFileMode(open));
+        }
+    }
+
+    [Fact]
     public async Task A_stream_that_breaks_off_leaves_nothing()
     {
         var put = () => Payloads.PutAsync(tenant, new Zeros(1_000_000, breaksAt: 500_000), Max, default);
@@ -82,7 +98,7 @@ public sealed class PayloadTests(PostgresStoreFixture fixture) : IClassFixture<P
 
     private Task<long> Count(string table) => fixture.ScalarAsync<long>($"select count(*) from aios.{table} where tenant_id = '{tenant}'");
 
-    private sealed class Zeros(long length, long breaksAt = long.MaxValue) : Stream
+    private sealed class Zeros(long length, long breaksAt = long.MaxValue, Action? look = null) : Stream
     {
         public override bool CanRead => true;
 
@@ -96,6 +112,7 @@ public sealed class PayloadTests(PostgresStoreFixture fixture) : IClassFixture<P
 
         public override int Read(byte[] buffer, int offset, int count)
         {
+            look?.Invoke();
             if (Position >= breaksAt) throw new IOException("The line went dead.");
             var n = (int)Math.Min(count, length - Position);
             Array.Clear(buffer, offset, n);
