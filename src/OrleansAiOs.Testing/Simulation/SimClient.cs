@@ -19,7 +19,8 @@ internal sealed class SimClient(SimWorld world, SimDisk disk, SimSender sender, 
         await PauseAsync(world.Random.UpTo(TimeSpan.FromSeconds(3)));
         var input = JsonText.From(world.Random.Below(100));
         var version = workflow == SimMoving.Name ? SimMoving.Versions[world.Random.Below(2)] : null;
-        await sender.SendAsync(run, "start", CommandKind.Start, host => host.StartRunAsync(new StartRun(workflow, input, run.Id, Version: version), "alice"), _ => 1);
+        if (workflow == SimTill.Name) await KeepTillAsync();
+        else await sender.SendAsync(run, "start", CommandKind.Start, host => host.StartRunAsync(new StartRun(workflow, input, run.Id, Version: version), "alice"), _ => 1);
         if (workflow is "sim-waits" or "sim-loop") foreach (var signal in new[] { "go-1", "go-2" }) await SignalAsync(signal);
         if (workflow == "sim-account") await BankAsync();
         if (workflow == SimMoving.Name) await MoveAsync();
@@ -75,6 +76,22 @@ internal sealed class SimClient(SimWorld world, SimDisk disk, SimSender sender, 
         }
     }
 
+    // Whoever speaks to it first begins it.
+    private async Task KeepTillAsync()
+    {
+        await Task.WhenAll(Enumerable.Range(0, 2).Select(async teller =>
+        {
+            for (var i = 0; i < 3; i++)
+            {
+                var (update, amount) = (world.Random.Chance(0.7) ? SimTill.Take : SimTill.Count, world.Random.Below(12) - 1);
+                await sender.UpdateAsync(run, update.Name, JsonText.From(amount), $"teller-{teller}-{i}", SimTill.Name);
+                await PauseAsync(world.Random.UpTo(TimeSpan.FromSeconds(2)));
+            }
+        }));
+        await sender.UpdateAsync(run, SimTill.Close.Name, JsonText.From(0), "close", SimTill.Name);
+        sender.Acknowledged.Add(new Acknowledged(run, CommandKind.Start, "start", 1));
+    }
+
     // Moves all runs of the workflow to another version, and perhaps back.
     private async Task MoveAsync()
     {
@@ -112,6 +129,12 @@ internal sealed class SimClient(SimWorld world, SimDisk disk, SimSender sender, 
                 {
                     var key = $"go-again-{++signals}";
                     await sender.SendAsync(which, key, CommandKind.Signal, host => host.SignalAsync(which, SimWaits.Go.Name, JsonText.From(1), "alice", key));
+                }
+                // It was told so in a dead branch, or what it was forked from was. Its answer is not waited for: it may be parked by then.
+                if (wait is { Kind: "update", Name: "close" } && looks > 3 && world.Random.Chance(0.2))
+                {
+                    var key = $"close-again-{++signals}";
+                    await sender.SendAsync(which, key, CommandKind.Update, host => host.UpdateAsync(which, SimTill.Close.Name, JsonText.From(0), "alice", key, new CancellationToken(canceled: true)), said => said.Version);
                 }
                 if (wait is { Kind: "unpark" }) await branching.MendAsync();
                 if (wait is { Kind: "resume" } && looks > 20)

@@ -100,7 +100,12 @@ internal sealed class SimSender(SimWorld world, SimDisk disk, SimHost[] hosts, S
     }
 
     /// <summary>Sends an update and waits for its outcome, until there is one or there will be none.</summary>
-    public async Task UpdateAsync(RunKey run, string update, JsonText input, string key)
+    /// <param name="run">The run.</param>
+    /// <param name="update">The update's name.</param>
+    /// <param name="input">Its input.</param>
+    /// <param name="key">Its idempotency key.</param>
+    /// <param name="start">What is started if it is not there.</param>
+    public async Task UpdateAsync(RunKey run, string update, JsonText input, string key, string? start = null)
     {
         UpdateOutcome? outcome = null;
         do
@@ -113,7 +118,8 @@ internal sealed class SimSender(SimWorld world, SimDisk disk, SimHost[] hosts, S
         async Task<UpdateOutcome> WaitAWhileAsync(WorkflowHost host)
         {
             using var wait = new CancellationTokenSource(world.Random.UpTo(Patience), time);
-            return await host.UpdateAsync(run, update, input, "alice", key, wait.Token);
+            return start is null ? await host.UpdateAsync(run, update, input, "alice", key, wait.Token)
+                : await host.UpdateAsync(new StartRun(start, JsonText.From<object?>(null), run.Id), "alice", update, input, "alice", key, wait.Token);
         }
     }
 

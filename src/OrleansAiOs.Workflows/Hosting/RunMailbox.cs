@@ -401,8 +401,8 @@ internal sealed class RunMailbox(RunKey key, WorkflowHost host, TaskScheduler? s
             {
                 Telemetry.RunClosed(active.State.Started!.Workflow, active.State.Status);
                 host.UpdateEnded(key);
+                if (active.State.Spent is { } spent) host.Options.Gate?.Ended(key, spent); // before anybody hears of the end
                 host.Closed(key, closed, turn.Row);
-                if (active.State.Spent is { } spent) host.Options.Gate?.Ended(key, spent);
             }
         }
     }
