@@ -11,8 +11,10 @@ public static class PrivateFile
 {
     private const int OpenReadOnly = 0;
 
-    /// <returns>False if there was one already, which is not to be replaced: of two that make it at once, one does.</returns>
-    public static bool Write(string file, string text, bool replace)
+    /// <param name="file">Its name; the folder is made if it is not there.</param>
+    /// <param name="text">What is to stand in it.</param>
+    /// <param name="replace">Else one that is there already stays: of two that make it at once, one does.</param>
+    public static void Write(string file, string text, bool replace)
     {
         var folder = Path.GetDirectoryName(Path.GetFullPath(file))!;
         Directory.CreateDirectory(folder);
@@ -32,10 +34,9 @@ public static class PrivateFile
         catch (IOException) when (!replace && File.Exists(file))
         {
             File.Delete(beside);
-            return false;
+            return;
         }
         FlushFolder(folder);
-        return true;
     }
 
     /// <summary>Makes renames inside <paramref name="folder"/> survive a power failure. Windows has no such call and needs none (NTFS journals names).</summary>
