@@ -65,5 +65,6 @@ public static class CauseCodes
     public const string SignalMisnamed = "signal-misnamed";
     public const string SignalUnreadable = "signal-unreadable";
     public const string SignalNotAwaited = "signal-not-awaited";
+    public const string UpdateAwaited = "update-awaited";
     public const string Waiting = "waiting";
 }

@@ -49,7 +49,14 @@ internal static class RunCauses
             {
                 Unblockers = ["the code that handles it, when what it waits for has come"],
             };
-        if (!state.IsHeld && state.Open.Count == 0 && subject.Loaded?.Execution is { IsUnderWay: true } code && !code.AwaitedSignals.Any())
+        if (state.IsHeld || state.Open.Count > 0 || subject.Loaded?.Execution is not { IsUnderWay: true } code || code.AwaitedSignals.Any()) yield break;
+        if (code.Updates.Names.ToList() is { Count: > 0 } takes)
+            yield return new Cause(CauseCodes.UpdateAwaited, $"It does nothing of its own accord, and waits to be told something: {string.Join(", ", takes)}.", Urgency.Waiting, state.Now)
+            {
+                Unblockers = ["whoever sends it an update"],
+                Repairs = [.. takes.Take(3).Select(name => new Repair($"send '{name}'", $"aios update {subject.Id} {name} JSON"))],
+            };
+        else
             yield return new Cause(CauseCodes.CodeStuck, "The code awaits something the engine does not know: no step, timer, approval or signal of the run is open, and no input can end such a wait.", Urgency.Stopped, state.Now)
             {
                 Detail = "Usual reasons: a TaskCompletionSource nobody completes, a Channel nobody writes to, Task.Delay without Time, two branches that await each other.",

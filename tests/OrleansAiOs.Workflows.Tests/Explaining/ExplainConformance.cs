@@ -69,6 +69,10 @@ public abstract class ExplainConformance(IStoreFixture stores) : EngineConforman
                     }
                     break;
                 case "child": return await Call(Itself, "sleep-a-month");
+                case "takes-updates":
+                    var told = new TaskCompletionSource<string>();
+                    Handles(Slowly, text => told.TrySetResult(text) ? text : "");
+                    return await told.Task;
                 case "update":
                     Handles(Slowly, async text => $"{text} {await Receive(Delivery)}");
                     return await Call(Tools.Keyed, what);
@@ -222,6 +226,7 @@ public abstract class ExplainConformance(IStoreFixture stores) : EngineConforman
             return await t.Host.ExplainAsync(run);
         },
         [CauseCodes.CodeStuck] = t => t.AtRest("stuck"),
+        [CauseCodes.UpdateAwaited] = t => t.AtRest("takes-updates"),
         [CauseCodes.CodeRuns] = async t =>
         {
             var run = await t.Start("explained", "spin");
