@@ -12,7 +12,7 @@ public interface IInvoiceRegister
     /// <summary>Gives the key up if this run holds it.</summary>
     Task ReleaseAsync(DbTransaction transaction, string tenant, string key, string run);
 
-    /// <summary>Takes an amount of an order, if that much is left of what is listed. Asked again by the same run, it answers the same.</summary>
+    /// <summary>Takes an amount of an order, if that much is left of what is listed or it may go beyond. Asked again by the same run, it answers the same.</summary>
     /// <returns>Whether it was taken, and what other runs have taken.</returns>
     Task<(bool Granted, decimal Others)> DrawAsync(DbTransaction transaction, string tenant, OrderDraw draw, string run);
 
@@ -45,9 +45,9 @@ internal sealed class InvoiceTable : IInvoiceRegister
         await transaction.ExecuteAsync("select pg_advisory_xact_lock(hashtextextended('invoices ' || $1 || ' ' || $2, 0))", tenant, draw.Order);
         await transaction.ExecuteAsync("""
             insert into invoice_to_pay.draws (tenant_id, order_number, listed, run_id, amount)
-            select $1, $2, $3, $4, $5 where $5 + coalesce((select sum(amount) from invoice_to_pay.draws where tenant_id = $1 and order_number = $2 and listed = $3 and run_id <> $4), 0) <= $3
+            select $1, $2, $3, $4, $5 where $6 or $5 + coalesce((select sum(amount) from invoice_to_pay.draws where tenant_id = $1 and order_number = $2 and listed = $3 and run_id <> $4), 0) <= $3
             on conflict do nothing
-            """, tenant, draw.Order, draw.Listed, run, draw.Amount);
+            """, tenant, draw.Order, draw.Listed, run, draw.Amount, draw.Beyond);
         await using var command = transaction.Command("""
             select count(*) filter (where run_id = $4) > 0, coalesce(sum(amount) filter (where run_id <> $4), 0)
             from invoice_to_pay.draws where tenant_id = $1 and order_number = $2 and listed = $3
@@ -85,7 +85,7 @@ internal sealed class InvoicesInMemory : IInvoiceRegister
         {
             var others = draws.Where(drawn => drawn.Key.Tenant == tenant && drawn.Key.Order == draw.Order && drawn.Key.Listed == draw.Listed && drawn.Key.Run != run).Sum(drawn => drawn.Value);
             var key = (tenant, draw.Order, draw.Listed, run);
-            if (others + draw.Amount <= draw.Listed) draws.TryAdd(key, draw.Amount);
+            if (draw.Beyond || others + draw.Amount <= draw.Listed) draws.TryAdd(key, draw.Amount);
             return Task.FromResult((draws.ContainsKey(key), others));
         }
     }

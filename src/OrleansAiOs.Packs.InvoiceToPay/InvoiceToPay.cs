@@ -13,6 +13,8 @@ namespace OrleansAiOs.Packs.InvoiceToPay;
 [Workflow("invoice-to-pay")]
 public sealed class InvoiceToPay : Workflow<PayloadRef, Settlement>
 {
+    private const string DrawnOn = "orders are drawn on";
+
     private static readonly TimeSpan Deadline = TimeSpan.FromDays(3);
 
     protected override async Task<Settlement> RunAsync(PayloadRef document)
@@ -26,10 +28,15 @@ public sealed class InvoiceToPay : Workflow<PayloadRef, Settlement>
         var twin = await saga.Call(Invoicing.Claim, new Claim(DocumentFingerprint.DuplicateKey(invoice), RunId), undo: Invoicing.Release);
         if (twin.Holder != RunId) return Settlement.Duplicate(invoice, twin.Holder);
         var booking = await Call(Invoicing.Book, invoice);
-        if (booking.Order is { Status: OrderStatus.Matched, Number: { } number, OpenAmount: { } listed, ClaimedAmount: > 0 and var claimed } && Patched("orders are drawn on"))
-            booking = booking.After(await saga.Call(Invoicing.Draw, new OrderDraw(number, listed, claimed), undo: Invoicing.PutBack), invoice.Currency);
+        var draw = booking.Order is { Status: OrderStatus.Matched or OrderStatus.Exceeded, Number: { } number, OpenAmount: { } listed, ClaimedAmount: > 0 and var claimed } ? new OrderDraw(number, listed, claimed) : null;
+        if (draw is not null && booking.Order.Status is OrderStatus.Matched && Patched(DrawnOn))
+            booking = booking.After(await saga.Call(Invoicing.Draw, draw, undo: Invoicing.PutBack), invoice.Currency);
 
         if (invoice.Direction is MoneyDirection.ToSupplier && await RefusedByPerson(invoice, booking) is { } refused) return Settlement.Rejected(invoice, refused);
+
+        // What was let pass beyond the order is taken of it all the same: whoever comes next is not to find that left.
+        if (draw is not null && booking.Order.Status is OrderStatus.Exceeded && Patched(DrawnOn))
+            await saga.Call(Invoicing.Draw, draw with { Beyond = true }, undo: Invoicing.PutBack);
 
         var posting = await saga.Call(Ledger.Post, new LedgerEntry(invoice.Number, booking.Supplier, booking.Journal), undo: Ledger.Reverse);
         if (invoice.Route is not PaymentRoute.Transfer) return await Close(saga.Complete(Settlement.WithoutTransfer(invoice, posting)));

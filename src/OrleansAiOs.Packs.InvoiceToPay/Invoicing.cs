@@ -80,7 +80,8 @@ public sealed record Claim(string Key, string Run);
 public sealed record Claimed(string Key, string Holder);
 
 /// <summary>What a run takes of a purchase order. What others have taken counts as long as the same amount is listed: an order that is listed with another has been brought up to date.</summary>
-public sealed record OrderDraw(string Order, decimal Listed, decimal Amount);
+/// <param name="Beyond">Whatever is left of it: somebody has let that pass.</param>
+public sealed record OrderDraw(string Order, decimal Listed, decimal Amount, bool Beyond = false);
 
 public sealed record Drawn(OrderDraw Draw, bool Granted, decimal Others);
 

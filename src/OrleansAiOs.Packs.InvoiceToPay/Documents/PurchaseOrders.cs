@@ -44,10 +44,10 @@ public sealed class PurchaseOrders
 
         var claimed = invoice.Sign * (invoice.Totals?.WithoutVat ?? 0);
         if (!string.Equals(invoice.Currency, order.Currency, StringComparison.OrdinalIgnoreCase))
-            return new OrderMatch(OrderStatus.OtherCurrency, $"purchase order '{number}' is in {order.Currency}, and the document in {invoice.Currency}", number, order.OpenAmount, claimed);
+            return new OrderMatch(OrderStatus.OtherCurrency, $"purchase order '{number}' is in {order.Currency}, and the document in {invoice.Currency}", order.Number, order.OpenAmount, claimed);
         if (claimed > order.OpenAmount)
-            return new OrderMatch(OrderStatus.Exceeded, $"{Money(claimed)} without VAT is more than the {Money(order.OpenAmount)} still open on purchase order '{number}', by {Money(claimed - order.OpenAmount)}", number, order.OpenAmount, claimed);
-        return new OrderMatch(OrderStatus.Matched, $"{Money(claimed)} without VAT is within the {Money(order.OpenAmount)} open on purchase order '{number}'", number, order.OpenAmount, claimed);
+            return new OrderMatch(OrderStatus.Exceeded, $"{Money(claimed)} without VAT is more than the {Money(order.OpenAmount)} still open on purchase order '{number}', by {Money(claimed - order.OpenAmount)}", order.Number, order.OpenAmount, claimed);
+        return new OrderMatch(OrderStatus.Matched, $"{Money(claimed)} without VAT is within the {Money(order.OpenAmount)} open on purchase order '{number}'", order.Number, order.OpenAmount, claimed);
 
         string Money(decimal amount) => $"{BrokenRule.Figure(amount)} {order.Currency}";
     }

@@ -13,6 +13,10 @@ public sealed class PurchaseOrdersTests
             new OrderMatch(OrderStatus.Matched, "252.50 EUR without VAT is within the 252.50 EUR open on purchase order 'PO-1001'", "PO-1001", 252.50m, 252.50m));
 
     [Fact]
+    public void An_order_goes_by_the_number_it_is_listed_under_however_documents_write_it() =>
+        Read($"{{\"orders\":[{Order}]}}").Match(Invoice with { OrderNumber = "po-1001" }).Number.Should().Be("PO-1001");
+
+    [Fact]
     public void A_document_above_its_order_is_told_by_how_much()
     {
         var match = Read($"{{\"orders\":[{Order.Replace("252.50", "250")}]}}").Match(Invoice);

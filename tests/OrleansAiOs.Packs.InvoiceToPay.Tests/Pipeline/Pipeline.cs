@@ -43,14 +43,12 @@ internal sealed class Pipeline
 
     public Sandbox.Sandbox Books { get; }
 
-    /// <summary>Brings a sample in, as anna does; the same bytes are the same run.</summary>
-    public Task<RunKey> BringInAsync(string sample) => BringInAsync(Samples[Samples.Keys.Single(name => name.StartsWith(sample, StringComparison.Ordinal))]);
-
-    /// <summary>A sample under a number of its own: another document, another run.</summary>
-    public Task<RunKey> BringInAsync(string sample, string number, string asNumber)
+    /// <summary>Brings a sample in, as anna does; the same bytes are the same run. With some of its texts exchanged, its number perhaps, it is another document, another run.</summary>
+    public Task<RunKey> BringInAsync(string sample, params ReadOnlySpan<(string Text, string By)> exchanged)
     {
         var document = System.Text.Encoding.UTF8.GetString(Samples[Samples.Keys.Single(name => name.StartsWith(sample, StringComparison.Ordinal))]);
-        return BringInAsync(System.Text.Encoding.UTF8.GetBytes(document.Replace(number, asNumber, StringComparison.Ordinal)));
+        foreach (var (text, by) in exchanged) document = document.Replace(text, by, StringComparison.Ordinal);
+        return BringInAsync(System.Text.Encoding.UTF8.GetBytes(document));
     }
 
     public async Task<RunKey> BringInAsync(byte[] document)

@@ -21,6 +21,7 @@ public sealed class PipelineCrashPointTests(ITestOutputHelper output)
     {
         ["paid at once"] = new("01", SettlementOutcome.Paid, 1, 0, 1, 1),
         ["paid after a person accepted that there is no order"] = new("03", SettlementOutcome.Paid, 1, 0, 1, 1, (pipeline, run) => pipeline.DecideAsync(run, Roles.Buyer, true)),
+        ["paid after a buyer let it go beyond its order"] = new("13", SettlementOutcome.Paid, 1, 0, 1, 1, (pipeline, run) => pipeline.DecideAsync(run, Roles.Buyer, true)),
         ["refused by the controller"] = new("05", SettlementOutcome.Rejected, 0, 0, 0, 0, (pipeline, run) => pipeline.DecideAsync(run, Roles.Controller, false)),
         ["paid when it is due"] = new("06", SettlementOutcome.Paid, 1, 0, 1, 1,
             (pipeline, run) => pipeline.World.UntilAsync(run, row => row.Waits.Any(wait => wait.Kind == "timer"))),
@@ -53,24 +54,36 @@ public sealed class PipelineCrashPointTests(ITestOutputHelper output)
     [Fact]
     public void Documents_that_each_fit_their_order_do_not_exceed_it_together_unasked()
     {
-        var pipeline = new Pipeline(orders: new PurchaseOrders([new PurchaseOrder("PO-1001", "DE811907980", "EUR", 600m)]));
+        var pipeline = new Pipeline(orders: new PurchaseOrders([new PurchaseOrder("PO-1001", "DE811907980", "EUR", 600m), new PurchaseOrder("PO-1003", "DE811907980", "EUR", 600m)]));
         pipeline.World.Run(async _ =>
         {
             var runs = new List<RunKey>();
-            for (var i = 0; i < 2; i++) runs.Add(await pipeline.BringInAsync("01", "L-2001", $"L-2001-{i}"));
+            for (var i = 0; i < 2; i++) runs.Add(await pipeline.BringInAsync("01", ("L-2001", $"L-2001-{i}")));
             foreach (var run in runs) (await pipeline.EndOfAsync(run))!.Outcome.Should().Be(SettlementOutcome.Paid);
-            var third = await pipeline.BringInAsync("01", "L-2001", "L-2001-2");
-            var asked = await pipeline.World.UntilAsync(third, row => row.Waits.Any(wait => wait.Kind == "approval"));
-            asked.Waits.Single().Name.Should().Contain("other documents have taken");
+            var third = await pipeline.BringInAsync("01", ("L-2001", "L-2001-2"));
+            (await AskedAsync(third)).Should().Contain("other documents have taken 505.00 of 600.00");
             await pipeline.DecideAsync(third, Roles.Buyer, false);
             (await pipeline.EndOfAsync(third))!.Outcome.Should().Be(SettlementOutcome.Rejected);
-            // A refused payment gives back what it took: there is room for one such at a time.
+            // A refused payment gives back what it took, within the order or beyond it: there is room for one such at a time.
+            var beyond = await pipeline.BringInAsync("01", ("L-2001", "L-2001-3"), ("DE89370400440532013000", SampleInvoices.RefusedAccount));
+            await pipeline.DecideAsync(beyond, Roles.Buyer, true);
+            (await pipeline.EndOfAsync(beyond))!.Why.Should().Contain("bank refused");
             for (var i = 0; i < 2; i++)
             {
-                var refused = await pipeline.BringInAsync("12", "L-2003", $"L-2003-{i}");
+                var refused = await pipeline.BringInAsync("12", ("L-2003", $"L-2003-{i}"));
                 (await pipeline.EndOfAsync(refused))!.Why.Should().Contain("bank refused");
             }
+            // What a buyer has let pass beyond the order is taken of it all the same: nobody else finds that left.
+            foreach (var (sample, number, order, taken) in new[] { ("01", "L-2001", "PO-1001", "757.50"), ("13", "L-2004", "PO-1003", "712.50") })
+            {
+                var passed = await pipeline.BringInAsync(sample, (number, $"{number}-4"));
+                await pipeline.DecideAsync(passed, Roles.Buyer, true);
+                (await pipeline.EndOfAsync(passed))!.Outcome.Should().Be(SettlementOutcome.Paid);
+                (await AskedAsync(await pipeline.BringInAsync("12", ("L-2003", $"L-2003-{order}"), ("PO-1001", order)))).Should().Contain($"other documents have taken {taken} of 600.00");
+            }
         }, within: TimeSpan.FromDays(365));
+
+        async Task<string> AskedAsync(RunKey run) => (await pipeline.World.UntilAsync(run, row => row.Waits.Any(wait => wait.Kind == "approval"))).Waits.Single().Name!;
     }
 
     [Fact]
