@@ -59,8 +59,8 @@ internal static class RunPurge
     {
         var events = new Dictionary<RunKey, List<(long Seq, byte[] Leaf)>>();
         DateTimeOffset now = default;
-        await using (var command = new NpgsqlCommand("""
-            select e.tenant_id, e.stream_id, e.version, e.id, e.type, e.timestamp, e.data, e.bdata, e.seq_id, clock_timestamp() from unnest($1::varchar[], $2::varchar[]) t(tenant, id)
+        await using (var command = new NpgsqlCommand($"""
+            select {AuditedEvent.Columns}, clock_timestamp() from unnest($1::varchar[], $2::varchar[]) t(tenant, id)
             join aios.mt_events e on e.tenant_id = t.tenant and e.stream_id = 'run/' || t.id order by e.tenant_id, e.stream_id, e.version
             """, connection))
         {
@@ -68,13 +68,11 @@ internal static class RunPurge
             await using var reader = await command.ExecuteReaderAsync(cancellation);
             while (await reader.ReadAsync(cancellation))
             {
-                var (tenant, stream, leaf) = (reader.GetString(0), reader.GetString(1), new byte[AuditLeaf.Bytes]);
+                var e = AuditedEvent.Read(reader);
                 now = reader.GetFieldValue<DateTimeOffset>(9);
-                AuditLeaf.Write(tenant, stream, reader.GetInt64(2), reader.GetGuid(3), reader.GetString(4), reader.GetFieldValue<DateTimeOffset>(5), reader.GetFieldValue<byte[]>(6),
-                    reader.IsDBNull(7) ? [] : reader.GetFieldValue<byte[]>(7), leaf);
-                var run = new RunKey(tenant, stream["run/".Length..]);
+                var run = new RunKey(e.Tenant, e.Stream["run/".Length..]);
                 if (!events.TryGetValue(run, out var own)) events[run] = own = [];
-                own.Add((reader.GetInt64(8), leaf));
+                own.Add((e.Seq, e.LeafOrZeros())); // what somebody has written by hand may have none, as where it was taken in: the run goes all the same
             }
         }
         return [.. events.Select(stream =>

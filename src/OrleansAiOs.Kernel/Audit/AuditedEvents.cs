@@ -1,45 +1,12 @@
 using System.Data.Common;
 using OrleansAiOs.Workflows;
 using OrleansAiOs.Workflows.Audit;
-using OrleansAiOs.Workflows.Payloads;
 
 namespace OrleansAiOs.Kernel.Audit;
-
-/// <summary>An event as it stands in the table, with the leaf that follows from it.</summary>
-/// <param name="At">Null where the database holds a time that no host writes: one behind the year 9999.</param>
-internal sealed record AuditedEvent(long Seq, string Tenant, string Stream, long Version, Guid Id, string Type, DateTimeOffset? At, byte[] Body, byte[] Binary)
-{
-    /// <exception cref="FormatException">It has none: no host can have appended it.</exception>
-    /// <exception cref="OverflowException">It has none, likewise.</exception>
-    public byte[] Leaf()
-    {
-        var leaf = new byte[AuditLeaf.Bytes];
-        AuditLeaf.Write(Tenant, Stream, Version, Id, Type, At ?? throw new FormatException("Its time cannot be read."), Body, Binary, leaf);
-        return leaf;
-    }
-
-    /// <summary>Its leaf; zeros if it has none.</summary>
-    public byte[] LeafOrZeros()
-    {
-        try
-        {
-            return Leaf();
-        }
-        catch (Exception e) when (e is FormatException or OverflowException)
-        {
-            return new byte[AuditLeaf.Bytes];
-        }
-    }
-
-    /// <summary>The payload that holds its body, if the body is too large for the table.</summary>
-    public string? PayloadOf() => LargeBody.Read(Body);
-}
 
 /// <summary>Reads events for the trail: on the connection it is given, so that all that is read is of one moment.</summary>
 internal static class AuditedEvents
 {
-    private const string Columns = "e.seq_id, e.tenant_id, e.stream_id, e.version, e.id, e.type, e.timestamp, e.data::text, e.bdata";
-
     // Numbers that lie so near to each other are fetched in one go, with what stands between.
     private const long Near = 1000;
 
@@ -49,14 +16,14 @@ internal static class AuditedEvents
     {
         var (from, to) = (ranges.Select(range => range.From).ToArray(), ranges.Select(range => range.To == long.MaxValue ? range.To : range.To - 1).ToArray());
         await using var command = Sql.Command(connection, $"""
-            select {Columns} from unnest($1::bigint[], $2::bigint[]) r(lo, hi) cross join lateral (select * from aios.mt_events e where e.seq_id >= r.lo and e.seq_id <= r.hi order by e.seq_id) e limit $3
+            select {AuditedEvent.Columns} from unnest($1::bigint[], $2::bigint[]) r(lo, hi) cross join lateral (select * from aios.mt_events e where e.seq_id >= r.lo and e.seq_id <= r.hi order by e.seq_id) e limit $3
             """, from, to, limit);
         await foreach (var e in ReadAsync(command, cancellation)) yield return e;
     }
 
     public static async Task<List<AuditedEvent>> OfStreamAsync(DbConnection connection, string tenant, string stream, CancellationToken cancellation)
     {
-        await using var command = Sql.Command(connection, $"select {Columns} from aios.mt_events e where e.tenant_id = $1 and e.stream_id = $2 order by e.version", tenant, stream);
+        await using var command = Sql.Command(connection, $"select {AuditedEvent.Columns} from aios.mt_events e where e.tenant_id = $1 and e.stream_id = $2 order by e.version", tenant, stream);
         var events = new List<AuditedEvent>();
         await foreach (var e in ReadAsync(command, cancellation)) events.Add(e);
         return events;
@@ -79,20 +46,7 @@ internal static class AuditedEvents
         command.CommandTimeout = 0;
         await using var reader = await command.ExecuteReaderAsync(cancellation);
         while (await reader.ReadAsync(cancellation))
-            yield return new AuditedEvent(reader.GetInt64(0), reader.GetString(1), await reader.IsDBNullAsync(2, cancellation) ? "" : reader.GetString(2), reader.GetInt64(3), reader.GetGuid(4), reader.GetString(5),
-                Time(reader), await reader.GetFieldValueAsync<byte[]>(7, cancellation), await reader.IsDBNullAsync(8, cancellation) ? [] : await reader.GetFieldValueAsync<byte[]>(8, cancellation));
-    }
-
-    private static DateTimeOffset? Time(DbDataReader reader)
-    {
-        try
-        {
-            return reader.GetFieldValue<DateTimeOffset>(6);
-        }
-        catch (Exception e) when (e is InvalidCastException or ArgumentException or OverflowException)
-        {
-            return null;
-        }
+            yield return AuditedEvent.Read(reader);
     }
 }
 

@@ -364,6 +364,25 @@ public sealed class AuditorTests : IAsyncLifetime
         (await world.VerifyAsync()).Findings.Should().BeEmpty();
     }
 
+    [Theory]
+    [InlineData("(repeat('[', 1500) || repeat(']', 1500))::jsonb", "now()")]
+    [InlineData("'{}'", "'20000-01-01'")]
+    public async Task A_run_into_which_somebody_wrote_what_no_host_writes_is_purged_like_any_other(string body, string time)
+    {
+        await world.AppendAsync("gone", 0, "{}");
+        await world.AppendAsync("beside", 0, "{}");
+        await world.ExecuteAsync($"insert into aios.mt_events (seq_id, id, stream_id, version, data, type, timestamp, tenant_id) values (nextval('aios.mt_events_sequence'), gen_random_uuid(), 'run/gone', 2, {body}, 'x', {time}, 'default')");
+        await world.ExecuteAsync("update aios.mt_streams set version = 2 where id = 'run/gone'");
+        await world.CheckpointAsync();
+        (await world.VerifyAsync()).Findings.Should().ContainSingle().Which.Where.Should().Be("event 2 of run/gone");
+
+        (await world.Store.PurgeAsync([new RunKey("default", "gone"), new RunKey("default", "beside")], "retention *=90d", default)).Should().HaveCount(2);
+        await world.CheckpointAsync();
+        var (report, findings) = await world.VerifyAsync();
+        findings.Should().BeEmpty("what was written by hand is gone, and the leaf it was taken in with is in the tombstone");
+        report.Should().Match<AuditReport>(r => r.Purged == 3 && r.Foreign == 1);
+    }
+
     [Fact]
     public async Task An_append_is_signed_for_when_its_time_has_come_and_nothing_is_asked_before()
     {
