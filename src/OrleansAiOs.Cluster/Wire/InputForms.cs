@@ -58,7 +58,7 @@ internal static class InputForms
     {
         JsonForm json => new JsonText(json.Utf8),
         StartForm of => new StartRun(of.Workflow, new JsonText(of.Input), of.Run, of.BusinessKey, of.Attributes, of.Tenant, of.Priority, of.Version, of.Chain, of.IfAbsent),
-        TypeForm of => engine!.Registry.Find(of.Name, of.Version) ?? throw new CommandRefusedException(Refusal.NotFound, $"Host {engine.Options.HostId} does not hold {(of.Version is null ? "a version without a name" : $"version '{of.Version}'")} of the workflow '{of.Name}'."),
+        TypeForm of => engine!.Registry.Find(of.Name, of.Version) ?? throw new CommandRefusedException(Refusal.NotFound, $"Host {engine.Options.HostId} does not hold {(of.Version is null ? "a version without a name" : $"version '{of.Version}'")} of the workflow '{of.Name}'.", TimeSpan.FromSeconds(10)), // while hosts are replaced, the next one may
         ParentForm of => new ParentRun(of.Run, of.Step),
         DeciderForm of => new Decider(of.Decider, of.Roles, of.Verified),
         SignatureForm of => new DecisionSignature(of.Digest, of.Key, of.Value, of.At, of.For),

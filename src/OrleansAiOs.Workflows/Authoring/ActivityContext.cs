@@ -60,6 +60,9 @@ public sealed class ActivityContext
 
     internal JsonText? Details { get; init; }
 
+    /// <summary>Who started the run, as the host knows them.</summary>
+    internal string? StartedBy { get; init; }
+
     /// <summary>What was found before the call left; see <see cref="Activity{TIn, TOut}.Preparing"/>.</summary>
     internal JsonText? Found { get; init; }
 

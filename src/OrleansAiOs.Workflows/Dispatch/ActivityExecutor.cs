@@ -197,7 +197,7 @@ internal sealed class ActivityExecutor(WorkflowHost host, IServiceProvider servi
     private ActivityContext ContextOf(Attempt attempt, Action<JsonText?> heartbeat, CancellationToken cancellation) =>
         new(attempt.Run.Tenant, attempt.Run.Id, attempt.Step, attempt.Number, IdempotencyKey.Of(attempt.Run.Tenant, attempt.Run.Id, attempt.Step, attempt.Epoch), heartbeat, cancellation)
         {
-            Effect = attempt.Activity.Effect, Details = attempt.Details, Found = attempt.Found, MayHaveHappened = attempt.MayHaveHappened, ScheduledAt = attempt.ScheduledAt, Host = host, Chain = attempt.Intent?.Chain ?? [],
+            Effect = attempt.Activity.Effect, Details = attempt.Details, Found = attempt.Found, MayHaveHappened = attempt.MayHaveHappened, ScheduledAt = attempt.ScheduledAt, Host = host, Chain = attempt.Intent?.Chain ?? [], StartedBy = attempt.StartedBy,
             OnSpent = attempt.Spend, MayReadAsync = (activity, input) => preparing.MayReadAsync(attempt, activity, input, halt.Token),
         };
 

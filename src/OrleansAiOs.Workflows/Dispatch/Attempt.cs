@@ -6,7 +6,7 @@ using OrleansAiOs.Workflows.Turns;
 namespace OrleansAiOs.Workflows.Dispatch;
 
 /// <summary>One call of a tool, or one inquiry about an earlier call, that a committed append allows.</summary>
-internal sealed class Attempt(RunKey run, ActivityStep step, ActivityStep.Declared declared, DateTimeOffset sentAt, long sentStamp, int priority = 0, EffectIntent? intent = null)
+internal sealed class Attempt(RunKey run, ActivityStep step, ActivityStep.Declared declared, DateTimeOffset sentAt, long sentStamp, int priority = 0, EffectIntent? intent = null, string? startedBy = null)
 {
     private int claimed;
 
@@ -16,6 +16,9 @@ internal sealed class Attempt(RunKey run, ActivityStep step, ActivityStep.Declar
 
     /// <summary>The run's: of those that wait at a gate, the highest is next.</summary>
     public int Priority => priority;
+
+    /// <summary>Who started the run.</summary>
+    public string? StartedBy => startedBy;
 
     public int Number { get; } = step.Attempt;
 

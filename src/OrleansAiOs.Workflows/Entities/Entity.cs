@@ -47,7 +47,7 @@ public abstract class Entity<TState> : Workflow<TState?, TState> where TState : 
     /// <summary>Says which updates it takes and which queries it answers. The state is not there yet: it is read in the handlers.</summary>
     protected abstract void Serve();
 
-    /// <summary>Ends it behind the update that is being carried out. Its name is not given again.</summary>
+    /// <summary>Ends it behind the update that is being carried out. Its name is not given again before it is deleted.</summary>
     protected void End() => isOver = true;
 
     /// <summary>

@@ -67,7 +67,7 @@ internal static class RunExplainer
         bool? goesOn = null;
         if (!state.IsClosed && around.Mailbox is not { Doing: MailboxActivity.RunningCode })
             if (await LoadAsync(host, run, history, cancellation) is var (code, on)) (loaded, goesOn, state) = (code, on, code.State);
-            else around = around with { CodeDoesNotRest = true };
+            else around = around with { CodeDoesNotRest = !RestingCode.IsSpent };
         if (state.Open.OfType<ActivityStep>().Any(step => step.Now is ActivityStep.Phase.Pausing))
             around = around with { Others = await OthersAsync(host, run, cancellation) };
         return Explain(new Subject(run, state, events, loaded, goesOn, around));

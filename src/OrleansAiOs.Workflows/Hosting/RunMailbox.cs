@@ -376,7 +376,7 @@ internal sealed class RunMailbox(RunKey key, WorkflowHost host, TaskScheduler? s
             if (turn.ToDispatch.IndexOf(turn.ToDispatch[i], i + 1) >= 0) continue;
             if (active.State.Find<ActivityStep>(turn.ToDispatch[i]) is { UnderWay: true } step && active.Execution?.Declaration(step.Number) is { } declared)
                 host.Executor.Dispatch(new Attempt(key, step, declared, turn.SentAt, turn.SentStamp, active.State.Started?.Priority ?? 0,
-                    departure is null ? null : active.IntentOf(step, step.Attempt, active.State.Now) with { Departure = departure }));
+                    departure is null ? null : active.IntentOf(step, step.Attempt, active.State.Now) with { Departure = departure }, active.State.Started?.By));
         }
         foreach (var number in turn.ToReach)
             if (active.State.Find<ChildStep>(number) is { UnderWay: true } child) host.Kinship.Reach(key, active.State.Started!, active.State.Chain, child);

@@ -19,6 +19,8 @@ namespace OrleansAiOs.Workflows.Hosting;
 /// </summary>
 public sealed class WorkflowHost : IAsyncDisposable
 {
+    private static readonly TimeSpan UpdateAskedAfterMost = TimeSpan.FromMinutes(1);
+
     private readonly ConcurrentDictionary<RunKey, RunMailbox> mailboxes = new();
     private readonly Dictionary<RunKey, EndWaiter> waiters = [];
     private readonly Dictionary<RunKey, UpdateWaiter> updateWaiters = [];
@@ -166,38 +168,39 @@ public sealed class WorkflowHost : IAsyncDisposable
 
     /// <summary>Has a run's code do something, and waits for its answer, or until <paramref name="wait"/> fires. The same key again finds the same update.</summary>
     /// <exception cref="CommandRefusedException">The code refused it, takes no such update, or the run ended before it was answered.</exception>
-    public Task<UpdateOutcome> UpdateAsync(RunKey run, string update, JsonText input, string by, string? key, CancellationToken wait) =>
-        UpdateAsync(run, new UpdateInput(update, input, by, key), wait);
+    public async Task<UpdateOutcome> UpdateAsync(RunKey run, string update, JsonText input, string by, string? key, CancellationToken wait) =>
+        await OutcomeAsync(run, await SendAsync(run, new UpdateInput(update, input, by, key)), wait);
 
     /// <summary>The same of a run that is started if it is not there, as <paramref name="start"/> says: so an entity comes to be with its first update.</summary>
     /// <exception cref="CommandRefusedException">As for any update; or what is there under the id is a run of another workflow, or is over.</exception>
     public async Task<UpdateOutcome> UpdateAsync(StartRun start, string startedBy, string update, JsonText input, string by, string? key, CancellationToken wait)
     {
         if (!RunKey.TryParse(start.Tenant, start.Id ?? "", out var run, out var error)) throw new CommandRefusedException(Refusal.Invalid, error!);
+        long accepted;
         try
         {
-            return await UpdateAsync(run, new UpdateInput(update, input, by, key, start.Workflow), wait);
+            accepted = await SendAsync(run, new UpdateInput(update, input, by, key, start.Workflow));
         }
         catch (CommandRefusedException e) when (e.Refusal is Refusal.NotFound)
         {
             // Mostly it is there: so it is told first, and begun only then. If it is there all the same, it has no such update, and says so again.
             await StartRunAsync(start with { IfAbsent = true }, startedBy);
-            return await UpdateAsync(run, new UpdateInput(update, input, by, key, start.Workflow), wait);
+            accepted = await SendAsync(run, new UpdateInput(update, input, by, key, start.Workflow));
         }
+        return await OutcomeAsync(run, accepted, wait);
     }
 
-    private async Task<UpdateOutcome> UpdateAsync(RunKey run, UpdateInput sent, CancellationToken wait)
+    private async Task<UpdateOutcome> OutcomeAsync(RunKey run, long accepted, CancellationToken wait)
     {
-        var accepted = await SendAsync(run, sent);
-        while (true)
+        for (var after = AskedAfter; ; after = Options.Shared && after < UpdateAskedAfterMost ? 1.5 * after : after)
         {
             var ended = AwaitUpdates(run);
             try
             {
                 var outcome = await SendAsync(run, new UpdateOutcomeInput(accepted));
                 if (outcome.IsOver || wait.IsCancellationRequested) return outcome;
-                // Another host may answer it.
-                await ended.Task.WaitAsync(AskedAfter, Options.Time, wait);
+                // Another host may answer it. An answer that waits for a person is not asked for each second.
+                await ended.Task.WaitAsync(after, Options.Time, wait);
             }
             catch (TimeoutException)
             {
@@ -248,7 +251,7 @@ public sealed class WorkflowHost : IAsyncDisposable
         var history = await Store.LoadAsync(run, cancellation);
         if (history.Count == 0) throw new CommandRefusedException(Refusal.NotFound, $"There is no run '{run}'.");
         if (await RestingCode.RunAsync(run, patience => WorkflowRun.Load(run, history, Context with { Patience = patience }), cancellation) is not { } loaded)
-            throw new CommandRefusedException(Refusal.Conflict, $"The code of run '{run}' does not come to rest: aios explain says more.");
+            throw new CommandRefusedException(Refusal.Conflict, RestingCode.IsSpent ? $"Code that never rests keeps too many threads of host {Options.HostId}: restart it." : $"The code of run '{run}' does not come to rest: aios explain says more.");
         return loaded.State.Find<ActivityStep>(step) is { Now: ActivityStep.Phase.AwaitingSignature } held ? loaded.IntentOf(held, held.Attempt, loaded.Now) : null;
     }
 

@@ -49,7 +49,7 @@ public sealed class WorkflowRegistry
     /// <summary>An activity by the name it has in histories, if a static field of the workflows' assemblies, or of those they use, holds it.</summary>
     internal Activity? FindActivity(string name)
     {
-        foreach (var assembly in types.Values.SelectMany(versions => versions).Select(type => type.Code.Assembly).Distinct().SelectMany(DeclaredActivities.WithThoseItUses).Distinct())
+        foreach (var assembly in types.Values.SelectMany(versions => versions).Select(type => type.Code.Assembly).Distinct().SelectMany(DeclaredActivities.WithThoseItUses).Append(typeof(Activity).Assembly).Distinct())
             if (DeclaredActivities.Of(assembly).GetValueOrDefault(name) is { } found) return found;
         return null;
     }

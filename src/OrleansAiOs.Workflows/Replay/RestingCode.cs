@@ -8,16 +8,19 @@ internal static class RestingCode
     // By the wall clock: a person waits.
     private static readonly TimeSpan Within = TimeSpan.FromSeconds(5);
 
-    private const int StuckMax = 4;
+    private const int StuckMax = 16;
 
     private static readonly ConcurrentDictionary<RunKey, Task> Stuck = new();
+
+    /// <summary>What was asked for keeps as many threads as it may: nothing more is run.</summary>
+    public static bool IsSpent => Stuck.Values.Count(until => !until.IsCompleted) >= StuckMax;
 
     /// <returns>Null if it does not come to rest, or if what others asked for has kept too many threads already.</returns>
     public static async Task<T?> RunAsync<T>(RunKey run, Func<Patience, T> work, CancellationToken cancellation) where T : class
     {
         foreach (var (other, until) in Stuck)
             if (until.IsCompleted) Stuck.TryRemove(KeyValuePair.Create(other, until));
-        if (Stuck.ContainsKey(run) || Stuck.Count >= StuckMax) return null;
+        if (Stuck.ContainsKey(run) || IsSpent) return null;
         return await Task.Factory.StartNew(() =>
         {
             var (patience, ended) = (new Patience(Within), new TaskCompletionSource());

@@ -59,11 +59,11 @@ internal sealed class UpdateInput(string update, JsonText input, string by, stri
         if (workflow is not null && state.Started!.Workflow != workflow)
             Refuse(turn, Refusal.Conflict, $"Run {state.Run} is a '{state.Started.Workflow}', not a '{workflow}'. Ids are unique over all workflows of a tenant: choose another.");
         else if (state.IsHeld || run.Execution is not { } code)
-            Refuse(turn, Refusal.Conflict, $"Run {state.Run} is {state.Status.ToString().ToLowerInvariant()}: its code can accept no update until it goes on.");
+            Refuse(turn, new CommandRefusedException(Refusal.Conflict, $"Run {state.Run} is {state.Status.ToString().ToLowerInvariant()}: its code can accept no update until it goes on.", TimeSpan.FromSeconds(10)));
         else if (!code.Updates.Knows(update))
             Refuse(turn, Refusal.NotFound, $"Run {state.Run} ('{state.Started!.Workflow}') takes no update '{update}' at this point. It takes: {Names(code.Updates.Names)}.");
         else if (state.Updates.Count >= UpdatesMax && state.Updates.Values.Count(accepted => accepted.At > run.Now - CheckpointedLoop.ReceiptsFor) >= UpdatesMax)
-            Refuse(turn, Refusal.Conflict, $"Run {state.Run} has taken {UpdatesMax} updates in {CheckpointedLoop.ReceiptsFor.Days} days, the most one run does: it keeps their answers for so long. Spread what it does over several.");
+            Refuse(turn, new CommandRefusedException(Refusal.Conflict, $"Run {state.Run} has taken {UpdatesMax} updates in {CheckpointedLoop.ReceiptsFor.Days} days, the most one run does: it keeps their answers for so long. Spread what it does over several.", TimeSpan.FromMinutes(10)));
         else
         {
             string? objection = null;

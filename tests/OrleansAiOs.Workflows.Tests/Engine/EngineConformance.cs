@@ -133,6 +133,14 @@ public abstract class EngineConformance(IStoreFixture stores) : IAsyncLifetime
         await StartHost(newCode ?? Code);
     }
 
+    /// <summary>As a drain does it: what is under way is let go, and the next hosts go on.</summary>
+    protected async Task StopAndRestart()
+    {
+        var stopping = Task.WhenAll(hosts.Select(host => host.StopAsync()));
+        await PassTimeUntil(() => stopping.IsCompleted, 0.01);
+        await StartHost(Code);
+    }
+
     /// <summary>The same, and nobody comes after them.</summary>
     protected void Kill()
     {
@@ -198,6 +206,13 @@ public abstract class EngineConformance(IStoreFixture stores) : IAsyncLifetime
         if (condition()) return Task.FromResult(true);
         Time.Advance(TimeSpan.FromSeconds(seconds));
         return Task.FromResult(false);
+    }, () => "time passed in vain");
+
+    protected Task PassTimeUntilAsync(Func<Task<bool>> condition, double seconds = 1) => Eventually(async () =>
+    {
+        if (await condition()) return true;
+        Time.Advance(TimeSpan.FromSeconds(seconds));
+        return false;
     }, () => "time passed in vain");
 
     protected async Task PassTimeUntilEnd(RunKey run, double seconds = 1)

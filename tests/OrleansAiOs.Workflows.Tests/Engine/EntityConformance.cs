@@ -1,4 +1,5 @@
 using OrleansAiOs.Testing.Checking;
+using OrleansAiOs.Workflows.Branching;
 using OrleansAiOs.Workflows.History;
 
 namespace OrleansAiOs.Workflows.Tests.Engine;
@@ -46,27 +47,34 @@ public abstract class EntityConformance(IStoreFixture stores) : EngineConformanc
         private int Move(int amount) => (State = new Money(State.Balance + amount, State.Moves + 1)).Balance;
     }
 
+    // Two members, in another order than jsonb gives them back in.
+    private sealed record Coins(string Purpose, int Amount);
+
     [Workflow("vault")]
     private sealed class Vault : Entity<Money>
     {
-        public static readonly Update<int, int> Take = new("take");
-        public static readonly Update<int, int> PutBack = new("put-back");
+        public static readonly Update<Coins, Coins> Take = new("take");
+        public static readonly Update<Coins, int> PutBack = new("put-back");
 
         protected override Money New() => new(100, 0);
 
         protected override void Serve()
         {
-            Handles(Take, amount =>
+            Handles(Take, async coins =>
             {
-                if (State.Balance < amount) throw new WorkflowFailedException($"{State.Balance} is not enough");
-                State = new Money(State.Balance - amount, State.Moves + 1);
-                return amount;
+                if (coins.Purpose == "slow") await Call(Tools.Keyed, "open the vault", cancellation: CancellationToken.None);
+                if (State.Balance < coins.Amount) throw new WorkflowFailedException($"{State.Balance} is not enough");
+                State = new Money(State.Balance - coins.Amount, State.Moves + 1);
+                return coins;
             });
-            Handles(PutBack, amount => (State = new Money(State.Balance + amount, State.Moves + 1)).Balance);
+            Handles(PutBack, coins => (State = new Money(State.Balance + coins.Amount, State.Moves + 1)).Balance);
+            Handles(Approve, async _ => (await Approval("Open it?", 1, by: "controller", notBy: [StartedBy])).Granted);
         }
+
+        private static readonly Update<string, bool> Approve = new("approve");
     }
 
-    private sealed record Order(string From, string To, int Amount);
+    private sealed record Order(string From, string To, int Amount, string Purpose = "pay");
 
     [Workflow("transfer")]
     private sealed class Transfer : Workflow<Order, int>
@@ -74,8 +82,8 @@ public abstract class EntityConformance(IStoreFixture stores) : EngineConformanc
         protected override async Task<int> RunAsync(Order order)
         {
             await using var saga = Saga();
-            var taken = await saga.Call(EntityKey.Of<Vault>(order.From), Vault.Take, order.Amount, undo: Vault.PutBack);
-            var there = await Call(EntityKey.Of<Account>(order.To), Account.Deposit, taken);
+            var taken = await saga.Call(EntityKey.Of<Vault>(order.From), Vault.Take, new Coins(order.Purpose, order.Amount), undo: Vault.PutBack);
+            var there = await Call(EntityKey.Of<Account>(order.To), Account.Deposit, taken.Amount);
             if (await Receive(Go) != "on") throw new WorkflowFailedException("not today");
             return saga.Complete(there);
         }
@@ -263,8 +271,82 @@ public abstract class EntityConformance(IStoreFixture stores) : EngineConformanc
         if (undone) (await FailureOf(transfer)).Message.Should().Be("not today");
         else (await Result<int>(transfer)).Should().Be(40);
         (await Events<UpdateAccepted>(vault)).Select(update => update.Name).Should().Equal(undone ? ["take", "put-back"] : ["take"]);
-        (await Answer(vault, "put-back", 0, workflow: "vault")).Should().Be(undone ? 100 : 60);
+        (await Answer(vault, "put-back", new Coins("none", 0), workflow: "vault")).Should().Be(undone ? 100 : 60);
         foreach (var run in new[] { vault, account, transfer }) await Sound(run);
+    }
+
+    [Theory]
+    [InlineData("killed")]
+    [InlineData("stopped")]
+    [InlineData("cancelled")]
+    public async Task What_was_asked_of_an_entity_is_had_once_though_the_host_goes_while_it_is_carried_out(string how)
+    {
+        var (vault, account) = (Key("v"), Key("a"));
+        var open = new TaskCompletionSource();
+        Outside.Answer = async (name, _) =>
+        {
+            if (name == "open the vault") await open.Task;
+            return name;
+        };
+        var transfer = await Start("transfer", new Order(vault.Id, account.Id, 40, "slow"), "t");
+        await Eventually(() => Task.FromResult(Outside.Names.Any()), () => "the vault was not reached");
+        if (how == "cancelled") await Host.CancelAsync(transfer, "no longer wanted", "paula");
+        if (how == "killed") await KillAndRestart();
+        else await StopAndRestart();
+        open.SetResult();
+        if (how == "cancelled")
+        {
+            await PassTimeUntilEnd(transfer);
+            (await End(transfer)).Should().BeOfType<RunCancelled>();
+        }
+        else
+        {
+            await PassTimeUntilAsync(async () => (await Store.FindAsync(transfer, default))!.Waits.Any(wait => wait.Kind == "signal"));
+            await Signal(transfer, "go", "on");
+            (await Result<int>(transfer)).Should().Be(40);
+        }
+        (await Answer(vault, "put-back", new Coins("none", 0), workflow: "vault")).Should().Be(how == "cancelled" ? 100 : 60);
+        (await Events<UpdateAccepted>(vault)).Count(update => update.Name == "take").Should().Be(1);
+        foreach (var run in new[] { vault, transfer }) await Sound(run);
+    }
+
+    [Fact]
+    public async Task Undoing_waits_for_an_entity_that_is_paused()
+    {
+        var (vault, account) = (Key("v"), Key("a"));
+        var transfer = await Start("transfer", new Order(vault.Id, account.Id, 40), "t");
+        await UntilWaits(transfer, "signal");
+        await Host.PauseAsync(vault, "it is counted", "paula");
+        await Signal(transfer, "go", "home");
+        await PassTimeUntilAsync(async () => (await Events<AttemptFailed>(transfer)).Count > 1);
+        (await Store.FindAsync(transfer, default))!.ClosedAt.Should().BeNull();
+        await Host.ResumeAsync(vault, "paula");
+        await PassTimeUntilEnd(transfer);
+        (await FailureOf(transfer)).Message.Should().Be("not today");
+        (await Answer(vault, "put-back", new Coins("none", 0), workflow: "vault")).Should().Be(100);
+    }
+
+    [Fact]
+    public async Task An_entity_that_a_run_begins_is_started_by_who_started_the_run()
+    {
+        var (vault, account) = (Key("v"), Key("a"));
+        var transfer = await Start("transfer", new Order(vault.Id, account.Id, 40), "t");
+        await UntilWaits(transfer, "signal");
+        (await Events<RunStarted>(vault)).Single().By.Should().Be("paula");
+        _ = Tell(vault, "approve", "", workflow: "vault");
+        var wait = (await UntilWaits(vault, "approval")).Waits.Single(wait => wait.Kind == "approval");
+        wait.NotBy.Should().Equal("paula");
+    }
+
+    [Fact]
+    public async Task A_reset_compensates_what_was_asked_of_an_entity()
+    {
+        var (vault, account) = (Key("v"), Key("a"));
+        var transfer = await Start("transfer", new Order(vault.Id, account.Id, 40), "t");
+        await UntilWaits(transfer, "signal");
+        await Host.ResetAsync(new ResetRun(transfer, 0, "once more", new Dictionary<int, EffectAction> { [1] = EffectAction.Compensate, [2] = EffectAction.Reuse }), "olga");
+        await Eventually(async () => (await Events<UpdateAccepted>(vault)).Count == 3, () => "it was not put back and taken again");
+        (await Events<UpdateAccepted>(vault)).Select(update => update.Name).Should().Equal("take", "put-back", "take");
     }
 
     [Fact]
@@ -276,7 +358,7 @@ public abstract class EntityConformance(IStoreFixture stores) : EngineConformanc
         (await Store.FindAsync(account, default)).Should().BeNull("nobody has spoken to it");
         var wrong = await Start("transfer", new Order(vault.Id, vault.Id, 40), "w");
         (await FailureOf(wrong)).Message.Should().Contain("is a 'vault', not a 'account'");
-        (await Answer(vault, "put-back", 0, workflow: "vault")).Should().Be(100);
+        (await Answer(vault, "put-back", new Coins("none", 0), workflow: "vault")).Should().Be(100);
     }
 
     [Fact]

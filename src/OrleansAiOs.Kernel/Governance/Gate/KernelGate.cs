@@ -88,7 +88,7 @@ public sealed class KernelGate : IEffectGate
         (demands, asked) = ([], []);
         var tenant = intent.Run.Tenant;
         if (Stopped(intent) is { } stopped) return stopped;
-        if (intent.Activity.StartsWith(Activity.EnginesOwn, StringComparison.Ordinal)) return OfTheEngine(intent);
+        if (intent.Activity.StartsWith(Activity.EnginesOwn, StringComparison.Ordinal)) return OfTheEngine(intent, charge);
         var objection = parts.Rights.Objection(tenant, intent.Chain, Rights.CallTool, $"tool/{intent.Activity}");
         if (objection is not null && !intent.IsUndo) return Deny(intent, objection);
         var tool = parts.Tool(tenant, intent.Activity);
@@ -96,9 +96,9 @@ public sealed class KernelGate : IEffectGate
 
         var policies = parts.Policies(tenant);
         if (objection is not null)
-            // What was done is undone also for somebody who may do nothing any more: under a signature. No signature makes up for a forbid.
+            // No signature makes up for a forbid.
             return Forbids(policies, intent, tool, charge) is { } forbids ? Deny(intent, forbids.Reason, forbids.Version.ToString(), forbids.Policies)
-                : Signed(intent, charge, "", [], Autonomy.Approve, [ForTheAbsent], $"It undoes an earlier step, and {objection}");
+                : UndoneForTheAbsent(intent, charge, objection);
         var verdict = policies.EvaluateChain([.. intent.Chain.Select(link => EntityOf(tenant, link))], RequestOf(intent, tool, charge));
         var version = verdict.Version.ToString();
         if (verdict.Decision is PolicyDecision.Deny) return Deny(intent, verdict.Reason, version, verdict.Policies);
@@ -228,21 +228,28 @@ public sealed class KernelGate : IEffectGate
             ? new GateRecord(GateAnswer.Wait, intent.Chain, Why: $"The kill switch of the {thrown.Target.ToString().ToLowerInvariant()} '{thrown.Id}' is thrown since {thrown.Since:u}{(thrown.By is null ? "" : $" by {thrown.By}")}: {thrown.Why}", RetryAt: intent.At + SwitchPause)
             : null;
 
-    // The engine's own activities start and end runs: what that needs is a right, and nothing for policies.
-    private GateRecord OfTheEngine(EffectIntent intent)
+    // The engine's own activities start, tell and end runs: what that needs is a right, and nothing for policies.
+    private GateRecord OfTheEngine(EffectIntent intent, Charge charge)
     {
-        string[] actions = intent.Activity switch
+        (string Action, string Resource)[] needs = intent.Activity switch
         {
-            "aios.start-run" => ["run.start"],
-            "aios.update-run" => ["run.update", "run.start"], // it is started if it is not there
-            "aios.cancel-run" => ["run.cancel"],
-            "aios.terminate-run" => ["run.terminate"],
+            "aios.start-run" => [("run.start", "run/*")],
+            "aios.update-run" => [("run.update", $"run/{Of("id")}"), ("run.start", $"workflow/{Of("workflow")}")], // it is started if it is not there
+            "aios.cancel-run" => [("run.cancel", "run/*")],
+            "aios.terminate-run" => [("run.terminate", "run/*")],
             _ => [],
         };
-        var objection = actions.Length == 0 ? parts.Rights.Broken(intent.Run.Tenant, intent.Chain)
-            : actions.Select(action => parts.Rights.Objection(intent.Run.Tenant, intent.Chain, action, "run/*")).FirstOrDefault(each => each is not null);
-        return objection is null ? new GateRecord(GateAnswer.Allow, intent.Chain) : Deny(intent, objection);
+        var objection = needs.Length == 0 ? parts.Rights.Broken(intent.Run.Tenant, intent.Chain)
+            : needs.Select(need => parts.Rights.Objection(intent.Run.Tenant, intent.Chain, need.Action, need.Resource)).FirstOrDefault(each => each is not null);
+        return objection is null ? new GateRecord(GateAnswer.Allow, intent.Chain)
+            : intent.IsUndo ? UndoneForTheAbsent(intent, charge, objection)
+            : Deny(intent, objection);
+
+        string? Of(string member) => intent.Input.ToElement().GetProperty(member).GetString();
     }
+
+    // What was done is undone also for somebody who may do nothing any more: under a signature.
+    private GateRecord UndoneForTheAbsent(EffectIntent intent, Charge charge, string objection) => Signed(intent, charge, "", [], Autonomy.Approve, [ForTheAbsent], $"It undoes an earlier step, and {objection}");
 
     private static GateRecord Deny(EffectIntent intent, string why, string? policy = null, IReadOnlyList<string>? rules = null, Autonomy? autonomy = null) =>
         new(GateAnswer.Deny, intent.Chain, policy, rules is { Count: > 0 } ? rules : null, autonomy is { } given ? Word(given) : null, Why: why);
