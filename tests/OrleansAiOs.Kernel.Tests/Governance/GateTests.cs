@@ -217,6 +217,23 @@ public sealed class GateTests
     }
 
     [Fact]
+    public async Task What_a_run_asks_of_an_entity_is_judged_by_its_names_and_undone_also_for_who_has_lost_their_rights()
+    {
+        await using var world = new GateWorld(Permit);
+        world.Show("principal/user/zoe", new PrincipalAdded("user/zoe", []));
+        world.Show("principal/user/zoe", new GrantGiven("g-1", "user/zoe", ["run.update"], "run/vault-1"));
+        world.Show("principal/user/zoe", new GrantGiven("g-2", "user/zoe", ["run.start"], "workflow/vault"));
+        EffectIntent Asking(string id, string workflow, bool undo = false) => new(new RunKey("default", "r"), "pay-one", 1, 0, 1, "aios.update-run", Effect.Keyed,
+            JsonText.From(new { workflow, id, update = "take", input = 1 }), null, null, ["user/zoe"], world.Now, undo, false, null, [], RunSpending.None);
+        world.Gate.Judge(Asking("vault-1", "vault")).Answer.Should().Be(GateAnswer.Allow);
+        world.Gate.Judge(Asking("vault-2", "vault")).Answer.Should().Be(GateAnswer.Deny);
+        world.Gate.Judge(Asking("vault-1", "till")).Answer.Should().Be(GateAnswer.Deny);
+        var undo = world.Gate.Judge(Asking("vault-2", "vault", undo: true));
+        undo.Answer.Should().Be(GateAnswer.Hold, "what was done is undone, under a signature");
+        undo.Hold!.Demands.Single().Roles.Should().Contain("operator");
+    }
+
+    [Fact]
     public async Task The_gate_judges_in_well_below_a_millisecond()
     {
         await using var world = new GateWorld(string.Concat(Enumerable.Range(0, 100).Select(i => $"permit (principal, action == Action::\"call\", resource == Tool::\"tool-{i}\") when {{ context.amount.lessThan(decimal(\"{i}.0\")) }};")) + Permit);
