@@ -24,11 +24,18 @@ internal sealed class SimClient(SimWorld world, SimDisk disk, SimSender sender, 
         if (workflow is "sim-waits" or "sim-loop") foreach (var signal in new[] { "go-1", "go-2" }) await SignalAsync(signal);
         if (workflow == "sim-account") await BankAsync();
         if (workflow == SimMoving.Name) await MoveAsync();
-        var cancelled = world.Random.Below(workflow is "sim-saga" or "sim-family" ? 2 : 8) == 0;
+        var cancelled = world.Random.Below(workflow is "sim-saga" or "sim-family" or SimTransfer.Name ? 2 : 8) == 0;
         if (cancelled)
         {
             await PauseAsync(world.Random.UpTo(TimeSpan.FromSeconds(12)));
             await sender.SendAsync(run, "cancel", CommandKind.Cancel, host => host.CancelAsync(run, "no longer wanted", "alice", "cancel"));
+        }
+        if (workflow == SimTransfer.Name)
+        {
+            // To end it at once, or to have an effect anew, is to leave one till without the other.
+            await AttendAsync(run, new SimBranching(world, disk, sender, run));
+            await CountTillsAsync();
+            return;
         }
         if (world.Random.Chance(0.15)) await HaltAsync();
         var branching = new SimBranching(world, disk, sender, run);
@@ -92,6 +99,17 @@ internal sealed class SimClient(SimWorld world, SimDisk disk, SimSender sender, 
         sender.Acknowledged.Add(new Acknowledged(run, CommandKind.Start, "start", 1));
     }
 
+    private async Task CountTillsAsync()
+    {
+        var together = 0;
+        foreach (var till in new[] { SimTransfer.From(run.Id), SimTransfer.To(run.Id) }.Select(id => run with { Id = id }))
+        {
+            await sender.UpdateAsync(till, SimTill.Close.Name, JsonText.From(0), "close", SimTill.Name);
+            together += sender.Answered.LastOrDefault(answered => answered.Run == till)?.Outcome.Answer?.To<int>() ?? 0;
+        }
+        if (together != 0) sender.Complaints.Add(new Violation("I3", run, $"the tills it moved money between hold {together} more than before"));
+    }
+
     // Moves all runs of the workflow to another version, and perhaps back.
     private async Task MoveAsync()
     {
@@ -122,7 +140,7 @@ internal sealed class SimClient(SimWorld world, SimDisk disk, SimSender sender, 
             foreach (var wait in row?.Waits ?? [])
             {
                 if (wait is { Kind: "approval", Step: { } step }) await DecideAsync(which, step, wait.Digest!);
-                if (wait is { Kind: "activity" or "outcome-unknown", Step: { } stuck } && stuck > 0 && world.Random.Chance(0.1)) await RepairAsync(which, stuck, wait.Until is not null);
+                if (wait is { Kind: "activity" or "outcome-unknown", Step: { } stuck } && stuck > 0 && workflow != SimTransfer.Name && world.Random.Chance(0.1)) await RepairAsync(which, stuck, wait.Until is not null);
                 else if (wait is { Kind: "outcome-unknown", Until: null, Step: { } unknown } && workflow == "sim-person") await ResolveAsync(which, unknown);
                 // A dead branch had it, or the one the run was forked from.
                 if (wait is { Kind: "signal" } && looks > 3 && world.Random.Chance(0.2))

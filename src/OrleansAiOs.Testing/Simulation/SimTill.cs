@@ -11,7 +11,13 @@ internal sealed class SimTill : Entity<SimTill.Cash>
     public static readonly Update<int, int> Count = new("count");
     public static readonly Update<int, int> Close = new("close");
 
+    public static readonly Update<Move, Move> Out = new("out");
+    public static readonly Update<Move, Move> In = new("in");
+
     internal sealed record Cash(int Amount);
+
+    // In another order than jsonb keeps it.
+    internal sealed record Move(string Purpose, int Amount);
 
     protected override Cash New() => new(0);
 
@@ -19,6 +25,17 @@ internal sealed class SimTill : Entity<SimTill.Cash>
     {
         Handles(Take, TakeAsync, refuse: amount => amount == 0 ? "nothing is not taken" : null);
         Handles(Count, amount => (State = new Cash(amount)).Amount, refuse: amount => amount < 0 ? "a till is not below nothing" : null);
+        Handles(Out, async move =>
+        {
+            if (move.Amount % 2 == 1) await Call(SimTools.Read, move.Amount, cancellation: CancellationToken.None);
+            State = new Cash(State.Amount - move.Amount);
+            return move;
+        });
+        Handles(In, move =>
+        {
+            State = new Cash(State.Amount + move.Amount);
+            return move;
+        });
         Handles(Close, _ =>
         {
             End();

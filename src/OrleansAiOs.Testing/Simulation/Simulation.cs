@@ -21,13 +21,13 @@ internal sealed class Simulation
     private static readonly TimeSpan Slack = TimeSpan.FromMilliseconds(200);
 
     internal static WorkflowRegistry Registry { get; } = new WorkflowRegistry()
-        .Add<SimAccount>().Add<SimTill>().Add<SimMovingFirst>().Add<SimMovingSecond>().Add<SimMovingThird>().Add<SimErrand>().Add<SimVigil>()
+        .Add<SimAccount>().Add<SimTill>().Add<SimTransfer>().Add<SimMovingFirst>().Add<SimMovingSecond>().Add<SimMovingThird>().Add<SimErrand>().Add<SimVigil>()
         .Add<SimFamily>().Add<SimNested>().Add<SimChild>().Add<SimSequence>().Add<SimFanOut>().Add<SimWaits>().Add<SimSaga>().Add<SimMeanwhile>().Add<SimPerson>().Add<SimLoopWorkflow>();
 
     // What takes a seed longest comes less often.
     private const string Planned = "";
     private static readonly string[] Steady = ["sim-sequence", "sim-fan-out", "sim-waits", "sim-saga", "sim-meanwhile", "sim-person", "sim-loop", "sim-family"];
-    private static readonly string[] Shapes = [.. Steady, .. Steady, .. Steady, "sim-account", SimTill.Name, SimMoving.Name, Planned];
+    private static readonly string[] Shapes = [.. Steady, .. Steady, .. Steady, "sim-account", SimTill.Name, SimTransfer.Name, SimMoving.Name, Planned];
 
     private readonly SimWorld world;
     private readonly SimDisk disk;

@@ -18,8 +18,8 @@ public sealed class MutantTests(ITestOutputHelper output)
     {
         ["the expected version is ignored"] = (new() { Store = store => new NoFence(store) }, "I1 I2 I3 I4 I5"),
         ["a second append after an unknown outcome"] = (new() { Store = store => new BlindSecondAppend(store) }, "I1 I2 I4 I12"),
-        ["acknowledged before the commit"] = (new() { Store = store => new AcknowledgedBeforeTheCommit(store) }, "I1 I3 I12"),
-        ["a conflict is reported as appended"] = (new() { Store = store => new ConflictReportedAsAppended(store) }, "I1 I3 I5 I12"),
+        ["acknowledged before the commit"] = (new() { Store = store => new AcknowledgedBeforeTheCommit(store) }, "I1 I2 I3 I12"),
+        ["a conflict is reported as appended"] = (new() { Store = store => new ConflictReportedAsAppended(store) }, "I1 I2 I3 I5 I12"),
         ["an unknown outcome is reported as appended"] = (new() { Store = store => new UnknownReportedAsAppended(store) }, "I1 I3 I4 I12"),
         ["an unknown outcome is reported as a conflict"] = (new() { Store = store => new UnknownReportedAsConflict(store) }, "I12"),
         ["the wake-up row is dropped"] = (new() { Store = store => new WakeUpDropped(store) }, "I5 I8 I12"),
