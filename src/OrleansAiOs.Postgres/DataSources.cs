@@ -19,6 +19,7 @@ internal sealed class DataSources : IAsyncDisposable
         Reads = Make(given, $"{ByKey} {Guards}", readPumps + 1);
         Liveness = Make(given, $"-c jit=off {Guards}", 3);
         Transactions = Make(given, $"-c jit=off {Guards}", Math.Min(given.MaxPoolSize, 12));
+        Payloads = Make(given, $"-c jit=off {Guards}", Math.Min(given.MaxPoolSize, 8));
         Queries = Make(given, $"-c jit=off {Guards}", Math.Min(given.MaxPoolSize, 10));
     }
 
@@ -32,6 +33,9 @@ internal sealed class DataSources : IAsyncDisposable
     /// <summary>For transactional activities, which keep a connection for as long as they take.</summary>
     public NpgsqlDataSource Transactions { get; }
 
+    /// <summary>For documents and large bodies: an append waits for its own, whoever reads lists.</summary>
+    public NpgsqlDataSource Payloads { get; }
+
     public NpgsqlDataSource Queries { get; }
 
     public async ValueTask DisposeAsync()
@@ -40,6 +44,7 @@ internal sealed class DataSources : IAsyncDisposable
         await Reads.DisposeAsync();
         await Liveness.DisposeAsync();
         await Transactions.DisposeAsync();
+        await Payloads.DisposeAsync();
         await Queries.DisposeAsync();
     }
 

@@ -38,7 +38,7 @@ public sealed class PostgresStore : IRunStore, IAsyncDisposable
     {
         (this.sources, this.log, this.auditKey) = (sources, log, auditKey);
         tenants = new TenantStatements(sources.Queries, restricted);
-        payloads = new PostgresPayloads(sources.Queries, tenants);
+        payloads = new PostgresPayloads(sources.Payloads, new TenantStatements(sources.Payloads, restricted));
         appendPumps = [.. Enumerable.Range(0, Pumps).Select(_ => new AppendPump(appends.Reader, sources.Appends, () => Appended?.Invoke(), log))];
         readPumps = [.. Enumerable.Range(0, Pumps).Select(_ => new ReadPump(reads.Reader, sources.Reads))];
     }

@@ -31,6 +31,7 @@ internal sealed class WorkflowGrain(ClusterMember member) : Grain, IWorkflowGrai
     public async Task<RunReply> TellAsync(SealedMessage message)
     {
         var engine = member.Engine;
+        await engine.Registered; // before, its clock is not the store's
         if (leaving) return RunReply.Elsewhere;
         try
         {

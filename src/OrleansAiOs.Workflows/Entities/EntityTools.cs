@@ -32,6 +32,9 @@ internal static class EntityTools
         }
     }, new ActivityOptions { StartToClose = TimeSpan.FromDays(7), Concurrency = 10_000 });
 
+    /// <summary>What a step asks, if it asks an entity.</summary>
+    public static Asking? AskedBy(StepScheduled step) => step.Activity == Update.Name ? step.Input.To<Asking>() : null;
+
     public static Asking Ask<TIn, TOut>(WorkflowExecution execution, EntityKey entity, Update<TIn, TOut> update, TIn input) => entity.Id != execution.Run.Id
         ? new(entity.Workflow, entity.Id, update.Name, JsonText.From(input))
         : throw new WorkflowFailedException($"The {entity} awaits an answer from itself, and would do so for ever. Call what the update '{update.Name}' does.");

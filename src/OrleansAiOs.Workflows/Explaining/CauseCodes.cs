@@ -55,6 +55,7 @@ public static class CauseCodes
 
     // ---- waits ----
     public const string ChildUnderWay = "child-under-way";
+    public const string EntityAwaited = "entity-awaited";
     public const string Timer = "timer";
     public const string TimerFar = "timer-far";
     public const string Approval = "approval";

@@ -1,3 +1,4 @@
+using OrleansAiOs.Workflows.Entities;
 using OrleansAiOs.Workflows.Steps;
 using OrleansAiOs.Workflows.Turns;
 using static OrleansAiOs.Workflows.Steps.ActivityStep.Phase;
@@ -107,6 +108,8 @@ internal static class StepCauses
                 [$"the tenant's attempts before it, as they end (each has at most {Words.Span(limit)})", "a higher ConcurrencyPerTenant in its ActivityOptions"]),
             { IsStarted: false } gate => make(CauseCodes.GateFull, $"{name} waits its turn: all {gate.Concurrency} slots of the activity on host {subject.Around.HostId} are taken, and {Words.Count(gate.Waiting, "attempt")} wait.", Urgency.Limited,
                 [$"the attempts before it, as they end (each has at most {Words.Span(limit)})", "a higher Concurrency in its ActivityOptions"]),
+            _ when EntityTools.AskedBy(step.Scheduled) is { } asked => make(CauseCodes.EntityAwaited, $"It awaits the answer of {asked.Workflow} '{asked.Id}' to the update '{asked.Update}' (step {step.Number}) since {Words.Until(step.At, subject.Now)}.", Urgency.Working,
+                [$"the {asked.Workflow} '{asked.Id}'"], new Repair("see why it does not answer", $"aios explain {Words.Shell(asked.Id)}")),
             _ when took > limit / 2 && took > TimeSpan.FromSeconds(10) => make(CauseCodes.AttemptSlow, $"Attempt {step.Attempt} of {name} is under way since {Words.Until(step.At, subject.Now)}, and has no more than {Words.Span(limit)}.", Urgency.Working,
                 ["the receiver's answer", $"its time-out at about {Words.Time(step.At + limit)}"]),
             _ => make(CauseCodes.AttemptUnderWay, $"Attempt {step.Attempt} of {name} is under way since {Words.Until(step.At, subject.Now)}{(step.CancelAsked ? "; it was asked to stop, and its outcome is awaited" : "")}.", Urgency.Working,

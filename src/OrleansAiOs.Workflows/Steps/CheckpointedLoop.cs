@@ -84,7 +84,9 @@ internal sealed class CheckpointedLoop(WorkflowExecution execution)
     private LoopCheckpoint Make(JsonText state, IReadOnlyList<long> entry, long iteration)
     {
         var run = execution.State;
-        var receipts = run.Receipts.Where(kept => kept.Value.At > run.Now - ReceiptsFor).OrderBy(kept => kept.Value.Version).ThenBy(kept => kept.Key, StringComparer.Ordinal)
+        // An update's is kept as long as its answer, which may have waited for a person: whoever asks again is not to have it carried out again.
+        var answered = run.Updates.Values.Where(update => update.At > run.Now - ReceiptsFor).Select(update => update.Version).ToHashSet();
+        var receipts = run.Receipts.Where(kept => kept.Value.At > run.Now - ReceiptsFor || answered.Contains(kept.Value.Version)).OrderBy(kept => kept.Value.Version).ThenBy(kept => kept.Key, StringComparer.Ordinal)
             .Select(kept => new KeptReceipt(kept.Key, kept.Value.Body, kept.Value.Version, kept.Value.At)).ToList();
         var (steps, guids, patches) = execution.Counters;
         return new LoopCheckpoint(state, entry, iteration, steps, guids, run.Host!, run.Attributes?.ToDictionary(), patches, execution.EarlySignals is { Count: > 0 } early ? early : null,

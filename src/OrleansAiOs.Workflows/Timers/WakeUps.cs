@@ -111,6 +111,8 @@ internal sealed class WakeUps(IRunStore store, StoreClock clock, TimeProvider ti
             var sleep = next <= now ? TimeSpan.Zero : next - now < LongestSleep ? next - now : LongestSleep;
             timer?.Dispose();
             timer = time.CreateTimer(static self => ((WakeUps)self!).Ring(), this, sleep, Timeout.InfiniteTimeSpan);
+            // The machine may have stood still between the look at the clock and the timer, which goes by elapsed time.
+            if (next > now && next <= clock.Now) timer.Change(TimeSpan.Zero, Timeout.InfiniteTimeSpan);
         }
     }
 

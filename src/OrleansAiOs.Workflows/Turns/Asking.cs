@@ -114,10 +114,13 @@ internal sealed class UpdateState(int number, string name, long version, DateTim
 
     public WorkflowEvent? Outcome { get; private set; }
 
-    public DateTimeOffset At => at;
+    /// <summary>When it was accepted; once it is over, when that was: its answer is kept from then on.</summary>
+    public DateTimeOffset At { get; private set; } = at;
 
     /// <summary>For a checkpoint, before which no update is open.</summary>
-    public KeptUpdate Keep() => new(number, name, version, at, (Outcome as UpdateCompleted)?.Answer, (Outcome as UpdateFailed)?.Failure);
+    public KeptUpdate Keep() => new(number, name, version, At, (Outcome as UpdateCompleted)?.Answer, (Outcome as UpdateFailed)?.Failure);
+
+    private void End(WorkflowEvent how, DateTimeOffset when) => (Outcome, At) = (how, when);
 
     /// <summary>An event of a dead branch, in which numbers may come twice.</summary>
     public static void Leave(List<UpdateState> left, RunState state, WorkflowEvent e)
@@ -136,10 +139,10 @@ internal sealed class UpdateState(int number, string name, long version, DateTim
                 state.Keep(accepted.Key, accepted.Body);
                 return true;
             case UpdateCompleted completed:
-                state.Updates[completed.Update].Outcome = completed;
+                state.Updates[completed.Update].End(completed, state.Now);
                 return true;
             case UpdateFailed failed:
-                state.Updates[failed.Update].Outcome = failed;
+                state.Updates[failed.Update].End(failed, state.Now);
                 return true;
             default:
                 return false;

@@ -94,7 +94,7 @@ internal sealed class BetweenHostsTime(TimeProvider tests) : TimeProvider
     public override ITimer CreateTimer(TimerCallback callback, object? state, TimeSpan dueTime, TimeSpan period) => state switch
     {
         Presence when dueTime <= Heartbeat => System.CreateTimer(callback, state, TimeSpan.FromMilliseconds(50), period),
-        Task when dueTime <= TimeSpan.FromSeconds(1) => System.CreateTimer(callback, state, TimeSpan.FromMilliseconds(20), period),
+        Task when dueTime <= TimeSpan.FromMinutes(1) => System.CreateTimer(callback, state, TimeSpan.FromMilliseconds(20), period),
         _ => tests.CreateTimer(callback, state, dueTime, period),
     };
 }

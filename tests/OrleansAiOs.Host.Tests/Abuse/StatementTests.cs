@@ -41,7 +41,7 @@ public sealed partial class StatementTests(AbuseServer server)
     };
 
     // What stands in the holes of interpolated statements.
-    private static readonly Dictionary<string, string> Holes = new() { ["Columns"] = "*", ["Parameter(query.Tenant)"] = "$1" };
+    private static readonly Dictionary<string, string> Holes = new() { ["Columns"] = "*", ["AuditedEvent.Columns"] = "e.*", ["Parameter(query.Tenant)"] = "$1" };
 
     private static IEnumerable<(string File, string Sql)> Statements()
     {

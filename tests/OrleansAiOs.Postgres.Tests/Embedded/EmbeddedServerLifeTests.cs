@@ -99,7 +99,7 @@ public sealed class EmbeddedServerLifeTests
         await ScratchFolder.UntilAsync(() => server.SupervisorPid != supervisor, "a new supervisor");
         server.PostmasterPid.Should().Be(postmaster);
         await server.StopAsync();
-        folder.Processes().Should().BeEmpty("the new supervisor can stop what it took over");
+        await ScratchFolder.UntilAsync(() => folder.Processes().Count == 0, "an end of all processes: the new supervisor can stop what it took over");
     }
 
     [Fact]
@@ -178,7 +178,7 @@ public sealed class EmbeddedServerLifeTests
 
         folder.Processes().Count(process => process.Contains("db supervise", StringComparison.Ordinal)).Should().BeLessThanOrEqualTo(1);
         await EmbeddedPostgres.StopAsync(folder.Options);
-        folder.Processes().Should().BeEmpty();
+        await ScratchFolder.UntilAsync(() => folder.Processes().Count == 0, "an end of all processes");
     }
 
     private static UnixFileMode ModeOf(string file) =>

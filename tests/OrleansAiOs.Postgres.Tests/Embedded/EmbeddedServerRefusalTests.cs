@@ -41,7 +41,7 @@ public sealed class EmbeddedServerRefusalTests
         (await EmbeddedPostgres.StopAsync(folder.Options, force: true)).Should().BeTrue();
 
         await ScratchFolder.UntilAsync(() => said.Contains("the database was stopped by request"), "word of it at the host");
-        folder.Processes().Should().BeEmpty();
+        await ScratchFolder.UntilAsync(() => folder.Processes().Count == 0, "an end of all processes");
     }
 
     [Fact]

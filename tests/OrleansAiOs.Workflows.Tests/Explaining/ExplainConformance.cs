@@ -31,6 +31,14 @@ public abstract class ExplainConformance(IStoreFixture stores) : EngineConforman
     // Activities name it; no host of these tests registers it.
     private sealed class AbsentDesk;
 
+    [Workflow("mute")]
+    private sealed class Mute : Entity<string>
+    {
+        protected override string New() => "";
+
+        protected override void Serve() => Handles(Slowly, async text => $"{text} {await Receive(Delivery)}");
+    }
+
     [Workflow("explained", Version = "v1")]
     private sealed class Explained : Workflow<string, string>
     {
@@ -68,6 +76,7 @@ public abstract class ExplainConformance(IStoreFixture stores) : EngineConforman
                         await Receive(Delivery);
                     }
                     break;
+                case "entity": return await Call(EntityKey.Of<Mute>($"{RunId}.e"), Slowly, "anybody?");
                 case "child": return await Call(Itself, "sleep-a-month");
                 case "takes-updates":
                     var told = new TaskCompletionSource<string>();
@@ -226,6 +235,12 @@ public abstract class ExplainConformance(IStoreFixture stores) : EngineConforman
             return await t.Host.ExplainAsync(run);
         },
         [CauseCodes.CodeStuck] = t => t.AtRest("stuck"),
+        [CauseCodes.EntityAwaited] = async t =>
+        {
+            var run = await t.Start("explained", "entity");
+            await t.UntilWaits(run with { Id = $"{run.Id}.e" }, "signal");
+            return await t.Host.ExplainAsync(run);
+        },
         [CauseCodes.UpdateAwaited] = t => t.AtRest("takes-updates"),
         [CauseCodes.CodeRuns] = async t =>
         {
