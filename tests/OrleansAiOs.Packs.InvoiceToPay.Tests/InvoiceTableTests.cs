@@ -39,20 +39,11 @@ public sealed class InvoiceTableTests(PostgresFixture database) : IClassFixture<
         (await DrawAsync("t4", draw with { Amount = 40m }, "c")).Should().Be((true, 60m));
     }
 
-    private Task PutBackAsync(string tenant, OrderDraw draw, string run) => InTransaction(async transaction =>
+    private Task PutBackAsync(string tenant, OrderDraw draw, string run) => database.InTransaction(async transaction =>
     {
         await table.PutBackAsync(transaction, tenant, draw, run);
         return 0;
     });
 
-    private Task<(bool Granted, decimal Others)> DrawAsync(string tenant, OrderDraw draw, string run) => InTransaction(transaction => table.DrawAsync(transaction, tenant, draw, run));
-
-    private async Task<T> InTransaction<T>(Func<System.Data.Common.DbTransaction, Task<T>> work)
-    {
-        await using var connection = await database.DataSource.OpenConnectionAsync();
-        await using var transaction = await connection.BeginTransactionAsync();
-        var answer = await work(transaction);
-        await transaction.CommitAsync();
-        return answer;
-    }
+    private Task<(bool Granted, decimal Others)> DrawAsync(string tenant, OrderDraw draw, string run) => database.InTransaction(transaction => table.DrawAsync(transaction, tenant, draw, run));
 }

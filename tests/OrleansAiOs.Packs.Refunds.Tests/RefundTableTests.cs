@@ -26,7 +26,7 @@ public sealed class RefundTableTests(PostgresFixture database) : IClassFixture<P
         (await ClaimAsync("t2", "S-1", "a", 30m, 40m)).Amount.Should().Be(30m);
         (await ClaimAsync("t2", "S-1", "b", 30m, 40m)).Should().BeEquivalentTo(new RefundShare("S-1", 10m, 30m, ["a"], 1));
         (await ClaimAsync("t3", "S-1", "c", 30m, 40m)).Amount.Should().Be(30m, "another tenant's order is another order");
-        await InTransaction(async transaction =>
+        await database.InTransaction(async transaction =>
         {
             await table.ReleaseAsync(transaction, "t2", "S-1", "a");
             return 0;
@@ -43,14 +43,5 @@ public sealed class RefundTableTests(PostgresFixture database) : IClassFixture<P
     }
 
     private Task<RefundShare> ClaimAsync(string tenant, string order, string run, decimal amount, decimal paid, DateTimeOffset? at = null) =>
-        InTransaction(transaction => table.ClaimAsync(transaction, tenant, new RefundClaim(order, run, "Anna", amount, paid, at ?? Now)));
-
-    private async Task<T> InTransaction<T>(Func<System.Data.Common.DbTransaction, Task<T>> work)
-    {
-        await using var connection = await database.DataSource.OpenConnectionAsync();
-        await using var transaction = await connection.BeginTransactionAsync();
-        var answer = await work(transaction);
-        await transaction.CommitAsync();
-        return answer;
-    }
+        database.InTransaction(transaction => table.ClaimAsync(transaction, tenant, new RefundClaim(order, run, "Anna", amount, paid, at ?? Now)));
 }

@@ -20,6 +20,16 @@ public sealed class PostgresFixture : IAsyncLifetime
     /// <summary>Connections to the fresh database.</summary>
     public NpgsqlDataSource DataSource => dataSource ?? throw new InvalidOperationException("The fixture has not been initialised.");
 
+    /// <summary>Does something in a transaction of its own, which is committed.</summary>
+    public async Task<T> InTransaction<T>(Func<System.Data.Common.DbTransaction, Task<T>> work)
+    {
+        await using var connection = await DataSource.OpenConnectionAsync();
+        await using var transaction = await connection.BeginTransactionAsync();
+        var answer = await work(transaction);
+        await transaction.CommitAsync();
+        return answer;
+    }
+
     public async Task InitializeAsync()
     {
         adminConnectionString = await TestServer.AdminConnectionString.Value;

@@ -1,5 +1,6 @@
 using OrleansAiOs.Workflows.History;
 using OrleansAiOs.Workflows.Hosting;
+using OrleansAiOs.Workflows.Replay;
 using OrleansAiOs.Workflows.Turns;
 using OrleansAiOs.Workflows.Versions;
 
@@ -98,13 +99,8 @@ internal sealed class Brancher(WorkflowHost host)
         var there = (await host.Store.ReadAsync(fork, 1, CancellationToken.None)).Select(stored => stored.Read()).ToList();
         // Another host may have said in between that it has the run now.
         var known = there.Skip(prefix.Count).OfType<RunForked>().First();
-        if (!prefix.Select(e => e.Event).Zip(there).All(pair => IsSame(pair.First, pair.Second)) || !known.Effects.Zip(effects).All(pair => CanonicalJson.Digest(pair.First.Result) == CanonicalJson.Digest(pair.Second.Result)))
+        if (!prefix.Select(e => e.Event).Zip(there).All(pair => pair.First.GetType() == pair.Second.GetType() && CommandIdentity.IsByteEqual(pair.First, pair.Second)) || !known.Effects.Zip(effects).All(pair => CanonicalJson.Digest(pair.First.Result) == CanonicalJson.Digest(pair.Second.Result)))
             throw new CommandRefusedException(Refusal.Conflict, $"Run {fork} exists already: it is this fork of {command.Run.Id}, with other outcomes. Choose another id.");
-
-        // As jsonb gives it back, members may stand in another order.
-        static bool IsSame(WorkflowEvent one, WorkflowEvent other) => Text(one) == Text(other);
-
-        static string Text(WorkflowEvent e) => EventNames.Write(e) is var (name, body) ? $"{name} {CanonicalJson.Digest(new JsonText(body))}" : "";
     }
 
     private static List<(WorkflowEvent Event, DateTimeOffset At)> Changed(List<(WorkflowEvent Event, DateTimeOffset At)> prefix, ForkRun command, List<KeyValuePair<int, JsonText>> outcomes)

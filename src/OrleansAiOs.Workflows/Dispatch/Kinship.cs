@@ -1,8 +1,9 @@
-using System.Collections.Concurrent;
+using OrleansAiOs.Workflows.Gating;
 using OrleansAiOs.Workflows.History;
 using OrleansAiOs.Workflows.Hosting;
 using OrleansAiOs.Workflows.Steps;
 using OrleansAiOs.Workflows.Turns;
+using System.Collections.Concurrent;
 
 namespace OrleansAiOs.Workflows.Dispatch;
 
@@ -84,7 +85,7 @@ internal sealed class Kinship(WorkflowHost host)
         if (host.Registry.Find(scheduled.Workflow) is not { } type)
             return new Failure("UnknownWorkflow", $"There is no workflow '{scheduled.Workflow}' on host {host.Options.HostId}. It knows: {host.Registry.NamesForPeople}.");
         if (type.Objection(scheduled.Input) is { } objection) return new Failure("BadInput", objection);
-        var start = new StartRun(scheduled.Workflow, scheduled.Input, scheduled.Run, scheduled.BusinessKey, Tenant: parent.Tenant, Priority: started.Priority ?? 0, Chain: chain is [var only] && only == started.By ? null : chain);
+        var start = new StartRun(scheduled.Workflow, scheduled.Input, scheduled.Run, scheduled.BusinessKey, Tenant: parent.Tenant, Priority: started.Priority ?? 0, Chain: Joiners.Beside(started.By, chain));
         try
         {
             await InsistAsync(new RunKey(parent.Tenant, scheduled.Run), () => new StartInput(start, started.By, type, new ParentRun(parent.Id, scheduled.Step)));

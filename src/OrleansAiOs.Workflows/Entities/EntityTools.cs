@@ -1,3 +1,4 @@
+using OrleansAiOs.Workflows.Gating;
 using OrleansAiOs.Workflows.History;
 using OrleansAiOs.Workflows.Replay;
 
@@ -17,7 +18,7 @@ internal static class EntityTools
     {
         using var either = CancellationTokenSource.CreateLinkedTokenSource(context.Cancellation, context.Host!.GoesDown);
         var by = context.StartedBy ?? $"run:{context.Run}";
-        var start = new StartRun(asking.Workflow, JsonText.From<object?>(null), asking.Id, Tenant: context.Tenant, Chain: context.Chain is [] || context.Chain is [var only] && only == by ? null : context.Chain);
+        var start = new StartRun(asking.Workflow, JsonText.From<object?>(null), asking.Id, Tenant: context.Tenant, Chain: context.Chain is { Count: > 0 } chain ? Joiners.Beside(by, chain) : null);
         try
         {
             // As jsonb gives it back it is written otherwise; the receipt is to know it again.

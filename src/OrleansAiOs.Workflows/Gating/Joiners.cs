@@ -22,6 +22,9 @@ internal static class Joiners
     /// <summary>Whom a run was started with.</summary>
     public static IReadOnlyList<string> Started(RunStarted? started) => started?.Chain ?? (started?.By is { } by ? [by] : []);
 
+    /// <summary>What a start has to say of a chain beside who it is by; null if that says it all.</summary>
+    public static IReadOnlyList<string>? Beside(string? by, IReadOnlyList<string> chain) => chain is [var only] && only == by ? null : chain;
+
     /// <summary>The whole chain: those it was started with, and behind them, marked with a '+', whoever joined.</summary>
     public static string[] Chain(IReadOnlyList<string> started, IEnumerable<string> joined) => [.. started, .. joined.Except(started, StringComparer.Ordinal).Select(by => $"+{by}")];
 

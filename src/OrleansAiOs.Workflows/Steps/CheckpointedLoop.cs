@@ -1,6 +1,5 @@
 using OrleansAiOs.Workflows.History;
 using OrleansAiOs.Workflows.Replay;
-using OrleansAiOs.Workflows.Turns;
 
 namespace OrleansAiOs.Workflows.Steps;
 
@@ -84,21 +83,14 @@ internal sealed class CheckpointedLoop(WorkflowExecution execution)
     private LoopCheckpoint Make(JsonText state, IReadOnlyList<long> entry, long iteration)
     {
         var run = execution.State;
+        var updates = run.Updates.Values.Where(update => update.At > run.Now - ReceiptsFor).Select(update => update.Keep()).ToList();
         // An update's is kept as long as its answer, which may have waited for a person: whoever asks again is not to have it carried out again.
-        var answered = run.Updates.Values.Where(update => update.At > run.Now - ReceiptsFor).Select(update => update.Version).ToHashSet();
+        var answered = updates.Select(update => update.Version).ToHashSet();
         var receipts = run.Receipts.Where(kept => kept.Value.At > run.Now - ReceiptsFor || answered.Contains(kept.Value.Version)).OrderBy(kept => kept.Value.Version).ThenBy(kept => kept.Key, StringComparer.Ordinal)
             .Select(kept => new KeptReceipt(kept.Key, kept.Value.Body, kept.Value.Version, kept.Value.At)).ToList();
         var (steps, guids, patches) = execution.Counters;
         return new LoopCheckpoint(state, entry, iteration, steps, guids, run.Host!, run.Attributes?.ToDictionary(), patches, execution.EarlySignals is { Count: > 0 } early ? early : null,
-            receipts.Count > 0 ? receipts : null, Updates(run), run.CodeVersion, run.Resets > 0 ? run.Resets : null, run.Spent, run.Joined?.ToList());
-    }
-
-    // Their answers are found by their receipts, and are kept as long.
-    private static KeptUpdates? Updates(RunState run)
-    {
-        if (run.UpdatesAccepted == 0) return null;
-        var kept = run.Updates.Values.Where(update => update.At > run.Now - ReceiptsFor).Select(update => update.Keep()).ToList();
-        return new KeptUpdates(run.UpdatesAccepted, kept.Count > 0 ? kept : null);
+            receipts.Count > 0 ? receipts : null, run.UpdatesAccepted == 0 ? null : new KeptUpdates(run.UpdatesAccepted, updates.Count > 0 ? updates : null), run.CodeVersion, run.Resets > 0 ? run.Resets : null, run.Spent, run.Joined?.ToList());
     }
 }
 

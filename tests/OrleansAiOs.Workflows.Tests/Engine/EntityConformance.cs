@@ -1,4 +1,3 @@
-using OrleansAiOs.Testing.Checking;
 using OrleansAiOs.Workflows.Branching;
 using OrleansAiOs.Workflows.History;
 
@@ -105,14 +104,6 @@ public abstract class EntityConformance(IStoreFixture stores) : EngineConformanc
     protected async Task<int> Answer(RunKey run, string update, object? input, string? key = null, string workflow = "account") => (await Tell(run, update, input, key, workflow)).Answer!.Value.To<int>();
 
     private async Task<int> Balance(RunKey run) => (await Host.QueryAsync(run, "balance")).To<int>();
-
-    // As a whole and from the last checkpoint, judged from outside.
-    private async Task<int> Sound(RunKey run)
-    {
-        var facts = await FactsAsync(run);
-        new HistoryChecker(new CheckerOptions { Registry = Code }).Check(facts).Should().BeEmpty();
-        return facts.History.Count - (await Store.LoadAsync(run, default)).Count;
-    }
 
     [Fact]
     public async Task It_comes_to_be_with_its_first_update_and_lasts()

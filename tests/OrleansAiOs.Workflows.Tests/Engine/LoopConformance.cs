@@ -1,4 +1,3 @@
-using OrleansAiOs.Testing.Checking;
 using OrleansAiOs.Workflows.History;
 
 namespace OrleansAiOs.Workflows.Tests.Engine;
@@ -83,14 +82,6 @@ public abstract class LoopConformance(IStoreFixture stores) : EngineConformance(
     }
 
     private async Task<List<LoopCheckpoint>> Checkpoints(RunKey run) => await Events<LoopCheckpoint>(run);
-
-    // As a whole and from the last checkpoint, judged from outside.
-    private async Task<int> Sound(RunKey run)
-    {
-        var facts = await FactsAsync(run);
-        new HistoryChecker(new CheckerOptions { Registry = Code }).Check(facts).Should().BeEmpty();
-        return facts.History.Count - (await Store.LoadAsync(run, default)).Count;
-    }
 
     private async Task Add(RunKey run, IEnumerable<int> numbers, string key = "k")
     {

@@ -22,10 +22,14 @@ public static class ChargeRules
     {
         if (charge.Units.Count > UnitsMax) return $"A call is charged in at most {UnitsMax} units; this one has {charge.Units.Count}.";
         if (charge.Target is { Length: 0 or > TargetCharsMax }) return $"A target has 1 to {TargetCharsMax} characters; this one has {charge.Target.Length}.";
+        var moved = 0;
         foreach (var (unit, amount) in charge.Units)
+        {
             if ((UnitObjection(unit) ?? AmountObjection(unit, amount)) is { } objection) return objection;
+            if (SpendingLedger.Moves(unit)) moved++;
+        }
         // Policies are told one amount: a second would pass every rule about amounts.
-        return charge.Units.Keys.Where(SpendingLedger.Moves).Order(StringComparer.Ordinal).ToList() is { Count: > 1 } moved ? $"A call moves one currency; this one moves {string.Join(" and ", moved)}. Make a call for each." : null;
+        return moved <= 1 ? null : $"A call moves one currency; this one moves {string.Join(" and ", charge.Units.Keys.Where(SpendingLedger.Moves).Order(StringComparer.Ordinal))}. Make a call for each.";
     }
 
     /// <summary>Why what a run would have spent with a charge cannot be counted; null if it can.</summary>
