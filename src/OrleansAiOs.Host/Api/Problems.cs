@@ -58,6 +58,7 @@ internal static class Problems
     private static (int Status, string Title, string Detail) Describe(Exception e) => e switch
     {
         ProblemException problem => (problem.Status, problem.Title, problem.Message),
+        QuotaExceededException full => (429, "Over quota", full.Message),
         CommandRefusedException refused => refused.Refusal switch
         {
             Refusal.NotFound => (404, "Not found", refused.Message),

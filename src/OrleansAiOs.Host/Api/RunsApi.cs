@@ -18,7 +18,7 @@ internal static class RunsApi
 
     public static void Map(RouteGroupBuilder api)
     {
-        api.MapPost("/runs", StartAsync).NeedsInHandler("run.start").WithSummary("Start a run").Produces<StartedView>(200).Produces<StartedView>(201).ProducesProblem(409).ProducesProblem(422).ProducesProblem(503);
+        api.MapPost("/runs", StartAsync).NeedsInHandler("run.start").WithSummary("Start a run").Produces<StartedView>(200).Produces<StartedView>(201).ProducesProblem(409).ProducesProblem(422).ProducesProblem(429).ProducesProblem(503);
         api.MapGet("/runs", ListAsync).Needs("run.read").WithSummary("List runs, strongly consistent").Produces<PageView<RunView>>();
         api.MapGet("/runs/{id}", GetAsync).Needs("run.read").WithSummary("One run, with its outcome").Produces<RunView>().ProducesProblem(404);
         api.MapGet("/runs/{id}/history", HistoryAsync).Needs("run.read").WithSummary("The run's events").Produces<PageView<EventView>>().ProducesProblem(404);

@@ -89,6 +89,7 @@ internal static class AiosCommand
             WebhooksCommand.Create(client),
             PolicyCommand.Create(client),
             BudgetCommand.Create(client),
+            QuotaCommand.Create(client),
             PrincipalsCommand.Create(client),
             GrantsCommand.Create(client),
             TenantsCommand.Create(client),

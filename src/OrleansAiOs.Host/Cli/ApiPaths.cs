@@ -38,11 +38,14 @@ internal static class ApiPaths
     public const string Delegations = "/api/v1/delegations";
     public const string KillSwitches = "/api/v1/kill-switches";
     public const string Budgets = "/api/v1/budgets";
+    public const string Quotas = "/api/v1/quotas";
     public const string RunLimits = "/api/v1/run-limits";
 
     public static string RunLimit(string tool) => $"{RunLimits}/{Segment("tool", tool)}";
 
     public static string Budget(string name) => $"{Budgets}/{Segment("budget's name", name)}";
+
+    public static string Quota(string name) => $"{Quotas}/{Segment("quota's name", name)}";
 
     public static string Run(string id) => $"{Runs}/{Segment("run id", id)}";
 

@@ -106,7 +106,8 @@ internal sealed class AiosServer : IAsyncDisposable
             var code = new CodeTools();
             foreach (var assembly in packs) code.AddFrom(assembly);
             var secret = await KernelSecret.LoadAsync(folder, options.Setting("KERNEL_SECRET"), () => new EventStreams(store.Queries).AnyAsync(cancellation));
-            services.AddKernel(store.Queries, secret);
+            var hostId = $"{Environment.MachineName.ToLowerInvariant()}-{Environment.ProcessId}-{Guid.CreateVersion7():N}";
+            services.AddKernel(store.Queries, secret, hostId, options.Shared);
             services.AddTools(store.Queries, new SecretKey(secret.KeyFor(SecretKey.Purpose), folder.SecretsKey), code);
             services.AddWebhooks(store.Queries, options.Setting("PUBLIC_URL"));
             services.AddSingleton<Identification>().AddSingleton<UnprovedHooks>().AddSingleton(auditor);
@@ -116,7 +117,7 @@ internal sealed class AiosServer : IAsyncDisposable
             services.AddSingleton(provider => new WorkflowHost(history, registry, provider, provider.GetRequiredService<ILogger<WorkflowHost>>(), new WorkflowHostOptions
             {
                 Time = options.Time,
-                HostId = $"{Environment.MachineName.ToLowerInvariant()}-{Environment.ProcessId}-{Guid.CreateVersion7():N}",
+                HostId = hostId,
                 Seed = BitConverter.ToUInt64(System.Security.Cryptography.RandomNumberGenerator.GetBytes(8)),
                 Shared = options.Shared,
                 Activities = provider.GetRequiredService<IActivityDirectory>(),
@@ -209,6 +210,7 @@ internal sealed class AiosServer : IAsyncDisposable
         SigningApi.Map(api);
         KillSwitchesApi.Map(api);
         BudgetsApi.Map(api);
+        QuotasApi.Map(api);
         VersionsApi.Map(api);
         BranchesApi.Map(api);
         PayloadsApi.Map(api);

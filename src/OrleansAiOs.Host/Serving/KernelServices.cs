@@ -4,6 +4,7 @@ using OrleansAiOs.Kernel.Governance.Budgets;
 using OrleansAiOs.Kernel.Governance.Gate;
 using OrleansAiOs.Kernel.Governance.KillSwitches;
 using OrleansAiOs.Kernel.Governance.Policies;
+using OrleansAiOs.Kernel.Governance.Quotas;
 using OrleansAiOs.Kernel.Governance.RunLimits;
 using OrleansAiOs.Kernel.Identity;
 using OrleansAiOs.Kernel.Streams;
@@ -11,13 +12,16 @@ using OrleansAiOs.Kernel.Tools.Calling;
 using OrleansAiOs.Kernel.Tools.Registry;
 using OrleansAiOs.Workflows;
 using OrleansAiOs.Workflows.History;
+using OrleansAiOs.Workflows.Hosting;
 
 namespace OrleansAiOs.Host.Serving;
 
 /// <summary>The kernel's slices in the host: what they keep in memory is one catalogue's, read from one place in the order of commits.</summary>
 internal static class KernelServices
 {
-    public static void AddKernel(this IServiceCollection services, DbDataSource source, StreamSeal seal)
+    /// <param name="host">The incarnation.</param>
+    /// <param name="shared">Other hosts may serve the database.</param>
+    public static void AddKernel(this IServiceCollection services, DbDataSource source, StreamSeal seal, string host, bool shared)
     {
         services.AddSingleton(provider =>
         {
@@ -41,7 +45,12 @@ internal static class KernelServices
         services.AddView(new DelegationView());
         services.AddView(new BudgetView());
         services.AddView(new RunLimitView());
-        services.AddSingleton<Budgets>().AddSingleton<RunLimits>();
+        services.AddView(new QuotaView());
+        services.AddSingleton<Budgets>().AddSingleton<RunLimits>().AddSingleton<Quotas>();
+        services.AddSingleton(provider => new Places(provider.GetRequiredService<EventStreams>(), source, provider.GetRequiredService<QuotaView>(), provider.GetRequiredService<Catalogue>().FreshAsync, host,
+            shared ? WorkflowHostOptions.DeadAfterDefault : null, TimeProvider.System));
+        services.AddSingleton(provider => new OpenRuns(provider.GetRequiredService<EventStreams>(), source, provider.GetRequiredService<IRunStore>(), provider.GetRequiredService<QuotaView>(),
+            provider.GetRequiredService<Catalogue>().FreshAsync, host, TimeProvider.System));
         services.AddSingleton(provider => new Escrow(provider.GetRequiredService<EventStreams>(), source, provider.GetRequiredService<IRunStore>(), provider.GetRequiredService<BudgetView>(), TimeProvider.System));
         services.AddSingleton<KillSwitches>().AddSingleton<SigningKeys>().AddSingleton<SignatureCheck>();
         services.AddSingleton(provider => new Delegations(provider.GetRequiredService<EventStreams>(), TimeProvider.System));
@@ -62,6 +71,7 @@ internal static class KernelServices
                 Covers = escrow.CoverAsync,
                 Overdrafts = escrow.Signers,
                 Ended = escrow.Release,
+                Quotas = (provider.GetRequiredService<Places>(), provider.GetRequiredService<OpenRuns>()),
                 Log = provider.GetRequiredService<ILogger<KernelGate>>(),
             });
         });

@@ -35,7 +35,8 @@ internal sealed class Brancher(WorkflowHost host)
             var reset = old.State.ReceiptOf(key) is not null ? new RunReset(command.To, command.Why, []) : await PlanAsync(old, events, command, choices);
             try
             {
-                return await host.SendAsync(command.Run, new ResetInput(events, reset with { By = by, Key = key }, body));
+                Task<long> SendAsync() => host.SendAsync(command.Run, new ResetInput(events, reset with { By = by, Key = key }, body));
+                return await (old.State.IsClosed ? host.AdmittedAsync(command.Run, [.. old.State.Chain, by], SendAsync, wasOver: true) : SendAsync());
             }
             catch (HistoryWentOnException) when (attempt < Tries)
             {
@@ -88,7 +89,7 @@ internal sealed class Brancher(WorkflowHost host)
         var prefix = Changed(events.GetRange(0, (int)command.At), command, [.. given.Where(outcome => !decided.Exists(effect => effect.Step == outcome.Key))]);
         var forked = new RunForked(command.Run.Id, command.At, events.Count, effects, command.Version, command.Why is null ? null : Failure.Clean(command.Why), by);
         DemandItRuns(WorkflowRun.Load(run, [.. prefix, (forked, events[^1].At)], old.Context), command.At);
-        var answer = await host.SendAsync(run, new ForkInput(prefix, forked));
+        var answer = await host.AdmittedAsync(run, [.. old.State.Chain, by], () => host.SendAsync(run, new ForkInput(prefix, forked)));
         if (!answer.IsNew) await DemandTheSameAsync(run, prefix, effects, command);
         return answer;
     }

@@ -32,7 +32,7 @@ internal sealed class ActivityExecutor(WorkflowHost host, IServiceProvider servi
         // Inquiries have a gate of their own, so that calls that hang do not keep them waiting.
         var name = attempt.Inquiry > 0 ? attempt.Activity.Gate + "?" : attempt.Activity.Gate;
         var gate = gates.GetOrAdd(name, static (_, state) =>
-            new ActivityGate(state.attempt.Activity.Options, state.self.Time, state.self.Start),
+            new ActivityGate(state.attempt.Activity.Options, state.self.Time, state.self.Start, state.self.Gate),
             (self: this, attempt));
         if (attempt is { Inquiry: 0, Options.ScheduleToStart: { } limit }) WatchStart(attempt, limit);
         gate.Enter(attempt);
@@ -44,11 +44,12 @@ internal sealed class ActivityExecutor(WorkflowHost host, IServiceProvider servi
         if (!underWay.TryGetValue((run, step), out var attempt) || !whateverItDoes && attempt.Activity.Effect is not (Effect.Pure or Effect.Idempotent)) return;
         attempt.StopAsked = true;
         attempt.FireStop();
+        attempt.ComeBack();
     }
 
     /// <summary>What is in hand of a step; null if nothing is.</summary>
     public AttemptView? ViewOf(RunKey run, int step) =>
-        underWay.TryGetValue((run, step), out var attempt) && gates.TryGetValue(attempt.Inquiry > 0 ? attempt.Activity.Gate + "?" : attempt.Activity.Gate, out var gate) ? gate.View(attempt.IsClaimed, run.Tenant) : null;
+        underWay.TryGetValue((run, step), out var attempt) && gates.TryGetValue(attempt.Inquiry > 0 ? attempt.Activity.Gate + "?" : attempt.Activity.Gate, out var gate) ? gate.View(attempt.IsClaimed, run.Tenant, attempt.AwaitsPlace) : null;
 
     /// <summary>Whether anything is in hand of a run.</summary>
     public bool HasInHand(RunKey run) => underWay.Any(attempt => attempt.Key.Item1 == run);
@@ -68,6 +69,8 @@ internal sealed class ActivityExecutor(WorkflowHost host, IServiceProvider servi
 
     private TimeProvider Time => options.Time;
 
+    private IEffectGate? Gate => options.Gate;
+
     private void WatchStart(Attempt attempt, TimeSpan limit)
     {
         var timer = Time.CreateTimer(static state =>
@@ -75,7 +78,7 @@ internal sealed class ActivityExecutor(WorkflowHost host, IServiceProvider servi
             var (self, late) = ((ActivityExecutor, Attempt))state!;
             if (!late.Claim()) return;
             self.Report(late, new AttemptOutcome.Failed(new Failure("NotStartedInTime",
-                $"{late.Activity.Name} did not start within {late.Options.ScheduleToStart} of being scheduled: all its slots on this host were taken.",
+                $"{late.Activity.Name} did not start within {late.Options.ScheduleToStart} of being scheduled: {late.AwaitsPlace ?? "all its slots on this host were taken"}.",
                 FailureKind.NotStartedInTime), null, Definite: true, Final: false, null));
         }, (this, attempt), limit - attempt.Age(Time) is { Ticks: > 0 } left ? left : TimeSpan.Zero, Timeout.InfiniteTimeSpan); // it counts from the append
         attempt.Stop.Token.UnsafeRegister(static t => ((ITimer)t!).Dispose(), timer);
@@ -108,6 +111,7 @@ internal sealed class ActivityExecutor(WorkflowHost host, IServiceProvider servi
         }
         finally
         {
+            attempt.Place?.Dispose();
             gates[attempt.Inquiry > 0 ? attempt.Activity.Gate + "?" : attempt.Activity.Gate].Leave(attempt);
         }
     }
@@ -176,7 +180,10 @@ internal sealed class ActivityExecutor(WorkflowHost host, IServiceProvider servi
         {
             // Recorded by a host that had no gate: it is judged now, and what is answered takes its place.
             var recorded = attempt.Gate ?? gate.Judge(intent);
-            return recorded.Answer is GateAnswer.Allow || intent.IsInquiry ? await gate.RecheckAsync(intent, recorded, halt.Token) : recorded;
+            var refusal = recorded.Answer is GateAnswer.Allow || intent.IsInquiry ? await gate.RecheckAsync(intent, recorded, halt.Token) : recorded;
+            return refusal is null && !intent.IsInquiry && attempt.Place is { } place && !gate.Holds(intent, place)
+                ? new GateRecord(GateAnswer.Wait, intent.Chain, Why: "What limits the calls under way has changed while it was about to be sent. It asks again.", RetryAt: clock.Now)
+                : refusal;
         }
         catch (Exception e)
         {

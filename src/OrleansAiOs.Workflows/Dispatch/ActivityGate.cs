@@ -1,4 +1,5 @@
 using OrleansAiOs.Workflows.Explaining;
+using OrleansAiOs.Workflows.Gating;
 using OrleansAiOs.Workflows.Hosting;
 
 namespace OrleansAiOs.Workflows.Dispatch;
@@ -9,7 +10,8 @@ namespace OrleansAiOs.Workflows.Dispatch;
 /// priority; among equals, the one that came first. So no priority of one tenant holds up another. Waiting costs a place in a queue and,
 /// while the rate is what they wait for, one timer.
 /// </summary>
-internal sealed class ActivityGate(ActivityOptions options, TimeProvider time, Action<Attempt> start)
+/// <param name="quotas">Who gives each its place among the calls that may be under way at once, on all hosts; null for nobody.</param>
+internal sealed class ActivityGate(ActivityOptions options, TimeProvider time, Action<Attempt> start, IEffectGate? quotas = null)
 {
     private readonly Lock sync = new();
     private readonly Dictionary<string, Share> shares = new(StringComparer.Ordinal);
@@ -35,11 +37,11 @@ internal sealed class ActivityGate(ActivityOptions options, TimeProvider time, A
         Admit();
     }
 
-    public AttemptView View(bool isStarted, string tenant)
+    public AttemptView View(bool isStarted, string tenant, string? awaitsPlace)
     {
         lock (sync)
             return new AttemptView(isStarted, running, shares.Values.Sum(share => share.Waiting.Count), options.Concurrency, options.PerSecond, pause is null ? null : pausedUntil,
-                running < options.Concurrency && shares.GetValueOrDefault(tenant)?.Running >= options.ConcurrencyPerTenant ? options.ConcurrencyPerTenant : null);
+                running < options.Concurrency && shares.GetValueOrDefault(tenant)?.Running >= options.ConcurrencyPerTenant ? options.ConcurrencyPerTenant : null, isStarted ? null : awaitsPlace);
     }
 
     public void Leave(Attempt attempt)
@@ -75,6 +77,14 @@ internal sealed class ActivityGate(ActivityOptions options, TimeProvider time, A
                     return;
                 }
                 attempt = share.Waiting.Peek();
+                // Who waits for a place holds no slot, and comes back.
+                if (quotas is not null && !attempt.Enter(quotas, () => Enter(attempt)))
+                {
+                    rate?.PutBack();
+                    Telemetry.Waits(attempt, -1);
+                    Change(share, () => share.Waiting.Dequeue());
+                    continue;
+                }
                 var claimed = attempt.Claim();
                 Telemetry.Waits(attempt, -1);
                 Change(share, () =>

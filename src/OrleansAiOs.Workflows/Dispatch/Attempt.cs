@@ -9,6 +9,7 @@ namespace OrleansAiOs.Workflows.Dispatch;
 internal sealed class Attempt(RunKey run, ActivityStep step, ActivityStep.Declared declared, DateTimeOffset sentAt, long sentStamp, int priority = 0, EffectIntent? intent = null, string? startedBy = null)
 {
     private int claimed;
+    private Action? comeBack;
 
     public RunKey Run => run;
 
@@ -82,6 +83,29 @@ internal sealed class Attempt(RunKey run, ActivityStep step, ActivityStep.Declar
         {
         }
     }
+
+    /// <summary>Its place among the calls that may be under way at once; null as long as it has none.</summary>
+    public EffectPlace? Place { get; private set; }
+
+    /// <summary>What it waits for before it can have a place, in words; null if it does not wait for one.</summary>
+    public string? AwaitsPlace { get; private set; }
+
+    /// <summary>Asks for a place.</summary>
+    /// <param name="gate">Who gives it.</param>
+    /// <param name="comeBack">If there is none: what is done, once, when it is worth asking again.</param>
+    /// <returns>Whether it has one.</returns>
+    public bool Enter(IEffectGate gate, Action comeBack)
+    {
+        if (Place is not null || Inquiry > 0 || Intent is not { } intent || StopAsked) return true;
+        Volatile.Write(ref this.comeBack, comeBack); // first: it may be called at once, by somebody else
+        Place = gate.Enter(intent, Priority, ComeBack, out var awaits);
+        AwaitsPlace = awaits;
+        if (Place is not null) Volatile.Write(ref this.comeBack, null);
+        return Place is not null;
+    }
+
+    /// <summary>Lets it ask again, if it waits for a place.</summary>
+    public void ComeBack() => Interlocked.Exchange(ref comeBack, null)?.Invoke();
 
     /// <summary>It has been claimed by whoever starts it or gives it up.</summary>
     public bool IsClaimed => Volatile.Read(ref claimed) != 0;

@@ -6,6 +6,9 @@ internal sealed class TokenBucket(double perSecond, int size, TimeProvider time)
     private double tokens = size;
     private long filledAt = time.GetTimestamp();
 
+    /// <summary>Whoever took a token does not begin.</summary>
+    public void PutBack() => tokens = Math.Min(size, tokens + 1);
+
     /// <returns>Zero if a token was taken; else how long to wait until there is one.</returns>
     public TimeSpan Take()
     {

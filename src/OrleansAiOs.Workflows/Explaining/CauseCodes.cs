@@ -43,6 +43,7 @@ public static class CauseCodes
     public const string GateFull = "gate-full";
     public const string TenantShareFull = "tenant-share-full";
     public const string RateLimited = "rate-limited";
+    public const string QuotaFull = "quota-full";
     public const string RetryPause = "retry-pause";
     public const string BreakerOpen = "breaker-open";
     public const string ToolUnknown = "tool-unknown";

@@ -102,6 +102,8 @@ internal static class StepCauses
         var took = subject.Now - step.At;
         return subject.Around.Attempt(step.Number) switch
         {
+            { IsStarted: false, AwaitsPlace: { } quota } => make(CauseCodes.QuotaFull, $"{name} waits its turn: {quota}.", Urgency.Limited,
+                ["the calls before it, as they end", "whoever may raise the quota"], new Repair("see how the quotas stand", "aios quota list")),
             { IsStarted: false, PausedUntil: { } until } gate => make(CauseCodes.RateLimited, $"{name} waits its turn: the activity begins at most {gate.PerSecond:0.###} attempts a second on a host, and {Words.Count(gate.Waiting, "wait", "wait")}.", Urgency.Limited,
                 [$"time: the next one is let through {Words.Until(until, subject.Now)}", "a higher PerSecond in its ActivityOptions"]),
             { IsStarted: false, TenantsShare: { } share } gate => make(CauseCodes.TenantShareFull, $"{name} waits its turn: the tenant '{subject.Run.Tenant}' has its share of {Words.Count(share, "slot")} of the activity on host {subject.Around.HostId} under way, and {Words.Count(gate.Waiting, "attempt")} wait.", Urgency.Limited,

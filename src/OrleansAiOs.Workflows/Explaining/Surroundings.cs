@@ -92,4 +92,5 @@ internal enum MailboxActivity
 /// <param name="Waiting">Attempts before it.</param>
 /// <param name="PausedUntil">The activity's rate lets the next one through only then.</param>
 /// <param name="TenantsShare">The tenant's share of the slots, if it is that which is taken and not all of them.</param>
-internal readonly record struct AttemptView(bool IsStarted, int Running, int Waiting, int Concurrency, double? PerSecond, DateTimeOffset? PausedUntil, int? TenantsShare);
+/// <param name="AwaitsPlace">What says how many calls may be under way at once, if that is what it waits for.</param>
+internal readonly record struct AttemptView(bool IsStarted, int Running, int Waiting, int Concurrency, double? PerSecond, DateTimeOffset? PausedUntil, int? TenantsShare, string? AwaitsPlace);

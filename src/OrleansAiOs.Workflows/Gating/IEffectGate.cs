@@ -27,6 +27,33 @@ public interface IEffectGate
 
     /// <summary>The run is over: what was set aside for it and not spent is free again. May be told more than once.</summary>
     void Ended(RunKey run, RunSpending spent);
+
+    /// <summary>Takes a place among the calls that may be under way at once. It must be quick, and may only look at what is in memory.</summary>
+    /// <param name="intent">What is about to be sent.</param>
+    /// <param name="priority">The run's: of those that wait, the highest is next.</param>
+    /// <param name="again">If it has to wait: called when it is worth asking again. Never before this has returned; perhaps for nothing, perhaps more than once.</param>
+    /// <param name="awaits">What it waits for, in words for people.</param>
+    /// <returns>The place, to be given back when nothing of the call is under way any more; null if it has to wait its turn.</returns>
+    EffectPlace? Enter(EffectIntent intent, int priority, Action again, out string? awaits)
+    {
+        awaits = null;
+        return EffectPlace.Unlimited;
+    }
+
+    /// <summary>Whether a call that has passed all else may be sent on its place: what limits calls may be another by now, and a host that nobody has heard of for long holds no places.</summary>
+    bool Holds(EffectIntent intent, EffectPlace place) => true;
+
+    /// <summary>Lets a run be open: one that is about to be started, or reset after its end.</summary>
+    /// <param name="run">Which.</param>
+    /// <param name="chain">Who acts in it, on whose behalf.</param>
+    /// <param name="wasOver">It is there, and was over.</param>
+    /// <exception cref="QuotaExceededException">As many are open as may be.</exception>
+    ValueTask AdmitAsync(RunKey run, IReadOnlyList<string> chain, bool wasOver) => default;
+
+    /// <summary>What was admitted was refused, or was there already: it takes no place that it did not have.</summary>
+    void CameToNothing(RunKey run)
+    {
+    }
 }
 
 /// <summary>A call of a tool that is about to be made.</summary>
@@ -58,6 +85,20 @@ public sealed record EffectIntent(RunKey Run, string Workflow, int Step, int Epo
 
     /// <summary>How often the run was reset or forked before the effect was asked for.</summary>
     public int Resets => Epoch / Branch.EpochsPerReset;
+}
+
+/// <summary>A call's place among those that may be under way at once.</summary>
+public class EffectPlace : IDisposable
+{
+    /// <summary>Nothing limits the call.</summary>
+    public static readonly EffectPlace Unlimited = new();
+
+    protected EffectPlace()
+    {
+    }
+
+    /// <summary>Gives it back.</summary>
+    public virtual void Dispose() => GC.SuppressFinalize(this);
 }
 
 /// <summary>

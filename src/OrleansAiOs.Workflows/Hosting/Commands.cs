@@ -33,6 +33,9 @@ public class CommandRefusedException(Refusal refusal, string message, TimeSpan? 
     public TimeSpan? RetryAfter { get; } = retryAfter;
 }
 
+/// <summary>There is as much as a quota allows. Later there may be less.</summary>
+public sealed class QuotaExceededException(string message, TimeSpan retryAfter) : CommandRefusedException(Refusal.Busy, message, retryAfter);
+
 public enum Refusal
 {
     /// <summary>There is no such run, workflow or step.</summary>

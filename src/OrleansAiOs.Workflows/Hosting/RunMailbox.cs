@@ -1,5 +1,6 @@
 using OrleansAiOs.Workflows.Dispatch;
 using OrleansAiOs.Workflows.Explaining;
+using OrleansAiOs.Workflows.Gating;
 using OrleansAiOs.Workflows.History;
 using OrleansAiOs.Workflows.Steps;
 using OrleansAiOs.Workflows.Turns;
@@ -401,7 +402,7 @@ internal sealed class RunMailbox(RunKey key, WorkflowHost host, TaskScheduler? s
             {
                 Telemetry.RunClosed(active.State.Started!.Workflow, active.State.Status);
                 host.UpdateEnded(key);
-                if (active.State.Spent is { } spent) host.Options.Gate?.Ended(key, spent); // before anybody hears of the end
+                host.Options.Gate?.Ended(key, active.State.Spent ?? RunSpending.None); // before anybody hears of the end
                 host.Closed(key, closed, turn.Row);
             }
         }

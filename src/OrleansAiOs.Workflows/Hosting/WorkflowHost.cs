@@ -139,7 +139,35 @@ public sealed class WorkflowHost : IAsyncDisposable
         if (type.Objection(command.Input) is { } objection) throw new CommandRefusedException(Refusal.Invalid, objection);
         if (mailboxes.Count >= Options.ActiveRunsMax && !mailboxes.ContainsKey(run))
             throw new CommandRefusedException(Refusal.Busy, $"This host has {mailboxes.Count} runs under way, the most it takes. Try again later.", TimeSpan.FromSeconds(1));
-        return await SendAsync(run, new StartInput(command, by, type));
+        return await AdmittedAsync(run, command.Chain ?? [by], () => SendAsync(run, new StartInput(command, by, type)));
+    }
+
+    /// <summary>Starts a run, or has one go on that was over, if as many may be open.</summary>
+    /// <exception cref="QuotaExceededException">They may not.</exception>
+    internal async Task<T> AdmittedAsync<T>(RunKey run, IReadOnlyList<string> chain, Func<Task<T>> begin, bool wasOver = false)
+    {
+        if (Options.Gate is not { } gate) return await begin();
+        try
+        {
+            await gate.AdmitAsync(run, chain, wasOver);
+        }
+        catch (QuotaExceededException)
+        {
+            // What was sent twice is answered from what is there.
+            if (wasOver || await Store.FindAsync(run, CancellationToken.None) is null) throw;
+            return await begin();
+        }
+        try
+        {
+            var begun = await begin();
+            if (begun is Started { IsNew: false }) gate.CameToNothing(run);
+            return begun;
+        }
+        catch (CommandRefusedException e) when (e.Refusal is not Refusal.Busy)
+        {
+            gate.CameToNothing(run);
+            throw;
+        }
     }
 
     /// <returns>The version of the run's history that holds the signal.</returns>

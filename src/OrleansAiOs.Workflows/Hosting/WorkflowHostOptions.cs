@@ -3,6 +3,8 @@ namespace OrleansAiOs.Workflows.Hosting;
 /// <summary>How a host runs its workflows.</summary>
 public sealed record WorkflowHostOptions
 {
+    public static readonly TimeSpan DeadAfterDefault = TimeSpan.FromSeconds(10);
+
     /// <summary>The host's clock.</summary>
     public required TimeProvider Time { get; init; }
 
@@ -40,7 +42,7 @@ public sealed record WorkflowHostOptions
     public TimeSpan HeartbeatEvery { get; init; } = TimeSpan.FromSeconds(2);
 
     /// <summary>A host not heard of for so long is declared dead, and its runs are taken over.</summary>
-    public TimeSpan DeadAfter { get; init; } = TimeSpan.FromSeconds(10);
+    public TimeSpan DeadAfter { get; init; } = DeadAfterDefault;
 
     /// <summary>The longest an append of a dead host can still be on its way to its commit; the store's statement time-out must be shorter.</summary>
     public TimeSpan LateAppendsFor { get; init; } = TimeSpan.FromSeconds(30);

@@ -128,6 +128,10 @@ public sealed class TenancyTests(AbuseServer server)
         ["GET /api/v1/budgets/{name}"] = (Finds.Nothing, _ => null),
         ["DELETE /api/v1/budgets/{name}"] = (Finds.Nothing, _ => null),
         ["PUT /api/v1/budgets/{name}"] = (Finds.Own, _ => new { limits = new { calls = 10 } }),
+        ["GET /api/v1/quotas"] = (Finds.Own, _ => null),
+        ["GET /api/v1/quotas/{name}"] = (Finds.Nothing, _ => null),
+        ["DELETE /api/v1/quotas/{name}"] = (Finds.Nothing, _ => null),
+        ["PUT /api/v1/quotas/{name}"] = (Finds.Own, _ => new { calls = 10 }),
         ["GET /api/v1/run-limits"] = (Finds.Own, _ => null),
         ["DELETE /api/v1/run-limits/{tool}"] = (Finds.Nothing, _ => null),
         ["PUT /api/v1/run-limits"] = (Finds.Own, mine => new { tool = mine.Tool, targets = 3 }),
@@ -182,6 +186,7 @@ public sealed class TenancyTests(AbuseServer server)
         (await server.Post("/api/v1/webhook-sources", Source($"tool-{mark}"))).Status.Should().Be(201);
         (await server.Post($"/api/v1/policies/tool-{mark}/versions", new { text = "@id(\"mine\") permit (principal, action, resource);" })).Status.Should().Be(201);
         (await server.Send(HttpMethod.Put, $"/api/v1/budgets/tool-{mark}", new StringContent("""{"limits":{"calls":1000000}}""", Encoding.UTF8, "application/json"))).Status.Should().Be(200);
+        (await server.Send(HttpMethod.Put, $"/api/v1/quotas/tool-{mark}", new StringContent("{\"calls\":10000}", Encoding.UTF8, "application/json"))).Status.Should().Be(200);
         (await server.Send(HttpMethod.Put, "/api/v1/run-limits", new StringContent($$"""{"tool":"tool-{{mark}}","targets":5}""", Encoding.UTF8, "application/json"))).Status.Should().Be(200);
         var grant = (await server.Post("/api/v1/grants", new { to = $"user/key-{mark}", actions = new[] { "run.read" }, resource = "run/*" })).Json.GetProperty("id").GetString()!;
         return new Mine($"run-{mark}", $"approval-{mark}", $"over-{mark}", $"schedule-{mark}", grant, $"key-{mark}", businessKey, $"tool-{mark}");
@@ -195,7 +200,7 @@ public sealed class TenancyTests(AbuseServer server)
         return template
             .Replace("/runs/{id}", $"/runs/{run}").Replace("/schedules/{id}", $"/schedules/{schedule}").Replace("/grants/{id}", $"/grants/{grant}").Replace("/tenants/{id}", "/tenants/default")
             .Replace("/signals/{name}", "/signals/go").Replace("/queries/{name}", "/queries/held").Replace("/updates/{name}", "/updates/double").Replace("{kind}/{name}", $"user/{key}").Replace("/keys/{name}", $"/keys/{key}")
-            .Replace("/tools/{id}", $"/tools/s-{tool}%2F{tool}").Replace("/tool-servers/{name}", $"/tool-servers/{tool}").Replace("/webhooks/{name}", $"/webhooks/{tool}").Replace("/webhook-sources/{name}", $"/webhook-sources/{tool}").Replace("{tenant}/{source}", $"default/{tool}").Replace("/secrets/{name}", $"/secrets/{tool}").Replace("/policies/{name}", $"/policies/{tool}").Replace("/budgets/{name}", $"/budgets/{tool}").Replace("/run-limits/{tool}", $"/run-limits/{tool}").Replace("{number:int}", "1").Replace("/signing-keys/{name}", $"/signing-keys/{key}")
+            .Replace("/tools/{id}", $"/tools/s-{tool}%2F{tool}").Replace("/tool-servers/{name}", $"/tool-servers/{tool}").Replace("/webhooks/{name}", $"/webhooks/{tool}").Replace("/webhook-sources/{name}", $"/webhook-sources/{tool}").Replace("{tenant}/{source}", $"default/{tool}").Replace("/secrets/{name}", $"/secrets/{tool}").Replace("/policies/{name}", $"/policies/{tool}").Replace("/budgets/{name}", $"/budgets/{tool}").Replace("/quotas/{name}", $"/quotas/{tool}").Replace("/run-limits/{tool}", $"/run-limits/{tool}").Replace("{number:int}", "1").Replace("/signing-keys/{name}", $"/signing-keys/{key}")
             .Replace("{step:int}", "1").Replace("{documentName}", "v1");
     }
 

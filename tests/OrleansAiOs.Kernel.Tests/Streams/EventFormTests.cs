@@ -3,6 +3,7 @@ using OrleansAiOs.Kernel.Governance.Approvals;
 using OrleansAiOs.Kernel.Governance.Budgets;
 using OrleansAiOs.Kernel.Governance.KillSwitches;
 using OrleansAiOs.Kernel.Governance.Policies;
+using OrleansAiOs.Kernel.Governance.Quotas;
 using OrleansAiOs.Kernel.Governance.RunLimits;
 using OrleansAiOs.Kernel.Identity;
 using OrleansAiOs.Kernel.Streams;
@@ -40,6 +41,8 @@ public sealed class EventFormTests
         new BudgetSet("refunds", Units("amount:EUR", 1000.50m), BudgetPeriod.Month, "agent/refunds", "bank.pay", WhenSpent.Approve, ["controller"]), new BudgetSet("tenant", Units("calls", 1), BudgetPeriod.Total), new BudgetRemoved("refunds"),
         new EscrowOpened("refunds", "2026-11", Units("amount:EUR", 12.30m)), new EscrowCarried([Holding with { At = DateTimeOffset.UnixEpoch }]),
         new EscrowMoved([Holding], [Holding], [new EscrowReturn("r2", Units("amount:EUR", 5))]), new EscrowMoved([Holding with { SignedBy = ["carl"] }]), new EscrowClosed(),
+        new QuotaSet("agents", 10, 200, "agent/refunds"), new QuotaSet("tenant", 10), new QuotaSet("tenant", Runs: 0), new QuotaRemoved("agents"), new QuotaPlacesMoved([new HostPlaces("h1", 3, 8)]),
+        new QuotaRunsMoved([new OpenRun("r1", "h1"), new OpenRun("r2", "h1", WasOver: true, At)], ["r3"], 7), new QuotaRunsMoved(),
         new RunLimitSet("bank.pay", Units("amount:EUR", 500), 3, OnHit.Approve, ["controller"]), new RunLimitSet("*", Units("calls", 100)), new RunLimitRemoved("bank.pay"),
         new WebhookAdded(new Webhook("p", "https://crm.example.com/in", ["run.completed", "approval.*"], ["crm-key", "crm-key-2"], ["user/ana", "service/crm"], "refunds", true, ["crm.internal:8443"], 5)), new WebhookAdded(new Webhook("p", "https://crm.example.com/in", ["*"], ["crm-key"], ["user/ana"])), new WebhookRemoved("q", "why"),
         new HookSourceAdded(new HookSource("p", HookScheme.GitHub, ["hub"], "service/crm", HookEffect.Signal, "refunds", "paid", "/data/order", "/data")), new HookSourceAdded(new HookSource("p", HookScheme.Standard, ["hub"], "service/crm", HookEffect.Sign)), new HookSourceRemoved("q", "why"),

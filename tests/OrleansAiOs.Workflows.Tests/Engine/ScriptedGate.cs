@@ -6,6 +6,7 @@ namespace OrleansAiOs.Workflows.Tests.Engine;
 internal sealed class ScriptedGate : IEffectGate
 {
     private readonly Lock sync = new();
+    private readonly List<Action> waiting = [];
     private readonly List<EffectIntent> judged = [];
     private readonly List<EffectIntent> rechecked = [];
     private readonly Dictionary<RunKey, RunSpending> ended = [];
@@ -13,6 +14,25 @@ internal sealed class ScriptedGate : IEffectGate
     public Func<EffectIntent, GateRecord> Judges { get; set; } = intent => new GateRecord(GateAnswer.Allow, intent.Chain);
 
     public Func<EffectIntent, GateRecord, GateRecord?> Rechecks { get; set; } = (_, _) => null;
+
+    /// <summary>What a call waits for before it may be under way; null for nothing.</summary>
+    public Func<EffectIntent, string?> Awaits { get; set; } = _ => null;
+
+    public EffectPlace? Enter(EffectIntent intent, int priority, Action again, out string? awaits)
+    {
+        if ((awaits = Awaits(intent)) is null) return EffectPlace.Unlimited;
+        lock (sync) waiting.Add(again);
+        return null;
+    }
+
+    /// <summary>There is a place for everybody.</summary>
+    public void LetEnter()
+    {
+        Awaits = _ => null;
+        List<Action> all;
+        lock (sync) all = [.. waiting];
+        foreach (var again in all) again();
+    }
 
     public IReadOnlyList<EffectIntent> Judged
     {
@@ -52,6 +72,7 @@ internal sealed class ScriptedGate : IEffectGate
 
     public void Ended(RunKey run, RunSpending spent)
     {
+        if (spent == RunSpending.None) return;
         lock (sync) ended[run] = spent;
     }
 }

@@ -174,6 +174,15 @@ public abstract class ExplainConformance(IStoreFixture stores) : EngineConforman
         [CauseCodes.ToolUnknown] = t => t.AfterAFailure("absent"),
         [CauseCodes.AttemptUnderWay] = t => t.WhileItHangs("keyed"),
         [CauseCodes.AttemptSlow] = t => t.WhileItHangs("keyed", meanwhile: () => t.Time.Advance(TimeSpan.FromSeconds(20))),
+        [CauseCodes.QuotaFull] = async t =>
+        {
+            t.gate.Awaits = _ => "as many calls are under way as quota 'q' allows";
+            var run = await t.Start("explained", "keyed");
+            var said = await t.Host.ExplainAsync(run);
+            t.gate.LetEnter();
+            await t.Until(run, row => row.ClosedAt is not null); // it was only its turn that it waited for
+            return said;
+        },
         [CauseCodes.GateFull] = t => t.OneTooMany("narrow"),
         [CauseCodes.TenantShareFull] = t => t.OneTooMany("shared"),
         [CauseCodes.Paused] = async t =>

@@ -19,10 +19,6 @@ public sealed record EscrowCarried(IReadOnlyList<EscrowHolding> Runs) : KernelEv
 [StoredAs("escrow-moved")]
 public sealed record EscrowMoved(IReadOnlyList<EscrowHolding>? Grants = null, IReadOnlyList<EscrowHolding>? Trims = null, IReadOnlyList<EscrowReturn>? Returns = null) : KernelEvent;
 
-/// <summary>The last event of a stream that became long: the next one begins with what it came to.</summary>
-[StoredAs("escrow-closed")]
-public sealed record EscrowClosed : KernelEvent;
-
 /// <param name="Run">The run's id.</param>
 /// <param name="Units">By unit.</param>
 /// <param name="SignedBy">Who let it have more than there was.</param>

@@ -13,15 +13,13 @@ namespace OrleansAiOs.Kernel.Governance.Budgets;
 internal sealed class EscrowLedger(EventStreams streams, EscrowRuns runs, BudgetView view, TimeProvider time, EscrowPace pace, string tenant, string budget, string period)
 {
     private const int BatchMax = 1000;
-    private const int RunsPerEvent = 500;
     private const int SweepShare = 9; // the queue stands still for a tenth of the time at most
 
+    private readonly LedgerBook<EscrowState> book = new(streams, tenant, $"{EventStreams.Ledger}{budget}/{period}/", number => new EscrowState(budget, period, number));
     private readonly ConcurrentDictionary<string, Lease> leases = new(StringComparer.Ordinal);
     private readonly ConditionalWeakTable<Departure, Passage> passages = [];
-    private readonly ConcurrentQueue<Message> waiting = new();
-    private int pumping;
+    private readonly Batches<Message> waiting = new(BatchMax);
     private EscrowState? state;
-    private int known = 1;
     private long? sweptAt;
     private TimeSpan sweepTook;
 
@@ -48,8 +46,7 @@ internal sealed class EscrowLedger(EventStreams streams, EscrowRuns runs, Budget
     /// <exception cref="System.Data.Common.DbException">The database does not answer; nothing may be sent.</exception>
     public Task<BudgetRefusal?> AskAsync(EscrowAsk ask)
     {
-        waiting.Enqueue(new Message(ask, null));
-        Pump();
+        waiting.Add(new Message(ask, null), HandleAsync);
         return ask.Answer.Task;
     }
 
@@ -58,35 +55,11 @@ internal sealed class EscrowLedger(EventStreams streams, EscrowRuns runs, Budget
     {
         var held = leases.TryRemove(run.Id, out _);
         if (!held && Volatile.Read(ref state)?.Runs.ContainsKey(run.Id) is not true) return;
-        waiting.Enqueue(new Message(null, (run, spent)));
-        Pump();
+        waiting.Add(new Message(null, (run, spent)), HandleAsync);
     }
 
     /// <summary>What stands in the store now.</summary>
-    public Task<EscrowState> ReadAsync(CancellationToken cancellation) => LoadAsync(cancellation);
-
-    private void Pump()
-    {
-        if (Interlocked.CompareExchange(ref pumping, 1, 0) != 0) return;
-        using (ExecutionContext.SuppressFlow()) _ = Task.Run(PumpAsync);
-    }
-
-    private async Task PumpAsync()
-    {
-        while (true)
-        {
-            var batch = new List<Message>();
-            while (batch.Count < BatchMax && waiting.TryDequeue(out var message)) batch.Add(message);
-            if (batch.Count > 0)
-            {
-                await HandleAsync(batch);
-                continue;
-            }
-            Volatile.Write(ref pumping, 0);
-            // Whoever came between the look and the mark saw us pumping.
-            if (waiting.IsEmpty || Interlocked.CompareExchange(ref pumping, 1, 0) != 0) return;
-        }
-    }
+    public Task<EscrowState> ReadAsync(CancellationToken cancellation) => book.LoadAsync(cancellation);
 
     private async Task HandleAsync(List<Message> batch)
     {
@@ -97,7 +70,7 @@ internal sealed class EscrowLedger(EventStreams streams, EscrowRuns runs, Budget
             (int Number, long Version)? lost = null;
             while (true)
             {
-                var on = state ??= await LoadAsync(default);
+                var on = state ??= await book.LoadAsync(default);
                 decision = await DecideAsync(on, batch);
                 if (decision.IsShort && !swept && MaySweep(on, batch))
                 {
@@ -112,7 +85,7 @@ internal sealed class EscrowLedger(EventStreams streams, EscrowRuns runs, Budget
                 {
                     decision.TakeBack();
                     // Whoever was faster has left something to read.
-                    if (lost == (on.Number, on.Version)) throw await streams.TornAsync(tenant, StreamOf(on.Number), on.Version);
+                    if (lost == (on.Number, on.Version)) throw await book.TornAsync(on);
                     lost = (on.Number, on.Version);
                     continue;
                 }
@@ -147,64 +120,9 @@ internal sealed class EscrowLedger(EventStreams streams, EscrowRuns runs, Budget
     /// <returns>False if somebody else was faster: what stands there now has to be read.</returns>
     private async Task<bool> AppendAsync(EscrowState on, IReadOnlyList<KernelEvent> events)
     {
-        try
-        {
-            await streams.AppendAsync(tenant, StreamOf(on.Number), on.Version, events, null);
-        }
-        catch (StreamConflictException)
-        {
-            state = null;
-            return false;
-        }
-        foreach (var e in events) on.Apply(e, time.GetUtcNow());
-        return true;
-    }
-
-    // ---- the streams ----
-
-    private string StreamOf(int number) => $"{EventStreams.Ledger}{budget}/{period}/{number}";
-
-    private async Task<EscrowState> LoadAsync(CancellationToken cancellation)
-    {
-        var number = await LastAsync(cancellation);
-        while (true)
-        {
-            var loaded = new EscrowState(number);
-            foreach (var e in await streams.ReadAsync(tenant, StreamOf(number), cancellation)) loaded.Apply(e.Event, e.At);
-            known = number;
-            if (!loaded.IsClosed) return loaded;
-            await OpenNextAsync(loaded);
-            number++;
-        }
-    }
-
-    // The highest number there is, by leaps and then by halves.
-    private async Task<int> LastAsync(CancellationToken cancellation)
-    {
-        int there = known, leap = 1;
-        while (await streams.VersionAsync(tenant, StreamOf(there + leap), cancellation) > 0)
-        {
-            there += leap;
-            leap *= 2;
-        }
-        for (; leap > 1; leap /= 2)
-            if (await streams.VersionAsync(tenant, StreamOf(there + leap / 2), cancellation) > 0) there += leap / 2;
-        return there;
-    }
-
-    // Whoever finds a closed stream without a next one begins it: what it begins with follows from the closed one alone.
-    private async Task OpenNextAsync(EscrowState closed)
-    {
-        var events = new List<KernelEvent> { new EscrowOpened(budget, period, closed.Spent) };
-        events.AddRange(closed.Runs.Select(run => new EscrowHolding(run.Key, run.Value.Units, At: run.Value.At)).Chunk(RunsPerEvent).Select(page => new EscrowCarried(page)));
-        try
-        {
-            await streams.AppendAsync(tenant, StreamOf(closed.Number + 1), 0, events, null);
-        }
-        catch (StreamConflictException)
-        {
-            // Somebody else has.
-        }
+        if (await book.AppendAsync(on, events, time.GetUtcNow())) return true;
+        state = null;
+        return false;
     }
 
     private async Task FoldIfLongAsync()
@@ -234,7 +152,7 @@ internal sealed class EscrowLedger(EventStreams streams, EscrowRuns runs, Budget
     private async Task<bool> SweepAsync()
     {
         sweptAt = time.GetTimestamp();
-        var on = state = await LoadAsync(default); // with the store's own times
+        var on = state = await book.LoadAsync(default); // with the store's own times
         if (on.Version == 0 || view.Find(tenant, budget) is not { } now) return true;
         var moved = await runs.LeftOverAsync(tenant, now, on);
         var done = moved is null || await AppendAsync(on, [moved]);

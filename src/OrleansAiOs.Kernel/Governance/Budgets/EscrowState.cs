@@ -3,18 +3,13 @@ using OrleansAiOs.Kernel.Streams;
 namespace OrleansAiOs.Kernel.Governance.Budgets;
 
 /// <summary>One stream of a budget's escrow, folded.</summary>
-internal sealed class EscrowState(int number)
+internal sealed class EscrowState(string budget, string period, int number) : LedgerPage(number)
 {
+    private const int RunsPerEvent = 500;
+
     private readonly Dictionary<string, decimal> spent = new(StringComparer.Ordinal);
     private readonly Dictionary<string, decimal> outstanding = new(StringComparer.Ordinal);
     private readonly Dictionary<string, Holding> runs = new(StringComparer.Ordinal);
-
-    /// <summary>The number in the stream's name.</summary>
-    public int Number => number;
-
-    public long Version { get; private set; }
-
-    public bool IsClosed { get; private set; }
 
     /// <summary>What settled runs have spent.</summary>
     public IReadOnlyDictionary<string, decimal> Spent => spent;
@@ -27,9 +22,8 @@ internal sealed class EscrowState(int number)
     /// <summary>What is neither spent nor granted of a limit.</summary>
     public decimal Free(string unit, decimal limit) => limit - spent.GetValueOrDefault(unit) - outstanding.GetValueOrDefault(unit);
 
-    public void Apply(KernelEvent e, DateTimeOffset at)
+    protected override void Fold(KernelEvent e, DateTimeOffset at)
     {
-        Version++;
         switch (e)
         {
             case EscrowOpened opened:
@@ -44,11 +38,11 @@ internal sealed class EscrowState(int number)
                     if (runs.TryGetValue(holding.Run, out var before)) Hold(holding, before.At);
                 foreach (var holding in moved.Grants ?? []) Hold(holding, at);
                 break;
-            case EscrowClosed:
-                IsClosed = true;
-                break;
         }
     }
+
+    public override IReadOnlyList<KernelEvent> Next() =>
+        [new EscrowOpened(budget, period, Spent), .. Runs.Select(run => new EscrowHolding(run.Key, run.Value.Units, At: run.Value.At)).Chunk(RunsPerEvent).Select(page => new EscrowCarried(page))];
 
     private void Hold(EscrowHolding holding, DateTimeOffset at)
     {

@@ -23,6 +23,7 @@ namespace OrleansAiOs.Kernel.Governance.Gate;
 ///   5 what the run may move at most;
 ///   6 the signatures that were demanded, each against the statement made anew from what would be sent.
 /// Before the send (<see cref="RecheckAsync"/>) the same is asked again, of what is at most half a second old, and the budgets cover the charge.
+/// By then the call has its place among those that may be under way at once (<see cref="Enter"/>).
 ///
 /// What a tool reads before and after its call, to compare, passes the same way, without limits and budgets: its calls are in the call's own charge.
 ///
@@ -79,7 +80,23 @@ public sealed class KernelGate : IEffectGate
             : now with { Answer = GateAnswer.Deny, Charge = null, Why = refusal.Why };
     }
 
-    public void Ended(RunKey run, RunSpending spent) => parts.Ended(run, spent);
+    public void Ended(RunKey run, RunSpending spent)
+    {
+        parts.Ended(run, spent);
+        parts.Quotas?.Runs.Ended(run);
+    }
+
+    public EffectPlace? Enter(EffectIntent intent, int priority, Action again, out string? awaits)
+    {
+        awaits = null;
+        return parts.Quotas is { } quotas ? quotas.Calls.Enter(intent, priority, again, out awaits) : EffectPlace.Unlimited;
+    }
+
+    public bool Holds(EffectIntent intent, EffectPlace place) => parts.Quotas?.Calls.Holds(intent, place) ?? true;
+
+    public ValueTask AdmitAsync(RunKey run, IReadOnlyList<string> chain, bool wasOver) => parts.Quotas?.Runs.AdmitAsync(run, chain, wasOver) ?? default;
+
+    public void CameToNothing(RunKey run) => parts.Quotas?.Runs.CameToNothing(run);
 
     /// <param name="demands">Whose signatures the policies ask for.</param>
     /// <param name="asked">The same as the policies say it, with how long it may take; in the same order.</param>

@@ -3,6 +3,7 @@ using OrleansAiOs.Kernel.Governance.Approvals;
 using OrleansAiOs.Kernel.Governance.Budgets;
 using OrleansAiOs.Kernel.Governance.KillSwitches;
 using OrleansAiOs.Kernel.Governance.Policies;
+using OrleansAiOs.Kernel.Governance.Quotas;
 using OrleansAiOs.Kernel.Governance.RunLimits;
 using OrleansAiOs.Kernel.Identity;
 using OrleansAiOs.Kernel.Streams;
@@ -41,6 +42,9 @@ public sealed record KernelGateParts
 
     /// <summary>Who may sign for what a spent budget does not cover.</summary>
     public Func<EffectIntent, Charge, IReadOnlyList<HoldDemand>> Overdrafts { get; init; } = static (_, _) => [];
+
+    /// <summary>How many calls may be under way at once, and how many runs be open; null for as many as there are.</summary>
+    public (Places Calls, OpenRuns Runs)? Quotas { get; init; }
 
     public Action<RunKey, RunSpending> Ended { get; init; } = static (_, _) => { };
 }

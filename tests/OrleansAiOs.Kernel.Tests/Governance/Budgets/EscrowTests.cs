@@ -90,7 +90,7 @@ public sealed class EscrowTests(BudgetDatabase database) : IClassFixture<BudgetD
         var budget = await bench.SetAsync("eur", "amount:EUR", 10);
         var (intent, charge) = (await (await bench.RunAsync()).LetGoAsync(EscrowBench.Pay(5))).Single();
         var ask = new EscrowAsk(budget, intent, charge, null);
-        var decision = new EscrowDecision(new EscrowState(1), budget with { Limits = new Dictionary<string, decimal> { ["tokens"] = 100 } });
+        var decision = new EscrowDecision(new EscrowState("b", "total", 1), budget with { Limits = new Dictionary<string, decimal> { ["tokens"] = 100 } });
         decision.Cover(ask, new Passage());
         decision.Event.Should().BeNull();
         decision.Tell();
