@@ -9,7 +9,7 @@ namespace OrleansAiOs.Postgres;
 /// Documents in parts of 256 KiB. What comes is first spooled to a file that vanishes with its handle, since its name, the hash, is
 /// known only at the end; then all parts and the line that names them commit together. The same document again is found, not stored.
 /// </summary>
-internal sealed class PostgresPayloads(NpgsqlDataSource source, TenantStatements tenants) : IPayloadStore
+internal sealed class PostgresPayloads(NpgsqlDataSource source, TenantStatements tenants, Action<string, long> stored) : IPayloadStore
 {
     private const int PartBytes = 256 * 1024;
 
@@ -104,6 +104,7 @@ internal sealed class PostgresPayloads(NpgsqlDataSource source, TenantStatements
             await insert.ExecuteNonQueryAsync(cancellation);
         }
         await transaction.CommitAsync(cancellation);
+        stored(tenant, payload.Size);
     }
 
     /// <summary>Reads a payload part by part.</summary>

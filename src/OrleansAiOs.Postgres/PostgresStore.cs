@@ -38,7 +38,7 @@ public sealed class PostgresStore : IRunStore, IAsyncDisposable
     {
         (this.sources, this.log, this.auditKey) = (sources, log, auditKey);
         tenants = new TenantStatements(sources.Queries, restricted);
-        payloads = new PostgresPayloads(sources.Payloads, new TenantStatements(sources.Payloads, restricted));
+        payloads = new PostgresPayloads(sources.Payloads, new TenantStatements(sources.Payloads, restricted), (tenant, bytes) => Stored?.Invoke(tenant, bytes));
         appendPumps = [.. Enumerable.Range(0, Pumps).Select(_ => new AppendPump(appends.Reader, sources.Appends, () => Appended?.Invoke(), log))];
         readPumps = [.. Enumerable.Range(0, Pumps).Select(_ => new ReadPump(reads.Reader, sources.Reads))];
     }
@@ -47,6 +47,9 @@ public sealed class PostgresStore : IRunStore, IAsyncDisposable
 
     /// <summary>Raised behind each transaction that appended something.</summary>
     public event Action? Appended;
+
+    /// <summary>So many bytes of a tenant's events and documents were stored, or deleted. Handlers must be quick.</summary>
+    public event Action<string, long>? Stored;
 
     /// <summary>For queries that decide nothing and for the owners of other tables.</summary>
     public NpgsqlDataSource Queries => sources.Queries;
@@ -94,8 +97,19 @@ public sealed class PostgresStore : IRunStore, IAsyncDisposable
         }
     }
 
-    public async ValueTask<AppendResult> AppendAsync(RunAppend append) =>
-        await PendAsync(append) is { } pending && appends.Writer.TryWrite(pending) ? await pending.Result : AppendResult.Unknown;
+    public async ValueTask<AppendResult> AppendAsync(RunAppend append)
+    {
+        if (await PendAsync(append) is not { } pending || !appends.Writer.TryWrite(pending)) return AppendResult.Unknown;
+        var result = await pending.Result;
+        if (result is AppendResult.Appended) Count(append);
+        return result;
+    }
+
+    // A large body is stored as a document, and counted there.
+    private void Count(RunAppend append)
+    {
+        if (Stored is { } stored) stored(append.Run.Tenant, append.Events.Sum(e => (long)(e.Body.Length > BodyBytesMax ? LargeBody.Bytes : e.Body.Length)));
+    }
 
     /// <summary>Stores the append's large bodies, so that it can be flushed.</summary>
     /// <returns>Null if that failed; nothing was appended, but it has to be sent again, as after any other trouble with the connection.</returns>
@@ -115,7 +129,11 @@ public sealed class PostgresStore : IRunStore, IAsyncDisposable
     }
 
     /// <summary>Somebody else than its pumps has appended.</summary>
-    internal void HasAppended() => Appended?.Invoke();
+    internal void HasAppended(RunAppend append)
+    {
+        Count(append);
+        Appended?.Invoke();
+    }
 
     public ValueTask<IReadOnlyList<StoredEvent>> ReadAsync(RunKey run, long fromVersion, CancellationToken cancellation) =>
         BetweenAsync(run, Math.Max(1, fromVersion), long.MaxValue, cancellation);
@@ -155,7 +173,9 @@ public sealed class PostgresStore : IRunStore, IAsyncDisposable
         foreach (var own in runs.GroupBy(run => run.Tenant))
         {
             List<RunKey> asked = [.. own];
-            gone.AddRange(await RunPurge.PurgeAsync(sources.Queries, tenants, own.Key, [.. asked.Except(await KeptForKinAsync(asked, cancellation))], why, auditKey, cancellation));
+            var (purged, bytes) = await RunPurge.PurgeAsync(sources.Queries, tenants, own.Key, [.. asked.Except(await KeptForKinAsync(asked, cancellation))], why, auditKey, cancellation);
+            gone.AddRange(purged);
+            Stored?.Invoke(own.Key, -bytes);
         }
         if (gone.Count > 0) Appended?.Invoke();
         return gone;

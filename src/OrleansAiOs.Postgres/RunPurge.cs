@@ -16,7 +16,8 @@ namespace OrleansAiOs.Postgres;
 /// </summary>
 internal static class RunPurge
 {
-    public static async Task<List<RunKey>> PurgeAsync(NpgsqlDataSource source, TenantStatements tenants, string tenant, IReadOnlyList<RunKey> runs, string why, AuditKey key, CancellationToken cancellation)
+    /// <returns>What is gone, and how many bytes of events and documents with it.</returns>
+    public static async Task<(List<RunKey> Gone, long Bytes)> PurgeAsync(NpgsqlDataSource source, TenantStatements tenants, string tenant, IReadOnlyList<RunKey> runs, string why, AuditKey key, CancellationToken cancellation)
     {
         await using var connection = await source.OpenConnectionAsync(cancellation);
         await using var transaction = await connection.BeginTransactionAsync(cancellation);
@@ -32,8 +33,8 @@ internal static class RunPurge
             await using var reader = await rows.ExecuteReaderAsync(cancellation);
             while (await reader.ReadAsync(cancellation)) gone.Add(new RunKey(reader.GetString(0), reader.GetString(1)));
         }
-        if (gone.Count == 0) return gone;
-        var stones = await StonesAsync(connection, gone, why, key, cancellation);
+        if (gone.Count == 0) return (gone, 0);
+        var (stones, bytes) = await StonesAsync(connection, gone, why, key, cancellation);
 
         foreach (var sql in new[]
         {
@@ -48,17 +49,17 @@ internal static class RunPurge
             Bind(command, gone);
             await command.ExecuteNonQueryAsync(cancellation);
         }
-        await PurgePayloadsAsync(connection, gone, cancellation);
+        bytes += await PurgePayloadsAsync(connection, gone, cancellation);
         await BuryAsync(transaction, tenants, stones, cancellation);
         await transaction.CommitAsync(cancellation);
-        return gone;
+        return (gone, bytes);
     }
 
     /// <summary>A signed tombstone for each stream, made while its events are still there.</summary>
-    private static async Task<List<Stone>> StonesAsync(NpgsqlConnection connection, List<RunKey> gone, string why, AuditKey key, CancellationToken cancellation)
+    private static async Task<(List<Stone> Stones, long Bytes)> StonesAsync(NpgsqlConnection connection, List<RunKey> gone, string why, AuditKey key, CancellationToken cancellation)
     {
         var events = new Dictionary<RunKey, List<(long Seq, byte[] Leaf)>>();
-        DateTimeOffset now = default;
+        var (now, bytes) = (default(DateTimeOffset), 0L);
         await using (var command = new NpgsqlCommand($"""
             select {AuditedEvent.Columns}, clock_timestamp() from unnest($1::varchar[], $2::varchar[]) t(tenant, id)
             join aios.mt_events e on e.tenant_id = t.tenant and e.stream_id = 'run/' || t.id order by e.tenant_id, e.stream_id, e.version
@@ -70,16 +71,17 @@ internal static class RunPurge
             {
                 var e = AuditedEvent.Read(reader);
                 now = reader.GetFieldValue<DateTimeOffset>(9);
+                bytes += e.Body.Length;
                 var run = new RunKey(e.Tenant, e.Stream["run/".Length..]);
                 if (!events.TryGetValue(run, out var own)) events[run] = own = [];
                 own.Add((e.Seq, e.LeafOrZeros())); // what somebody has written by hand may have none, as where it was taken in: the run goes all the same
             }
         }
-        return [.. events.Select(stream =>
+        return ([.. events.Select(stream =>
         {
             var (line, places) = Tombstone.Write(stream.Key.Tenant, stream.Key.Stream, stream.Value, why, now, key);
             return new Stone(stream.Key, stream.Value.Min(e => e.Seq), stream.Value.Max(e => e.Seq), line, places);
-        })];
+        })], bytes);
     }
 
     /// <summary>Leaves the tombstones and tells the audit trail of them, in the transaction that deletes. The trail is no tenant's, so the rest of the transaction is not either.</summary>
@@ -102,7 +104,7 @@ internal static class RunPurge
 
     private readonly record struct Stone(RunKey Run, long First, long Last, string Line, byte[] Places);
 
-    private static async Task PurgePayloadsAsync(NpgsqlConnection connection, List<RunKey> gone, CancellationToken cancellation)
+    private static async Task<long> PurgePayloadsAsync(NpgsqlConnection connection, List<RunKey> gone, CancellationToken cancellation)
     {
         var (tenants, payloads) = (new List<string>(), new List<string>());
         await using (var uses = new NpgsqlCommand("""
@@ -114,16 +116,20 @@ internal static class RunPurge
             await using var reader = await uses.ExecuteReaderAsync(cancellation);
             while (await reader.ReadAsync(cancellation)) (tenants, payloads) = ([.. tenants, reader.GetString(0)], [.. payloads, reader.GetString(1)]);
         }
-        if (payloads.Count == 0) return;
+        if (payloads.Count == 0) return 0;
         // A statement of its own: it sees what was committed while the locks were waited for.
         await using var unused = new NpgsqlCommand("""
             with gone as (delete from aios.payloads p using unnest($1::varchar[], $2::varchar[]) t(tenant, sha256) where p.tenant_id = t.tenant and p.sha256 = t.sha256
-                and not exists (select from aios.payload_uses u where u.tenant_id = p.tenant_id and u.sha256 = p.sha256) returning p.tenant_id, p.sha256)
-            delete from aios.payload_parts q using gone g where q.tenant_id = g.tenant_id and q.sha256 = g.sha256
+                and not exists (select from aios.payload_uses u where u.tenant_id = p.tenant_id and u.sha256 = p.sha256) returning p.tenant_id, p.sha256, p.size),
+                parts as (delete from aios.payload_parts q using gone g where q.tenant_id = g.tenant_id and q.sha256 = g.sha256)
+            select size from gone
             """, connection);
         unused.Parameters.AddWithValue(tenants.ToArray());
         unused.Parameters.AddWithValue(payloads.ToArray());
-        await unused.ExecuteNonQueryAsync(cancellation);
+        var bytes = 0L;
+        await using var sizes = await unused.ExecuteReaderAsync(cancellation);
+        while (await sizes.ReadAsync(cancellation)) bytes += sizes.GetInt64(0);
+        return bytes;
     }
 
     private static void Bind(NpgsqlCommand command, IReadOnlyList<RunKey> runs)

@@ -69,7 +69,7 @@ public sealed class MartenHistory : IRunStore, IAsyncDisposable
             log.FlushUnsure(e, 1);
             return AppendResult.Unknown;
         }
-        native.HasAppended();
+        native.HasAppended(append);
         return AppendResult.Appended;
     }
 

@@ -1,5 +1,6 @@
 using System.Text.Json;
 using Microsoft.AspNetCore.Mvc;
+using OrleansAiOs.Kernel.Governance.Gate;
 using OrleansAiOs.Workflows;
 using OrleansAiOs.Workflows.History;
 using OrleansAiOs.Workflows.Hosting;
@@ -30,7 +31,7 @@ internal static class BulkApi
     public static void Map(RouteGroupBuilder api) =>
         api.MapPost("/runs:bulk", ActAsync).Needs("run.read").WithSummary("One command to every run that a filter finds, page by page").Produces<BulkView>().ProducesProblem(403).ProducesProblem(422);
 
-    private static async Task<BulkView> ActAsync(BulkRequest request, WorkflowHost host, Caller caller, HttpContext context, [FromHeader(Name = "Idempotency-Key")] string? key)
+    private static async Task<BulkView> ActAsync(BulkRequest request, WorkflowHost host, KernelGate gate, Caller caller, HttpContext context, [FromHeader(Name = "Idempotency-Key")] string? key)
     {
         RunsApi.CheckKey(key);
         if (!Actions.Contains(request.Action)) throw new ProblemException(422, "Unknown action", $"action: one of {string.Join(", ", Actions)}.");
@@ -44,6 +45,7 @@ internal static class BulkApi
         RunsApi.CheckAttributes(filter.Attributes);
         var query = new RunQuery(caller.Tenant, RunsApi.ParseStatus(filter.Status), RunsApi.NoNul("filter.workflow", filter.Workflow), RunsApi.NoNul("filter.businessKey", filter.BusinessKey), filter.Attributes,
             filter.StartedFrom, filter.StartedBefore, filter.AwaitsApproval, RunSort.OldestFirst, RunsApi.ParseCursor(request.Cursor), request.Limit, filter.ClosedBefore);
+        if (request.Action == "signal" && !request.DryRun) await gate.TakeInAsync(caller.Tenant);
         return request.DryRun ? await CountAsync(request.Action, query with { Limit = PageMax }, host, context.RequestAborted) : await PageAsync(request, query, host, caller, context, key);
     }
 

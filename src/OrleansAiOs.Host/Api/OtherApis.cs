@@ -1,6 +1,7 @@
 using System.Text.Json;
 using System.Threading.Channels;
 using Microsoft.AspNetCore.Mvc;
+using OrleansAiOs.Kernel.Governance.Gate;
 using OrleansAiOs.Workflows;
 using OrleansAiOs.Workflows.History;
 using OrleansAiOs.Workflows.Hosting;
@@ -13,13 +14,14 @@ internal static class PayloadsApi
     private const long BytesMax = 64L * 1024 * 1024;
 
     public static void Map(RouteGroupBuilder api) =>
-        api.MapPost("/payloads", async (HttpContext context, Caller caller, IPayloadStore payloads) =>
+        api.MapPost("/payloads", async (HttpContext context, Caller caller, KernelGate gate, IPayloadStore payloads) =>
         {
+            await gate.TakeInAsync(caller.Tenant);
             var stored = await payloads.PutAsync(caller.Tenant, context.Request.Body, BytesMax, context.RequestAborted);
             return Results.Created($"/api/v1/payloads/{stored.Sha256}", new PayloadView(stored.Sha256, stored.Size));
         })
         .Needs("payload.write").WithMetadata(new RequestSizeLimitAttribute(BytesMax + 1)).WithSummary("Store a document; it travels as a reference").Accepts<byte[]>("application/octet-stream", "application/xml")
-        .Produces<PayloadView>(201).ProducesProblem(413);
+        .Produces<PayloadView>(201).ProducesProblem(413).ProducesProblem(429);
 }
 
 internal static class ApprovalsApi

@@ -17,24 +17,24 @@ internal static class QuotasApi
         api.MapDelete("/quotas/{name}", RemoveAsync).Needs("budget.write").WithSummary("Take a quota away: nothing is limited by it any more").Produces<ChangedView>().ProducesProblem(404);
     }
 
-    private static async Task<PageView<QuotaEntry>> ListAsync(Caller caller, QuotaView quotas, Places places, OpenRuns runs, Catalogue catalogue, HttpContext context)
+    private static async Task<PageView<QuotaEntry>> ListAsync(Caller caller, QuotaView quotas, QuotaParts parts, Catalogue catalogue, HttpContext context)
     {
         await catalogue.FreshAsync(context.RequestAborted);
         var items = new List<QuotaEntry>();
-        foreach (var quota in quotas.List(caller.Tenant)) items.Add(await EntryAsync(quota, places, runs, context.RequestAborted));
+        foreach (var quota in quotas.List(caller.Tenant)) items.Add(await EntryAsync(quota, parts, context.RequestAborted));
         return new PageView<QuotaEntry>(items);
     }
 
-    private static async Task<QuotaEntry> GetAsync(string name, Caller caller, QuotaView quotas, Places places, OpenRuns runs, Catalogue catalogue, HttpContext context)
+    private static async Task<QuotaEntry> GetAsync(string name, Caller caller, QuotaView quotas, QuotaParts parts, Catalogue catalogue, HttpContext context)
     {
         await catalogue.FreshAsync(context.RequestAborted);
-        return await EntryAsync(quotas.Find(caller.Tenant, name) ?? throw NotThere(name), places, runs, context.RequestAborted);
+        return await EntryAsync(quotas.Find(caller.Tenant, name) ?? throw NotThere(name), parts, context.RequestAborted);
     }
 
     private static async Task<ChangedView> SetAsync(string name, QuotaRequest request, Caller caller, Quotas quotas, QuotaView view, IdentityView identity, Catalogue catalogue, HttpContext context)
     {
         await catalogue.FreshAsync(context.RequestAborted);
-        var set = new QuotaSet(name, request.Calls, request.Runs, request.Principal);
+        var set = new QuotaSet(name, request.Calls, request.Runs, request.Principal, request.Bytes);
         if (Quotas.Objection(set) is null && set.Principal is { } principal && identity.Find(caller.Tenant, principal) is null)
             throw new CommandRefusedException(Refusal.Invalid, $"principal: there is no {principal}, so it would never limit anything. Add it first, or mend the name.");
         if (view.Find(caller.Tenant, name) is null && view.List(caller.Tenant).Count >= Quotas.PerTenantMax)
@@ -55,13 +55,15 @@ internal static class QuotasApi
 
     private static CommandRefusedException NotThere(string name) => new(Refusal.NotFound, $"There is no quota '{ChargeRules.Cut(name)}'.");
 
-    private static async Task<QuotaEntry> EntryAsync(Quota quota, Places places, OpenRuns runs, CancellationToken cancellation) => new(quota.Id, quota.Principal,
-        quota.Calls is null ? null : await places.StandingAsync(quota, cancellation), quota.Runs is null ? null : await runs.StandingAsync(quota, cancellation));
+    private static async Task<QuotaEntry> EntryAsync(Quota quota, QuotaParts parts, CancellationToken cancellation) => new(quota.Id, quota.Principal,
+        quota.Calls is null ? null : await parts.Calls.StandingAsync(quota, cancellation), quota.Runs is null ? null : await parts.Runs.StandingAsync(quota, cancellation),
+        quota.Bytes is null ? null : await parts.Bytes.StandingAsync(quota));
 }
 
 /// <param name="Calls">At most so many calls under way at once, on all hosts; null for no limit.</param>
 /// <param name="Runs">At most so many open runs; null for no limit.</param>
 /// <param name="Principal">Only what is done by or for this principal; null for all of the tenant.</param>
-internal sealed record QuotaRequest(int? Calls = null, int? Runs = null, string? Principal = null);
+/// <param name="Bytes">At most so many bytes of events and documents stored, of the tenant; null for no limit.</param>
+internal sealed record QuotaRequest(int? Calls = null, int? Runs = null, string? Principal = null, long? Bytes = null);
 
-internal sealed record QuotaEntry(string Id, string? Principal, CallStanding? Calls, RunsStanding? Runs);
+internal sealed record QuotaEntry(string Id, string? Principal, CallStanding? Calls, RunsStanding? Runs, BytesStanding? Bytes);

@@ -3,6 +3,7 @@ using System.Security.Cryptography;
 using System.Text;
 using System.Text.Json;
 using Microsoft.AspNetCore.Mvc;
+using OrleansAiOs.Kernel.Governance.Gate;
 using OrleansAiOs.Workflows;
 using OrleansAiOs.Workflows.History;
 using OrleansAiOs.Workflows.Hosting;
@@ -23,10 +24,10 @@ internal static class RunsApi
         api.MapGet("/runs/{id}", GetAsync).Needs("run.read").WithSummary("One run, with its outcome").Produces<RunView>().ProducesProblem(404);
         api.MapGet("/runs/{id}/history", HistoryAsync).Needs("run.read").WithSummary("The run's events").Produces<PageView<EventView>>().ProducesProblem(404);
         api.MapGet("/runs/{id}/result", ResultAsync).Needs("run.read").WithSummary("How the run ended; waits for it if asked to").Produces<ResultView>().ProducesProblem(404);
-        api.MapPost("/runs/{id}/signals/{name}", SignalAsync).Needs("run.signal").WithSummary("Send a signal; the body is its value").Accepts<object>("application/json").Produces<VersionView>().ProducesProblem(404).ProducesProblem(409).ProducesProblem(422);
+        api.MapPost("/runs/{id}/signals/{name}", SignalAsync).Needs("run.signal").WithSummary("Send a signal; the body is its value").Accepts<object>("application/json").Produces<VersionView>().ProducesProblem(404).ProducesProblem(409).ProducesProblem(422).ProducesProblem(429);
         api.MapGet("/runs/{id}/queries/{name}", QueryAsync).Needs("run.read").WithSummary("Ask the run's code a question; nothing is recorded").Produces<QueryView>().ProducesProblem(404).ProducesProblem(409).ProducesProblem(422);
         api.MapPost("/runs/{id}/queries/{name}", QueryWithAsync).Needs("run.read").WithSummary("The same of a query with an argument, which is the body").Accepts<object>("application/json").Produces<QueryView>().ProducesProblem(404).ProducesProblem(409).ProducesProblem(422);
-        api.MapPost("/runs/{id}/updates/{name}", UpdateAsync).Needs("run.update").WithSummary("Have the run's code do something and answer; the body is its input").Accepts<object>("application/json").Produces<UpdateView>().Produces<UpdateView>(202).ProducesProblem(404).ProducesProblem(409).ProducesProblem(422);
+        api.MapPost("/runs/{id}/updates/{name}", UpdateAsync).Needs("run.update").WithSummary("Have the run's code do something and answer; the body is its input").Accepts<object>("application/json").Produces<UpdateView>().Produces<UpdateView>(202).ProducesProblem(404).ProducesProblem(409).ProducesProblem(422).ProducesProblem(429);
         api.MapPost("/runs/{id}/cancel", CancelAsync).Needs("run.cancel").WithSummary("Ask a run to cancel; what it did is undone").Produces<VersionView>().ProducesProblem(404).ProducesProblem(409);
         api.MapPost("/runs/{id}/terminate", TerminateAsync).Needs("run.terminate").WithSummary("End a run at once; its code has no say and nothing is undone").Produces<VersionView>().ProducesProblem(404).ProducesProblem(409);
         api.MapPost("/runs/{id}/pause", PauseAsync).Needs("run.pause").WithSummary("Halt a run: what reaches it is kept, and no attempt begins").Produces<VersionView>().ProducesProblem(404).ProducesProblem(409);
@@ -93,10 +94,11 @@ internal static class RunsApi
         return new ResultView(view.Status, view.Result, view.Failure, view.Reason);
     }
 
-    private static async Task<VersionView> SignalAsync(string id, string name, WorkflowHost host, Caller caller, HttpContext context, [FromHeader(Name = "Idempotency-Key")] string? key)
+    private static async Task<VersionView> SignalAsync(string id, string name, WorkflowHost host, KernelGate gate, Caller caller, HttpContext context, [FromHeader(Name = "Idempotency-Key")] string? key)
     {
         CheckKey(key);
         CheckSignal(name);
+        await gate.TakeInAsync(caller.Tenant);
         var value = await JsonBody.ReadAsync(context.Request, 256 * 1024);
         return new VersionView(await host.SignalAsync(caller.Run(id), name, value, caller.By, key));
     }
@@ -106,7 +108,7 @@ internal static class RunsApi
     private static async Task<QueryView> QueryWithAsync(string id, string name, WorkflowHost host, Caller caller, HttpContext context) =>
         new((await host.QueryAsync(caller.Run(id), name, await JsonBody.ReadAsync(context.Request, 256 * 1024))).ToElement());
 
-    private static async Task<IResult> UpdateAsync(string id, string name, WorkflowHost host, Caller caller, HttpContext context, [FromQuery] int? wait,
+    private static async Task<IResult> UpdateAsync(string id, string name, WorkflowHost host, KernelGate gate, Caller caller, HttpContext context, [FromQuery] int? wait,
         [FromQuery] string? start, [FromHeader(Name = "Idempotency-Key")] string? key)
     {
         CheckKey(key);
@@ -118,6 +120,7 @@ internal static class RunsApi
             caller.Demand("run.start", $"workflow/{workflow}");
             absent = new StartRun(workflow, JsonText.From<object?>(null), run.Id, Tenant: caller.Tenant, Chain: caller.ChainIfMore);
         }
+        await gate.TakeInAsync(caller.Tenant);
         var input = await JsonBody.ReadAsync(context.Request, 256 * 1024);
         var outcome = await InTimeAsync(wait ?? 30, context.RequestAborted, limit => absent is null
             ? host.UpdateAsync(run, name, input, caller.By, key, limit)

@@ -8,7 +8,9 @@ internal static class QuotaCommand
 {
     private const string NoLimit = "none";
 
-    public static Command Create(ClientOptions client) => new Command("quota", "Limit how many calls are under way and how many runs are open at once.")
+    private static readonly string[] Units = ["KB", "MB", "GB", "TB"];
+
+    public static Command Create(ClientOptions client) => new Command("quota", "Limit how many calls are under way, how many runs are open, and how much is stored.")
         .With(List(client), Show(client), Set(client), Remove(client));
 
     private static Argument<string> Name() => new("QUOTA") { Description = "The quota's name." };
@@ -38,6 +40,7 @@ internal static class QuotaCommand
         var of = quota.Principal ?? "the tenant";
         if (quota.Calls is { } calls) yield return [quota.Id, of, "calls under way", Number(calls.Limit), Number(calls.Hosts.Sum(host => host.Places)), Free(calls.Free)];
         if (quota.Runs is { } runs) yield return [quota.Id, of, "open runs", Number(runs.Limit), Number(runs.Open), Free(runs.Free)];
+        if (quota.Bytes is { } bytes) yield return [quota.Id, of, "bytes stored", Number(bytes.Limit), Number(bytes.Used), Free(bytes.Free)];
     }
 
     private static Command Set(ClientOptions client)
@@ -45,14 +48,15 @@ internal static class QuotaCommand
         var name = Name();
         var calls = new Option<string?>("--calls") { Description = $"At most so many calls under way at once, on all hosts; '{NoLimit}' for no limit.", HelpName = "N" };
         var runs = new Option<string?>("--runs") { Description = $"At most so many open runs; '{NoLimit}' for no limit.", HelpName = "N" };
+        var bytes = new Option<string?>("--bytes") { Description = $"At most so many bytes of events and documents stored, such as 500MB or 20GB; '{NoLimit}' for no limit.", HelpName = "N" };
         var principal = new Option<string?>("--principal") { Description = "Only what is done by or for this principal. Default: all of the tenant.", HelpName = "PRINCIPAL" };
-        return client.Change("set", "Make a quota, or change one: what is not said stays as it is.", name, calls, runs, principal).Does(async call =>
+        return client.Change("set", "Make a quota, or change one: what is not said stays as it is.", name, calls, runs, bytes, principal).Does(async call =>
         {
-            var (callsMost, runsMost) = (Limit("--calls", call.Get(calls)), Limit("--runs", call.Get(runs)));
+            var (callsMost, runsMost, bytesMost) = (Limit("--calls", call.Get(calls), int.MaxValue), Limit("--runs", call.Get(runs), int.MaxValue), Limit("--bytes", InBytes(call.Get(bytes)), long.MaxValue));
             using var api = client.Connect(call);
             var old = (await api.GetAsync<PageDocument<QuotaDocument>>(ApiPaths.Quotas, call.Cancellation)).Items.Find(quota => quota.Id == call.Get(name));
-            var set = new { calls = callsMost.IsSaid ? callsMost.Most : old?.Calls?.Limit, runs = runsMost.IsSaid ? runsMost.Most : old?.Runs?.Limit, principal = call.Get(principal) ?? old?.Principal };
-            if (set is { calls: null, runs: null }) throw CliException.Usage($"Say how much there may be: --calls N or --runs N. To have no limit any more: aios quota remove {call.Get(name)}");
+            var set = new { calls = callsMost.IsSaid ? callsMost.Most : old?.Calls?.Limit, runs = runsMost.IsSaid ? runsMost.Most : old?.Runs?.Limit, principal = call.Get(principal) ?? old?.Principal, bytes = bytesMost.IsSaid ? bytesMost.Most : old?.Bytes?.Limit };
+            if (set is { calls: null, runs: null, bytes: null }) throw CliException.Usage($"Say how much there may be: --calls N, --runs N or --bytes N. To have no limit any more: aios quota remove {call.Get(name)}");
             var json = await api.CommandAsync(HttpMethod.Put, ApiPaths.Quota(call.Get(name)), set, call.Cancellation);
             if (call.Get(client.Json)) call.Terminal.Json(json);
             else call.Terminal.Note(api.Read<ChangedDocument>(json).Changed ? $"quota {call.Get(name)} holds from now on" : $"quota {call.Get(name)} stood so already");
@@ -67,22 +71,33 @@ internal static class QuotaCommand
             client.SendAsync(call, HttpMethod.Delete, ApiPaths.Quota(call.Get(name)), null, $"removed the quota {call.Get(name)}"));
     }
 
-    private static (bool IsSaid, int? Most) Limit(string option, string? given) => given switch
+    private static (bool IsSaid, long? Most) Limit(string option, string? given, long most) => given switch
     {
         null => (false, null),
         NoLimit => (true, null),
-        _ => int.TryParse(given, NumberStyles.None, CultureInfo.InvariantCulture, out var most) ? (true, most) : throw CliException.Usage($"{option}: '{given}' is no limit. Write digits, or '{NoLimit}'."),
+        _ => long.TryParse(given, NumberStyles.None, CultureInfo.InvariantCulture, out var limit) && limit <= most ? (true, limit) : throw CliException.Usage($"{option}: '{given}' is no limit. Write digits, or '{NoLimit}'."),
     };
 
-    private static string Number(int number) => number.ToString("#,0", CultureInfo.InvariantCulture);
+    // "20GB" as digits; what is none is left for whoever says so.
+    private static string? InBytes(string? given)
+    {
+        var unit = Array.FindIndex(Units, unit => given?.EndsWith(unit, StringComparison.OrdinalIgnoreCase) is true);
+        if (unit < 0 || !long.TryParse(given.AsSpan(0, given!.Length - 2), NumberStyles.None, CultureInfo.InvariantCulture, out var many)) return given;
+        var bytes = many * Math.Pow(1000, unit + 1);
+        return bytes < long.MaxValue ? ((long)bytes).ToString(CultureInfo.InvariantCulture) : given;
+    }
 
-    private static Cell Free(int free) => free > 0 ? Number(free) : new Cell(Number(free), Human.StyleOf("failed"));
+    private static string Number(long number) => number.ToString("#,0", CultureInfo.InvariantCulture);
+
+    private static Cell Free(long free) => free > 0 ? Number(free) : new Cell(Number(free), Human.StyleOf("failed"));
 }
 
-internal sealed record QuotaDocument(string Id, string? Principal = null, CallStandingDocument? Calls = null, RunsStandingDocument? Runs = null);
+internal sealed record QuotaDocument(string Id, string? Principal = null, CallStandingDocument? Calls = null, RunsStandingDocument? Runs = null, BytesStandingDocument? Bytes = null);
 
 internal sealed record CallStandingDocument(int Limit, int UnderWay, int Waiting, int Free, List<HostStandingDocument> Hosts);
 
 internal sealed record HostStandingDocument(string Host, int Places);
 
 internal sealed record RunsStandingDocument(int Limit, int Open, int Free);
+
+internal sealed record BytesStandingDocument(long Limit, long Used, long Free, DateTimeOffset? MeasuredAt = null);

@@ -7,6 +7,7 @@ using OpenTelemetry.Trace;
 using OrleansAiOs.Host.Api;
 using OrleansAiOs.Kernel.Audit;
 using OrleansAiOs.Kernel.Governance.Gate;
+using OrleansAiOs.Kernel.Governance.Quotas;
 using OrleansAiOs.Kernel.Identity;
 using OrleansAiOs.Kernel.Streams;
 using OrleansAiOs.Kernel.Tools;
@@ -151,6 +152,7 @@ internal sealed class AiosServer : IAsyncDisposable
             MapRoutes(web, log.CreateLogger("OrleansAiOs.Api"));
             var engine = web.Services.GetRequiredService<WorkflowHost>();
             web.Services.GetRequiredService<EventStreams>().Appended += auditor.Touch;
+            store.Stored += web.Services.GetRequiredService<StoredBytes>().Count;
             var server = new AiosServer(embedded, store, claim, web, engine, auditor, auditKey, traces, metrics);
             // What appends beside the store, over connections of its own.
             server.apart = ReferenceEquals(history, store) ? null : history as IAsyncDisposable;

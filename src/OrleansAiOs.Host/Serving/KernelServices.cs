@@ -49,8 +49,9 @@ internal static class KernelServices
         services.AddSingleton<Budgets>().AddSingleton<RunLimits>().AddSingleton<Quotas>();
         services.AddSingleton(provider => new Places(provider.GetRequiredService<EventStreams>(), source, provider.GetRequiredService<QuotaView>(), provider.GetRequiredService<Catalogue>().FreshAsync, host,
             shared ? WorkflowHostOptions.DeadAfterDefault : null, TimeProvider.System));
+        services.AddSingleton(provider => new StoredBytes(provider.GetRequiredService<EventStreams>(), source, provider.GetRequiredService<QuotaView>(), provider.GetRequiredService<Catalogue>().FreshAsync, TimeProvider.System));
         services.AddSingleton(provider => new OpenRuns(provider.GetRequiredService<EventStreams>(), source, provider.GetRequiredService<IRunStore>(), provider.GetRequiredService<QuotaView>(),
-            provider.GetRequiredService<Catalogue>().FreshAsync, host, TimeProvider.System));
+            provider.GetRequiredService<Catalogue>().FreshAsync, host, TimeProvider.System)).AddSingleton<QuotaParts>();
         services.AddSingleton(provider => new Escrow(provider.GetRequiredService<EventStreams>(), source, provider.GetRequiredService<IRunStore>(), provider.GetRequiredService<BudgetView>(), TimeProvider.System));
         services.AddSingleton<KillSwitches>().AddSingleton<SigningKeys>().AddSingleton<SignatureCheck>();
         services.AddSingleton(provider => new Delegations(provider.GetRequiredService<EventStreams>(), TimeProvider.System));
@@ -71,7 +72,7 @@ internal static class KernelServices
                 Covers = escrow.CoverAsync,
                 Overdrafts = escrow.Signers,
                 Ended = escrow.Release,
-                Quotas = (provider.GetRequiredService<Places>(), provider.GetRequiredService<OpenRuns>()),
+                Quotas = provider.GetRequiredService<QuotaParts>(),
                 Log = provider.GetRequiredService<ILogger<KernelGate>>(),
             });
         });

@@ -6,6 +6,9 @@ namespace OrleansAiOs.Workflows.Payloads;
 /// <summary>What stands in the event table in place of a body that is too large for it: {"$payload":"SHA-256"}.</summary>
 internal static class LargeBody
 {
+    /// <summary>So long is what stands there.</summary>
+    public const int Bytes = 79;
+
     public static byte[] Write(string sha256) => Encoding.UTF8.GetBytes($$"""{"$payload":"{{sha256}}"}""");
 
     /// <returns>The payload that holds the body; null if this is the body itself.</returns>

@@ -42,10 +42,37 @@ public sealed class QuotaApiTests(AbuseServer server)
         (await Start("5", key)).Status.Should().Be(201, "nothing limits it any more");
     }
 
+    [Fact]
+    public async Task Who_stores_as_much_as_allowed_brings_nothing_more_in_until_there_is_room_and_what_runs_goes_on()
+    {
+        var key = (await server.Post("/api/v1/tenants", new { id = name })).Json.GetProperty("key").GetString()!;
+        (await Start("1", key)).Status.Should().Be(201);
+        (await Start("2", key)).Status.Should().Be(201);
+        (await Put(new { bytes = 10 }, key)).Status.Should().Be(200);
+        var body = (await Start("3", key)).ShouldBeProblem(429).Body;
+        body.Should().MatchRegex($"Quota '{name}' allows 10 bytes of events and documents, and [0-9,]+ are stored").And.Contain("aios purge").And.Contain($"aios quota set {name} --bytes");
+        foreach (var path in new[] { $"runs/{name}-1/signals/go", $"runs/{name}-1/updates/double" }) (await server.Post($"/api/v1/{path}", 1, key)).ShouldBeProblem(429);
+        var document = new ByteArrayContent([1, 2, 3]);
+        document.Headers.TryAddWithoutValidation("Content-Type", "application/octet-stream");
+        (await server.Send(HttpMethod.Post, "/api/v1/payloads", document, key)).ShouldBeProblem(429);
+        (await server.Post("/api/v1/runs:bulk", new { action = "signal", signal = "go", value = 1, filter = new { status = "running" } }, key)).ShouldBeProblem(429);
+        (await Start("2", key)).Status.Should().Be(200, "what is there is answered");
+        var stored = (await server.Get($"/api/v1/quotas/{name}", key)).Json.GetProperty("bytes");
+        (stored.GetProperty("limit").GetInt64(), stored.GetProperty("free").GetInt64()).Should().Be((10, 0));
+        stored.GetProperty("used").GetInt64().Should().BeGreaterThan(100);
+
+        (await server.Post($"/api/v1/runs/{name}-1/terminate", new { reason = "enough" }, key)).Status.Should().Be(200, "what runs may end");
+        (await Put(new { bytes = 1_000_000 }, key)).Status.Should().Be(200);
+        (await server.Post($"/api/v1/runs/{name}-2/signals/go", 1, key)).Status.Should().Be(200);
+        (await Start("3", key)).Status.Should().Be(201);
+    }
+
     private Task<Answer> Start(string id, string key) => server.Post("/api/v1/runs", new { workflow = "abuse-wait", input = 1, id = $"{name}-{id}" }, key);
 
     [Theory]
-    [InlineData("{}", 422, "calls, runs: a quota limits at least one of them")]
+    [InlineData("{\"bytes\":-1}", 422, "bytes: 0 or more")]
+    [InlineData("{\"bytes\":1,\"principal\":\"user/carl\"}", 422, "what is stored is the tenant's")]
+    [InlineData("{}", 422, "calls, runs, bytes: a quota limits at least one of them")]
     [InlineData("""{"calls":0}""", 422, "throw a kill switch")]
     [InlineData("""{"calls":100001}""", 422, "1 to 100000")]
     [InlineData("""{"runs":-1}""", 422, "0 to 1000000 open runs")]

@@ -12,6 +12,8 @@ public sealed class QuotaTests
     {
         await using var host = (await ContractServer.StartAsync()).On("GET /api/v1/quotas", Documents.Page(Agents)).On("GET /api/v1/quotas/agents", Agents);
         (await host.RunAsync("quota", "list")).Output.Should().MatchRegex(@"agents +agent/refunds +calls under way +1,000 +1,000 +0").And.MatchRegex(@"agents +agent/refunds +open runs +50 +12 +38");
+        await using var other = (await ContractServer.StartAsync()).On("GET /api/v1/quotas", Documents.Page("{\"id\":\"all\",\"bytes\":{\"limit\":20000000000,\"used\":5000,\"free\":19999995000}}"));
+        (await other.RunAsync("quota", "list")).Output.Should().MatchRegex(@"all +the tenant +bytes stored +20,000,000,000 +5,000 +19,999,995,000");
         (await host.RunAsync("quota", "show", "agents")).Output.Should().Contain("4 under way, and 12 waiting").And.MatchRegex(@"h-2 +400");
         (await host.RunAsync("quota", "show", "agents", "--json")).Output.Should().Contain("\"underWay\"");
     }
@@ -24,6 +26,9 @@ public sealed class QuotaTests
         host.Asked[^1].Body.Should().Be("""{"calls":1000,"runs":100,"principal":"agent/refunds"}""");
         await host.RunAsync("quota", "set", "agents", "--calls", "none");
         host.Asked[^1].Body.Should().Be("""{"runs":50,"principal":"agent/refunds"}""");
+        await host.RunAsync("quota", "set", "agents", "--bytes", "20GB");
+        host.Asked[^1].Body.Should().Be("{\"calls\":1000,\"runs\":50,\"principal\":\"agent/refunds\",\"bytes\":20000000000}");
+        (await host.RunAsync("quota", "set", "agents", "--bytes", "99999999TB")).Should().Match<CliRun>(run => run.Code == 2 && run.Error.Contains("99999999TB"));
         (await host.RunAsync("quota", "set", "new", "--calls", "5")).Error.Should().Contain("stood so already");
         host.Asked[^1].Body.Should().Be("""{"calls":5}""");
         (await host.RunAsync("quota", "set", "agents", "--calls", "none", "--runs", "none")).Should().Match<CliRun>(run => run.Code == 2 && run.Error.Contains("aios quota remove agents"));

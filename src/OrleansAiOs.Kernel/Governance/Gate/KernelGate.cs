@@ -94,7 +94,16 @@ public sealed class KernelGate : IEffectGate
 
     public bool Holds(EffectIntent intent, EffectPlace place) => parts.Quotas?.Calls.Holds(intent, place) ?? true;
 
-    public ValueTask AdmitAsync(RunKey run, IReadOnlyList<string> chain, bool wasOver) => parts.Quotas?.Runs.AdmitAsync(run, chain, wasOver) ?? default;
+    public async ValueTask AdmitAsync(RunKey run, IReadOnlyList<string> chain, bool wasOver)
+    {
+        if (parts.Quotas is not { } quotas || chain is [PrincipalId.Engine]) return;
+        await quotas.Bytes.AdmitAsync(run.Tenant);
+        await quotas.Runs.AdmitAsync(run, chain, wasOver);
+    }
+
+    /// <summary>Lets in what comes from outside and would be stored: a signal, an update, a document.</summary>
+    /// <exception cref="QuotaExceededException">The tenant stores as much as it may.</exception>
+    public ValueTask TakeInAsync(string tenant) => parts.Quotas?.Bytes.AdmitAsync(tenant) ?? default;
 
     public void CameToNothing(RunKey run) => parts.Quotas?.Runs.CameToNothing(run);
 

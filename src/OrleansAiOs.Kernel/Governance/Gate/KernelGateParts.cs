@@ -43,8 +43,8 @@ public sealed record KernelGateParts
     /// <summary>Who may sign for what a spent budget does not cover.</summary>
     public Func<EffectIntent, Charge, IReadOnlyList<HoldDemand>> Overdrafts { get; init; } = static (_, _) => [];
 
-    /// <summary>How many calls may be under way at once, and how many runs be open; null for as many as there are.</summary>
-    public (Places Calls, OpenRuns Runs)? Quotas { get; init; }
+    /// <summary>How many calls may be under way at once, how many runs be open, and how much be stored; null for as much as there is.</summary>
+    public QuotaParts? Quotas { get; init; }
 
     public Action<RunKey, RunSpending> Ended { get; init; } = static (_, _) => { };
 }

@@ -1,6 +1,5 @@
 using System.Collections.Concurrent;
 using System.Data.Common;
-using OrleansAiOs.Kernel.Identity;
 using OrleansAiOs.Kernel.Streams;
 using OrleansAiOs.Workflows;
 using OrleansAiOs.Workflows.Gating;
@@ -43,7 +42,6 @@ public sealed class OpenRuns(EventStreams streams, DbDataSource source, IRunStor
     /// <inheritdoc cref="IEffectGate.AdmitAsync"/>
     public async ValueTask AdmitAsync(RunKey run, IReadOnlyList<string> chain, bool wasOver)
     {
-        if (chain is [PrincipalId.Engine]) return;
         await fresh(default);
         var entered = new List<OpenRunLedger>();
         foreach (var quota in view.List(run.Tenant))

@@ -5,7 +5,7 @@ using OrleansAiOs.Kernel.Streams;
 namespace OrleansAiOs.Kernel.Governance.Quotas;
 
 [StoredAs("quota-set")]
-public sealed record QuotaSet(string Id, int? Calls = null, int? Runs = null, string? Principal = null) : KernelEvent;
+public sealed record QuotaSet(string Id, int? Calls = null, int? Runs = null, string? Principal = null, long? Bytes = null) : KernelEvent;
 
 [StoredAs("quota-removed")]
 public sealed record QuotaRemoved(string Id) : KernelEvent;
@@ -15,7 +15,9 @@ public sealed record QuotaRemoved(string Id) : KernelEvent;
 /// <param name="Runs">So many runs open.</param>
 /// <param name="Principal">Only what is done by or for this principal; null for all of the tenant.</param>
 /// <param name="RunsSince">Which setting has limited the runs first: what was open then is counted with.</param>
-public sealed record Quota(string Tenant, string Id, int? Calls, int? Runs, string? Principal, long RunsSince)
+/// <param name="Bytes">So many bytes stored.</param>
+/// <param name="BytesSince">Which setting has limited the bytes first.</param>
+public sealed record Quota(string Tenant, string Id, int? Calls, int? Runs, string? Principal, long RunsSince, long? Bytes, long BytesSince)
 {
     /// <param name="chain">The run's: principals as histories name them.</param>
     public bool AppliesTo(IReadOnlyList<string> chain)
@@ -38,8 +40,9 @@ public sealed class QuotaView : IKernelView
     {
         if (e.Event is QuotaSet set)
         {
-            var since = set.Runs is null ? 0 : Find(e.Tenant, set.Id) is { Runs: not null } before ? before.RunsSince : e.Seq;
-            Replace(e.Tenant, set.Id, new Quota(e.Tenant, set.Id, set.Calls, set.Runs, set.Principal, since));
+            var before = Find(e.Tenant, set.Id);
+            Replace(e.Tenant, set.Id, new Quota(e.Tenant, set.Id, set.Calls, set.Runs, set.Principal, set.Runs is null ? 0 : before is { Runs: not null } ? before.RunsSince : e.Seq,
+                set.Bytes, set.Bytes is null ? 0 : before is { Bytes: not null } ? before.BytesSince : e.Seq));
         }
         else if (e.Event is QuotaRemoved removed)
         {
@@ -51,6 +54,9 @@ public sealed class QuotaView : IKernelView
 
     /// <summary>In the order of their ids.</summary>
     public IReadOnlyList<Quota> List(string tenant) => Of(tenant);
+
+    /// <summary>The one that allows a tenant the fewest bytes; null if none limits them.</summary>
+    public Quota? SmallestOfBytes(string tenant) => Of(tenant).Where(quota => quota.Bytes is not null).MinBy(quota => quota.Bytes);
 
     private Quota[] Of(string tenant) => quotas.GetValueOrDefault(tenant) ?? [];
 

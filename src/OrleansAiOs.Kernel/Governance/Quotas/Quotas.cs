@@ -5,6 +5,9 @@ using OrleansAiOs.Workflows;
 
 namespace OrleansAiOs.Kernel.Governance.Quotas;
 
+/// <summary>Who keeps count of what quotas limit.</summary>
+public sealed record QuotaParts(Places Calls, OpenRuns Runs, StoredBytes Bytes);
+
 /// <summary>Makes, changes and removes quotas.</summary>
 public sealed class Quotas(EventStreams streams)
 {
@@ -37,9 +40,11 @@ public sealed class Quotas(EventStreams streams)
     public static string? Objection(QuotaSet quota)
     {
         if (!PrincipalId.IsName(quota.Id)) return $"id: a quota's name is {PrincipalId.NameRule}; '{ChargeRules.Cut(quota.Id)}' is none.";
-        if (quota is { Calls: null, Runs: null }) return "calls, runs: a quota limits at least one of them.";
+        if (quota is { Calls: null, Runs: null, Bytes: null }) return "calls, runs, bytes: a quota limits at least one of them.";
         if (quota.Calls is < 1 or > CallsMax) return $"calls: 1 to {CallsMax} calls under way at once, not {quota.Calls}. To stop all of them, throw a kill switch.";
         if (quota.Runs is < 0 or > RunsMax) return $"runs: 0 to {RunsMax} open runs, not {quota.Runs}.";
+        if (quota.Bytes is < 0) return $"bytes: 0 or more bytes stored, not {quota.Bytes}.";
+        if (quota is { Bytes: not null, Principal: not null }) return "bytes: what is stored is the tenant's. Make a quota without a principal for it.";
         return quota.Principal is { } principal && !PrincipalId.TryParse(principal, out _) ? $"principal: '{ChargeRules.Cut(principal)}' is no principal; write user/NAME, service/NAME or agent/NAME." : null;
     }
 

@@ -143,6 +143,7 @@ public sealed class Hooks(WebhookView view, Catalogue catalogue, SecretStore sec
                 var command = new StartRun(source.Workflow!, ValueOf(), id, source.BusinessKey is null ? null : KeyOf(), new Dictionary<string, string> { ["hook"] = source.Name }, tenant);
                 return (id, !(await host.StartRunAsync(command, source.As)).IsNew);
             case HookEffect.Signal:
+                await gate.TakeInAsync(tenant);
                 var signalled = receipt.Run ?? await OpenRunAsync(host, tenant, source.Workflow!, KeyOf(), cancellation);
                 Demand(tenant, source, "run.signal", $"run/{signalled}");
                 if (receipt.Run is null && await AimAsync(signalled) is var aimed && aimed != signalled) Demand(tenant, source, "run.signal", $"run/{signalled = aimed}");
