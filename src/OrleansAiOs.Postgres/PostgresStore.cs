@@ -108,7 +108,10 @@ public sealed class PostgresStore : IRunStore, IAsyncDisposable
     // A large body is stored as a document, and counted there.
     private void Count(RunAppend append)
     {
-        if (Stored is { } stored) stored(append.Run.Tenant, append.Events.Sum(e => (long)(e.Body.Length > BodyBytesMax ? LargeBody.Bytes : e.Body.Length)));
+        if (Stored is not { } stored) return;
+        var bytes = 0L;
+        foreach (var e in append.Events) bytes += e.Body.Length > BodyBytesMax ? LargeBody.Bytes : e.Body.Length;
+        stored(append.Run.Tenant, bytes);
     }
 
     /// <summary>Stores the append's large bodies, so that it can be flushed.</summary>

@@ -31,7 +31,7 @@ internal static class QuotasApi
         return await EntryAsync(quotas.Find(caller.Tenant, name) ?? throw NotThere(name), parts, context.RequestAborted);
     }
 
-    private static async Task<ChangedView> SetAsync(string name, QuotaRequest request, Caller caller, Quotas quotas, QuotaView view, IdentityView identity, Catalogue catalogue, HttpContext context)
+    private static async Task<ChangedView> SetAsync(string name, QuotaRequest request, Caller caller, Quotas quotas, QuotaView view, QuotaParts parts, IdentityView identity, Catalogue catalogue, HttpContext context)
     {
         await catalogue.FreshAsync(context.RequestAborted);
         var set = new QuotaSet(name, request.Calls, request.Runs, request.Principal, request.Bytes);
@@ -41,6 +41,9 @@ internal static class QuotasApi
             throw new CommandRefusedException(Refusal.Conflict, $"There are {Quotas.PerTenantMax} quotas, the most a tenant has: every call asks all of them. Remove one that nobody needs.");
         var changed = await quotas.SetAsync(caller.Tenant, set, caller.By, context.RequestAborted);
         await catalogue.FreshAsync(context.RequestAborted);
+        if (view.Find(caller.Tenant, name) is not { } now) return new ChangedView(changed); // somebody has removed it since
+        if (now.Runs is not null) await parts.Runs.BeginAsync(now);
+        if (now.Bytes is not null) await parts.Bytes.BeginAsync(now);
         return new ChangedView(changed);
     }
 

@@ -27,13 +27,18 @@ internal sealed class ActivityGate(ActivityOptions options, TimeProvider time, A
 
     public void Enter(Attempt attempt)
     {
+        Telemetry.Waits(attempt, 1);
+        Queue(attempt);
+    }
+
+    private void Queue(Attempt attempt)
+    {
         lock (sync)
         {
             if (!shares.TryGetValue(attempt.Run.Tenant, out var share)) shares.Add(attempt.Run.Tenant, share = new Share(attempt.Run.Tenant));
             share.Waiting.Enqueue(attempt, (-attempt.Priority, order++));
             waiting.Add(share);
         }
-        Telemetry.Waits(attempt, 1);
         Admit();
     }
 
@@ -78,10 +83,9 @@ internal sealed class ActivityGate(ActivityOptions options, TimeProvider time, A
                 }
                 attempt = share.Waiting.Peek();
                 // Who waits for a place holds no slot, and comes back.
-                if (quotas is not null && !attempt.Enter(quotas, () => Enter(attempt)))
+                if (quotas is not null && !attempt.Enter(quotas, () => Queue(attempt)))
                 {
                     rate?.PutBack();
-                    Telemetry.Waits(attempt, -1);
                     Change(share, () => share.Waiting.Dequeue());
                     continue;
                 }

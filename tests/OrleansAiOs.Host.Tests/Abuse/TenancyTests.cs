@@ -186,8 +186,8 @@ public sealed class TenancyTests(AbuseServer server)
         (await server.Post("/api/v1/webhook-sources", Source($"tool-{mark}"))).Status.Should().Be(201);
         (await server.Post($"/api/v1/policies/tool-{mark}/versions", new { text = "@id(\"mine\") permit (principal, action, resource);" })).Status.Should().Be(201);
         (await server.Send(HttpMethod.Put, $"/api/v1/budgets/tool-{mark}", new StringContent("""{"limits":{"calls":1000000}}""", Encoding.UTF8, "application/json"))).Status.Should().Be(200);
-        (await server.Send(HttpMethod.Put, $"/api/v1/quotas/tool-{mark}", new StringContent("{\"calls\":10000}", Encoding.UTF8, "application/json"))).Status.Should().Be(200);
         (await server.Send(HttpMethod.Put, "/api/v1/run-limits", new StringContent($$"""{"tool":"tool-{{mark}}","targets":5}""", Encoding.UTF8, "application/json"))).Status.Should().Be(200);
+        (await server.Send(HttpMethod.Put, $"/api/v1/quotas/tool-{mark}", new StringContent($"{{\"calls\":10000,\"principal\":\"service/tool-{mark}\"}}", Encoding.UTF8, "application/json"))).Status.Should().Be(200); // of one who calls nothing: what is idle goes back, and State would see it
         var grant = (await server.Post("/api/v1/grants", new { to = $"user/key-{mark}", actions = new[] { "run.read" }, resource = "run/*" })).Json.GetProperty("id").GetString()!;
         return new Mine($"run-{mark}", $"approval-{mark}", $"over-{mark}", $"schedule-{mark}", grant, $"key-{mark}", businessKey, $"tool-{mark}");
     }

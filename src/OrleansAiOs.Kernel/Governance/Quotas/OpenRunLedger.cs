@@ -34,6 +34,14 @@ internal sealed class OpenRunLedger(EventStreams streams, DbDataSource source, I
         return message.Answer!.Task;
     }
 
+    /// <summary>Counts what is open, if that was not done since there is the quota.</summary>
+    public Task BeginAsync()
+    {
+        var message = new Message(null, false, new TaskCompletionSource<string?>(TaskCreationOptions.RunContinuationsAsynchronously));
+        waiting.Add(message, HandleAsync);
+        return message.Answer!.Task;
+    }
+
     /// <summary>A run is over. Nothing is written for that: whoever asks next counts it no more.</summary>
     public void Ended(string run)
     {
@@ -95,9 +103,10 @@ internal sealed class OpenRunLedger(EventStreams streams, DbDataSource source, I
         if (begins)
             foreach (var run in await OpenAsync(now))
                 if (!on.Runs.ContainsKey(run)) entered.TryAdd(run, new OpenRun(run, host));
-        var told = batch.Where(message => message.Answer is null).Select(message => message.Run).ToHashSet(StringComparer.Ordinal);
+        var told = batch.Where(message => message.Answer is null).Select(message => message.Run!).ToHashSet(StringComparer.Ordinal);
         var left = await OverAsync(on, told.Concat(ended.Keys).Where(on.Runs.ContainsKey), told);
-        var asks = batch.Where(message => message.Answer is not null).ToList();
+        List<(Message Message, string Run, bool WasOver)> asks = [.. batch.Where(message => message is { Answer: not null, Run: not null }).Select(message => (message, message.Run!, message.WasOver))];
+        answers.AddRange(batch.Where(message => message.Run is null).Select(message => (message, (string?)null)));
         // One that was over is entered anew: whoever finds it here and its row closed would take it out.
         left.UnionWith(asks.Where(ask => ask.WasOver && on.Runs.ContainsKey(ask.Run)).Select(ask => ask.Run));
         if (asks.Count(ask => !IsIn(ask.Run)) > Free() && MaySweep()) left.UnionWith(await SweepAsync(on, told));
@@ -106,11 +115,11 @@ internal sealed class OpenRunLedger(EventStreams streams, DbDataSource source, I
             var isIn = IsIn(ask.Run);
             if (!isIn && Free() <= 0)
             {
-                answers.Add((ask, $"Q{now.InWords[1..]} allows {limit} open runs, and {on.Runs.Count - left.Count + entered.Count} are open. Wait for one to end or cancel one (aios list --status running), or have it raised: aios quota set {quota} --runs …"));
+                answers.Add((ask.Message, $"Q{now.InWords[1..]} allows {limit} open runs, and {on.Runs.Count - left.Count + entered.Count} are open. Wait for one to end or cancel one (aios list --status running), or have it raised: aios quota set {quota} --runs …"));
                 continue;
             }
             if (!isIn) entered[ask.Run] = new OpenRun(ask.Run, host, ask.WasOver ? true : null);
-            answers.Add((ask, null));
+            answers.Add((ask.Message, null));
         }
         var changes = entered.Count > 0 || told.Overlaps(left) || begins;
         foreach (var run in ended.Keys)
@@ -174,6 +183,7 @@ internal sealed class OpenRunLedger(EventStreams streams, DbDataSource source, I
 
     private static IReadOnlyList<string> Chain(RunStarted started) => started.Chain ?? (started.By is { } by ? [by] : []);
 
-    /// <param name="Answer">Null if it is only to be looked at.</param>
-    private sealed record Message(string Run, bool WasOver, TaskCompletionSource<string?>? Answer);
+    /// <param name="Run">Null if only what is open is to be counted.</param>
+    /// <param name="Answer">Null if the run is only to be looked at.</param>
+    private sealed record Message(string? Run, bool WasOver, TaskCompletionSource<string?>? Answer);
 }

@@ -57,6 +57,9 @@ public sealed class OpenRuns(EventStreams streams, DbDataSource source, IRunStor
         }
     }
 
+    /// <summary>A quota was set: what is open by then is counted with.</summary>
+    public Task BeginAsync(Quota quota) => LedgerOf(quota).BeginAsync();
+
     /// <inheritdoc cref="IEffectGate.CameToNothing"/>
     public void CameToNothing(RunKey run)
     {

@@ -56,7 +56,7 @@ public sealed class QuotaView : IKernelView
     public IReadOnlyList<Quota> List(string tenant) => Of(tenant);
 
     /// <summary>The one that allows a tenant the fewest bytes; null if none limits them.</summary>
-    public Quota? SmallestOfBytes(string tenant) => Of(tenant).Where(quota => quota.Bytes is not null).MinBy(quota => quota.Bytes);
+    public Quota? SmallestOfBytes(string tenant) => Of(tenant) is { Length: > 0 } some ? some.Where(quota => quota.Bytes is not null).MinBy(quota => quota.Bytes) : null;
 
     private Quota[] Of(string tenant) => quotas.GetValueOrDefault(tenant) ?? [];
 

@@ -53,15 +53,18 @@ public sealed class StoredBytes : IAsyncDisposable
     {
         await fresh(default);
         if (view.SmallestOfBytes(tenant) is not { Bytes: { } limit } quota) return;
-        if (await TallyOf(tenant).UsedAsync(quota.BytesSince) is var used && used >= limit)
+        if (await TallyOf(tenant).UsedAsync(quota.BytesSince, mayMeasure: true) is var used && used >= limit)
             throw new QuotaExceededException($"Quota '{quota.Id}' allows {limit:N0} bytes of events and documents, and {used:N0} are stored. Delete runs that are over (aios purge), or have it raised: aios quota set {quota.Id} --bytes …", AskAgainAfter);
     }
+
+    /// <summary>A quota was set: what is stored by then is measured.</summary>
+    public Task BeginAsync(Quota quota) => TallyOf(quota.Tenant).UsedAsync(quota.BytesSince, mayMeasure: true);
 
     /// <summary>How a quota of bytes stands: by what is in the store, and what this host has counted since.</summary>
     public async Task<BytesStanding> StandingAsync(Quota quota)
     {
         var tally = TallyOf(quota.Tenant);
-        return new BytesStanding(quota.Bytes!.Value, await tally.UsedAsync(quota.BytesSince, now: true), tally.MeasuredAt);
+        return new BytesStanding(quota.Bytes!.Value, await tally.UsedAsync(quota.BytesSince, mayMeasure: false), tally.MeasuredAt);
     }
 
     /// <summary>What was counted is written, if the store is still there.</summary>
@@ -116,14 +119,14 @@ public sealed class StoredBytes : IAsyncDisposable
         public void Add(long bytes) => Interlocked.Add(ref counted, bytes);
 
         /// <param name="from">The setting from which on it is counted.</param>
-        /// <param name="now">By what is in the store at this moment; else at most half a minute ago.</param>
-        public async Task<long> UsedAsync(long from, bool now = false)
+        /// <param name="mayMeasure">To be decided on, by what is in the store or was half a minute ago; else only to be looked at, by what is there now.</param>
+        public async Task<long> UsedAsync(long from, bool mayMeasure)
         {
             await one.WaitAsync();
             try
             {
-                if (now || page is null || page.Since < from || readAt is not { } at || time.GetElapsedTime(at) >= pace.Every) await ReadAsync();
-                if (page!.Since < from) await MoveAsync(from);
+                if (!mayMeasure || page is null || page.Since < from || readAt is not { } at || time.GetElapsedTime(at) >= pace.Every) await ReadAsync();
+                if (mayMeasure && page!.Since < from) await MoveAsync(from);
                 return Math.Max(0, page!.Bytes + Unwritten);
             }
             finally

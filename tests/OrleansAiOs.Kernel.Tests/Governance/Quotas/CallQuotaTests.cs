@@ -152,6 +152,20 @@ public sealed class CallQuotaTests(BudgetDatabase database) : IClassFixture<Budg
     }
 
     [Fact]
+    public async Task Who_waits_takes_nothing_of_the_rate_of_an_activity()
+    {
+        await bench.SetAsync("all", calls: 1);
+        var host = await bench.HostAsync("a");
+        await host.Engine.StartRunAsync(bench.Start("call-seldom", 2, "r"), "ana");
+        await QuotaBench.Until(() => Outside.Now == 1, Say);
+        // Two may begin, and the next in a quarter of an hour: the second has waited, and is one of the two.
+        Outside.TryLetOneGo();
+        await QuotaBench.Until(() => Outside.Calls == 2, Say);
+        Outside.LetAllGo();
+        await host.Engine.WaitAsync(bench.Key("r"), default);
+    }
+
+    [Fact]
     public async Task Who_is_cancelled_while_waiting_is_not_called()
     {
         await bench.SetAsync("all", calls: 1);

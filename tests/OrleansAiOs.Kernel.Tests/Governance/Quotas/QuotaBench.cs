@@ -121,7 +121,19 @@ internal sealed class QuotaHost : IAsyncDisposable
     private readonly PostgresStore store;
     private readonly Places places;
 
-    private QuotaHost(PostgresStore store, Places places, OpenRuns runs, WorkflowHost engine) => (this.store, this.places, Runs, Engine) = (store, places, runs, engine);
+    private readonly Catalogue catalogue;
+    private readonly QuotaView view;
+
+    private QuotaHost(PostgresStore store, Places places, OpenRuns runs, WorkflowHost engine, Catalogue catalogue, QuotaView view) =>
+        (this.store, this.places, Runs, Engine, this.catalogue, this.view) = (store, places, runs, engine, catalogue, view);
+
+    /// <summary>What it knows, when it has looked.</summary>
+    public async Task<QuotaView> Catalogued()
+    {
+        await catalogue.NowAsync();
+        return view;
+    }
+
 
     public WorkflowHost Engine { get; }
 
@@ -136,7 +148,7 @@ internal sealed class QuotaHost : IAsyncDisposable
         var catalogue = new Catalogue(streams, [view], TimeProvider.System);
         var places = new Places(streams, database.Source, view, catalogue.FreshAsync, id, deadAfter, TimeProvider.System, PlacePace.Usual with { Every = TimeSpan.FromMilliseconds(50), Idle = TimeSpan.FromMilliseconds(300), Turn = TimeSpan.FromMilliseconds(200), FoldAfter = foldAfter });
         var runs = new OpenRuns(streams, database.Source, store, view, catalogue.FreshAsync, id, TimeProvider.System, foldAfter);
-        var registry = new WorkflowRegistry().Add<CallInTurn>().Add<CallAtOnce>().Add<Sleeper>().Add<ParentOfSleepers>();
+        var registry = new WorkflowRegistry().Add<CallInTurn>().Add<CallSeldom>().Add<CallAtOnce>().Add<Sleeper>().Add<ParentOfSleepers>();
         var engine = new WorkflowHost(store, registry, new ServiceCollection().AddSingleton(bench.Outside).BuildServiceProvider(), NullLogger<WorkflowHost>.Instance, new WorkflowHostOptions
         {
             Time = TimeProvider.System,
@@ -151,7 +163,7 @@ internal sealed class QuotaHost : IAsyncDisposable
         });
         await catalogue.FreshAsync();
         await engine.StartAsync(default);
-        return new QuotaHost(store, places, runs, engine);
+        return new QuotaHost(store, places, runs, engine, catalogue, view);
     }
 
     /// <summary>As a crash would.</summary>
@@ -194,6 +206,14 @@ internal sealed class QuotaHost : IAsyncDisposable
 internal static class Outward
 {
     public static readonly Activity<int, int> Call = Activity.Idempotent<Callees, int, int>("outside.call", (outside, input, context) => outside.HangAsync(input, context), new ActivityOptions { Concurrency = 64 });
+
+    public static readonly Activity<int, int> Seldom = Activity.Idempotent<Callees, int, int>("outside.seldom", (outside, input, context) => outside.HangAsync(input, context), new ActivityOptions { PerSecond = 0.001, Burst = 2 });
+}
+
+[Workflow("call-seldom")]
+internal sealed class CallSeldom : Workflow<int, int>
+{
+    protected override async Task<int> RunAsync(int calls) => (await Task.WhenAll(Enumerable.Range(0, calls).Select(i => Call(Outward.Seldom, i)))).Length;
 }
 
 [Workflow("call-in-turn")]

@@ -155,6 +155,8 @@ public sealed class RunQuotaTests(BudgetDatabase database) : IClassFixture<Budge
         foreach (var (id, by) in new[] { ("1", "ana"), ("2", "ana"), ("3", "ben") }) await StartAsync(host, id, by);
         await bench.SetAsync("all", runs: 4);
         await bench.SetAsync("anas", runs: 3, principal: "user/ana");
+        await BeginAsync(host);
+        (await CountAsync(host)).Should().Be((4, 3));
         var other = await bench.HostAsync("b");
         await StartAsync(other, "4");
         await FluentActions.Awaiting(() => StartAsync(other, "5", "ben")).Should().ThrowAsync<QuotaExceededException>().WithMessage("Quota 'all' allows 4 open runs, and 4 are open*");
@@ -216,6 +218,8 @@ public sealed class RunQuotaTests(BudgetDatabase database) : IClassFixture<Budge
         (await TriesAsync(await bench.HostAsync("b"), "z")).Should().BeFalse();
         (await CountAsync(host)).Should().Be((3, 3));
     }
+
+    private async Task BeginAsync(QuotaHost host) => await host.Runs.BeginAsync((await host.Catalogued()).Find(bench.Tenant, "all")!);
 
     private async Task<(int Limit, int Open)> CountAsync(QuotaHost host)
     {
