@@ -1,4 +1,5 @@
 using System.Data.Common;
+using System.Text.Json.Serialization;
 using OrleansAiOs.Packs.InvoiceToPay.Documents;
 using OrleansAiOs.Workflows;
 using OrleansAiOs.Workflows.Payloads;
@@ -24,7 +25,7 @@ public static class Invoicing
             var invoice = UblReader.Read(content);
             var broken = En16931.Check(invoice);
             return new Reading(invoice, broken.Count == 0 ? null
-                : string.Join("; ", broken.Take(RulesShown)) + (broken.Count > RulesShown ? $"; and {broken.Count - RulesShown} more" : ""));
+                : string.Join("; ", broken.Take(RulesShown)) + (broken.Count > RulesShown ? $"; and {broken.Count - RulesShown} more" : ""), DocumentFingerprint.DuplicateKeys(invoice));
         }
         catch (UnreadableDocumentException unreadable)
         {
@@ -32,16 +33,20 @@ public static class Invoicing
         }
     }, new ActivityOptions { Concurrency = ReadingAtOnce });
 
-    /// <summary>Claims supplier and number for this run; answers who holds them.</summary>
+    /// <summary>Claims supplier and number for this run; answers who holds them. Or says that what it claimed is settled.</summary>
     public static readonly Activity<Claim, Claimed> Claim = Activity.Transactional("invoice.claim",
         async (IInvoiceRegister register, Claim claim, DbTransaction transaction, ActivityContext call) =>
-            new Claimed(claim.Key, await register.ClaimAsync(transaction, call.Tenant, claim.Key, claim.Run)));
+        {
+            if (claim.Settles) await register.SettleAsync(transaction, call.Tenant, claim.Run);
+            var (holder, isOpen) = await register.ClaimAsync(transaction, call.Tenant, claim.Keys ?? [claim.Key], claim.Run, endIsTold: claim.Keys is not null && !claim.Settles);
+            return new Claimed(claim.Key, holder, claim.Keys, claim.Keys is null ? null : isOpen);
+        });
 
     /// <summary>Gives the claim up, so that a mended document may come under the same number.</summary>
     public static readonly Activity<Claimed, Claimed> Release = Activity.Transactional("invoice.release",
         async (IInvoiceRegister register, Claimed claim, DbTransaction transaction, ActivityContext call) =>
         {
-            await register.ReleaseAsync(transaction, call.Tenant, claim.Key, call.Run);
+            await register.ReleaseAsync(transaction, call.Tenant, claim.Keys ?? [claim.Key], call.Run);
             return claim;
         });
 
@@ -66,18 +71,35 @@ public static class Invoicing
     {
         var supplier = invoice.Seller?.DisplayName ?? "";
         var order = settings.PurchaseOrders.Match(invoice);
-        var journal = Booking.Post(invoice);
+        Journal journal;
+        try
+        {
+            journal = Booking.Post(invoice);
+        }
+        catch (ArgumentException unbalanced)
+        {
+            throw new RefusedException(unbalanced.Message); // tried again, it would not balance either
+        }
+        var payee = invoice.Payee?.DisplayName ?? supplier;
         return Task.FromResult(new Booked(supplier, order, journal, settings.OneApprovalAbove, new ForApproval(supplier, invoice.Number, invoice.IssueDate, invoice.DueDate,
-            invoice.AmountOwed, invoice.Currency, invoice.CreditTransfer?.Account, order.Status, order.Why, journal.Postings), settings.PayTimeout));
+            invoice.AmountOwed, invoice.Currency, invoice.CreditTransfer?.Account, order.Status, order.Why, journal.Postings, payee), settings.PayTimeout, Doubts.AtStake(invoice), [.. Doubts.Of(invoice)]));
     });
 }
 
 /// <summary>What reading gave: an invoice, or why not; an invoice with a rejection breaks a rule.</summary>
-public sealed record Reading(Invoice? Invoice, string? Rejection);
+/// <param name="Keys">Under which a twin of it is found; null where a build of before has read it.</param>
+public sealed record Reading(Invoice? Invoice, string? Rejection, IReadOnlyList<string>? Keys = null);
 
-public sealed record Claim(string Key, string Run);
+/// <param name="Keys">All keys of the document, <paramref name="Key"/> among them: all or none is claimed; null from a build that knew one only, and did not say when it was settled.</param>
+/// <param name="Settles">It was paid, or posted: a twin need not wait for its end.</param>
+public sealed record Claim(string Key, string Run,
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] IReadOnlyList<string>? Keys = null,
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)] bool Settles = false);
 
-public sealed record Claimed(string Key, string Holder);
+/// <param name="IsOpen">The holder is still under way, and may give the number back.</param>
+public sealed record Claimed(string Key, string Holder,
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] IReadOnlyList<string>? Keys = null,
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] bool? IsOpen = null);
 
 /// <summary>What a run takes of a purchase order. What others have taken counts as long as the same amount is listed: an order that is listed with another has been brought up to date.</summary>
 /// <param name="Beyond">Whatever is left of it: somebody has let that pass.</param>
@@ -85,7 +107,10 @@ public sealed record OrderDraw(string Order, decimal Listed, decimal Amount, boo
 
 public sealed record Drawn(OrderDraw Draw, bool Granted, decimal Others);
 
-public sealed record Booked(string Supplier, OrderMatch Order, Journal Journal, decimal OneApprovalAbove, ForApproval ForApproval, TimeSpan? PayTimeout = null)
+/// <param name="AtStake">What the threshold is held against; null where a build of before has booked it.</param>
+/// <param name="Doubts">Why a controller is asked, beside the amount.</param>
+public sealed record Booked(string Supplier, OrderMatch Order, Journal Journal, decimal OneApprovalAbove, ForApproval ForApproval, TimeSpan? PayTimeout = null,
+    decimal? AtStake = null, IReadOnlyList<string>? Doubts = null)
 {
     /// <summary>The same where others have taken too much of the order.</summary>
     public Booked After(Drawn drawn, string currency)
@@ -98,4 +123,4 @@ public sealed record Booked(string Supplier, OrderMatch Order, Journal Journal, 
 
 /// <summary>What an approver reads, and what the decision is bound to.</summary>
 public sealed record ForApproval(string Supplier, string Number, DateOnly? IssuedOn, DateOnly? DueOn, decimal Amount, string Currency, string? Account, OrderStatus OrderStatus, string Order,
-    IReadOnlyList<Posting> Postings);
+    IReadOnlyList<Posting> Postings, [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] string? Payee = null);

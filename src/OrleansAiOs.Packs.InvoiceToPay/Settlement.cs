@@ -20,6 +20,8 @@ public sealed record Settlement(SettlementOutcome Outcome, string Why, string? S
         _ => Of(invoice, SettlementOutcome.NothingDue, "Posted; there is nothing to pay"),
     } with { PostingId = posting.Id };
 
+    internal static Settlement OfNothing(Invoice invoice) => Of(invoice, SettlementOutcome.NothingDue, "There is nothing to post and nothing to pay");
+
     internal static Settlement Paid(Invoice invoice, LedgerPosting posting, BankPayment payment) =>
         Of(invoice, SettlementOutcome.Paid, $"{invoice.AmountOwed:N2} {invoice.Currency} to {payment.Iban}") with { PostingId = posting.Id, PaymentId = payment.Id };
 

@@ -117,8 +117,9 @@ internal sealed class Demonstration(Terminal terminal, string folder, string? in
             }
             if (mayLoseOne) await LoseOneAsync(runs, cancellation);
             if (await DecideAsync(cancellation)) continue;
-            // What only time or a person outside this demo can move is not waited for.
-            if (runs.All(run => run.ClosedAt is not null || run is { Busy: false } && run.OpenWaits.Any(wait => wait.Kind is "timer" or "unpark" or "outcome-unknown")))
+            // What only time or a person outside this demo can move is not waited for. A minute is: a twin asks again and again what became of the first.
+            var soon = (hosts.Clock ?? TimeProvider.System).GetUtcNow() + TimeSpan.FromMinutes(1);
+            if (runs.All(run => run.ClosedAt is not null || run is { Busy: false } && run.OpenWaits.Any(wait => wait.Kind is "unpark" or "outcome-unknown" || wait.Kind is "timer" && !(wait.Until < soon))))
             {
                 if (await MoveClockAsync(runs, cancellation)) continue;
                 return runs;
@@ -174,7 +175,7 @@ internal sealed class Demonstration(Terminal terminal, string folder, string? in
     {
         terminal.Line("");
         terminal.Line($"{approval.Title}");
-        terminal.Line($"  {subject.Amount:N2} {subject.Currency} to {subject.Account ?? "(no account)"}, due {subject.DueOn:yyyy-MM-dd}; order: {subject.Order}");
+        terminal.Line($"  {subject.Amount:N2} {subject.Currency} to {subject.Payee ?? subject.Supplier}, {subject.Account ?? "(no account)"}, due {subject.DueOn:yyyy-MM-dd}; order: {subject.Order}");
         foreach (var posting in subject.Postings) terminal.Line($"  {posting.Account} {posting.Name}: debit {posting.Debit:N2}, credit {posting.Credit:N2}");
         return await AskYesAsync($"Does {name} ({approval.Role}) approve?", cancellation);
     }

@@ -27,6 +27,7 @@ internal static class Decimals
             yield return (entry.IsCharge ? "BR-DEC-05" : "BR-DEC-01", "amount of a document level allowance or charge", entry.Amount);
             yield return (entry.IsCharge ? "BR-DEC-06" : "BR-DEC-02", "base amount of a document level allowance or charge", entry.BaseAmount);
         }
+        foreach (var total in invoice.VatTotals) yield return (invoice.IsInDocumentCurrency(total) ? "BR-DEC-13" : "BR-DEC-15", "total VAT amount (BT-110 or BT-111)", total.Amount);
         foreach (var group in invoice.VatBreakdowns)
         {
             yield return ("BR-DEC-19", "taxable amount (BT-116) of a VAT breakdown", group.Taxable);

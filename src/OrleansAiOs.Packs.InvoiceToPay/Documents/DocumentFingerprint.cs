@@ -16,6 +16,38 @@ public static class DocumentFingerprint
     /// </summary>
     public static string DuplicateKey(Invoice invoice) => $"{Supplier(invoice.Seller)}/{invoice.Kind}/{Fold(invoice.Number)}";
 
+    /// <summary>
+    /// One key for each name of the supplier that the document states, whatever it calls that name: a second copy may state others of them,
+    /// and an order is found by any. In the number, what stands between letters and digits is all the same: "RE 1" is "RE-1", and "1-11" is not "11-1".
+    /// The one key of before comes first: documents have been claimed under it.
+    /// </summary>
+    public static IReadOnlyList<string> DuplicateKeys(Invoice invoice)
+    {
+        var number = string.Join('-', Parts(invoice.Number)).ToUpperInvariant();
+        return [.. Names(invoice.Seller).Distinct().Select(name => $"seller:{name}/{invoice.Kind}/{number}").Prepend(DuplicateKey(invoice)).Select(Short)];
+    }
+
+    private static IEnumerable<string> Names(Party? seller)
+    {
+        foreach (var id in seller?.AllIds ?? []) yield return FoldId(id);
+        // A VAT identifier is written with its country in front, and without.
+        if (seller is { VatId: { } vatId, Country: { } country } && FoldId(vatId) is [var first, ..] && char.IsDigit(first)) yield return FoldId(country) + FoldId(vatId);
+        if (seller?.AllIds.Any() != true) yield return Fold(seller?.DisplayName ?? "");
+    }
+
+    private static IEnumerable<string> Parts(string number)
+    {
+        for (var (at, start) = (0, 0); at <= number.Length; at++)
+        {
+            if (at < number.Length && char.IsLetterOrDigit(number[at])) continue;
+            if (at > start) yield return number[start..at];
+            start = at + 1;
+        }
+    }
+
+    /// <summary>An index of the database holds no key of thousands of characters.</summary>
+    private static string Short(string key) => key.Length <= 500 ? key : $"sha256:{OfBytes(Encoding.UTF8.GetBytes(key))}";
+
     /// <summary>The strongest identifier there is; its name only where there is none, as names are spelt in many ways.</summary>
     public static string Supplier(Party? seller) => seller switch
     {

@@ -3,8 +3,13 @@ namespace OrleansAiOs.Packs.InvoiceToPay.Documents;
 /// <summary>What an invoice must hold as a whole: BR-01 to BR-20, BR-29, BR-49 to BR-57, BR-61 to BR-65, BR-CO-03, BR-CO-19, BR-CO-26.</summary>
 internal static class MandatoryTerms
 {
-    // Of UNTDID 1001 only those that say credit (BR-CL-01): money would otherwise go the wrong way.
+    // Of UNTDID 1001 (BR-CL-01) those that say credit, and the others: money would otherwise go the wrong way.
     private static readonly string[] CreditNoteTypes = ["81", "83", "261", "262", "296", "308", "381", "396", "420", "458", "502", "503", "532"];
+    private static readonly string[] InvoiceTypes =
+    [
+        "71", "80", "82", "84", "102", "130", "202", "203", "204", "211", "218", "219", "295", "325", "326", "331", "380", "382", "383", "384", "385", "386", "387", "388", "389", "390", "393",
+        "394", "395", "456", "457", "527", "553", "575", "623", "633", "751", "780", "817", "870", "875", "876", "877", "935",
+    ];
 
     public static IEnumerable<BrokenRule> Check(Invoice invoice) =>
         Header(invoice).Concat(Parties(invoice)).Concat(Totals(invoice)).Concat(Payment(invoice)).Concat(References(invoice))
@@ -16,7 +21,7 @@ internal static class MandatoryTerms
         if (invoice.Number == "") yield return BrokenRule.Missing("BR-02", "Invoice number (BT-1, cbc:ID)");
         if (invoice.IssueDate is null) yield return BrokenRule.Missing("BR-03", "Issue date (BT-2, cbc:IssueDate)");
         if (invoice.TypeCode == "") yield return BrokenRule.Missing("BR-04", "Type code (BT-3)");
-        else if (CreditNoteTypes.Contains(invoice.TypeCode) != (invoice.Kind == InvoiceKind.CreditNote))
+        else if (!(invoice.Kind == InvoiceKind.CreditNote ? CreditNoteTypes : InvoiceTypes).Contains(invoice.TypeCode))
             yield return new BrokenRule("BR-CL-01",
                 $"type code {invoice.TypeCode} does not go with a UBL {invoice.Kind}", Found: invoice.TypeCode);
         if (invoice.Currency == "") yield return BrokenRule.Missing("BR-05", "Currency (BT-5, cbc:DocumentCurrencyCode)");
@@ -56,10 +61,9 @@ internal static class MandatoryTerms
         if (totals.Payable is null) yield return BrokenRule.Missing("BR-15", "Amount due for payment (BT-115, cbc:PayableAmount)");
         if (invoice.VatCurrency is { } currency && !invoice.VatTotals.Any(total => total.Amount is not null && total.Currency == currency))
             yield return BrokenRule.Missing("BR-53", $"Total VAT amount (BT-111) in the accounting currency {currency}");
-        // No rule of the Schematron, but the definition of BT-5: to pay 100 EUR for 100 USD would be wrong whatever a validator says.
-        if (totals.PayableCurrency is { } payable && invoice.Currency != "" && payable != invoice.Currency)
-            yield return new BrokenRule("BT-5",
-                $"the invoice currency is {invoice.Currency}, but the amount due for payment is in {payable}", invoice.Currency, payable);
+        // No rule of the Schematron, as the schema demands it: to pay 100 EUR for 100 of anything would be wrong whatever a validator says.
+        if (totals is { Payable: not null, PayableCurrency: null })
+            yield return BrokenRule.Missing("BT-5", "Currency (currencyID) of the amount due for payment (BT-115)");
     }
 
     private static IEnumerable<BrokenRule> Payment(Invoice invoice)

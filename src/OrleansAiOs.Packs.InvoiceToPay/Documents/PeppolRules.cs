@@ -11,11 +11,11 @@ internal static class PeppolRules
     private const decimal Slack = 0.02m;
 
     public static IEnumerable<BrokenRule> Check(Invoice invoice) =>
-        Currency(invoice)
-            .Concat(invoice.AllowanceCharges.SelectMany(entry => Percentage(entry, "the document")))
+        invoice.AllowanceCharges.SelectMany(entry => Percentage(entry, "the document"))
             .Concat(invoice.Lines.SelectMany(Line));
 
-    private static IEnumerable<BrokenRule> Currency(Invoice invoice)
+    /// <summary>Held against every document: money is paid in the one currency, whatever the sender claims to follow.</summary>
+    public static IEnumerable<BrokenRule> Currency(Invoice invoice)
     {
         if (invoice.Currency != "" && invoice.OtherCurrencies.Count > 0)
             yield return new BrokenRule("PEPPOL-EN16931-R051",

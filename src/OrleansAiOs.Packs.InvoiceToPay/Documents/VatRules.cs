@@ -9,10 +9,21 @@ internal static class VatRules
     {
         var uses = VatUses.Of(invoice);
         return invoice.VatBreakdowns.SelectMany(TaxIsRateTimesTaxable)
+            .Concat(UnknownCategories(invoice, uses))
             .Concat(VatFamily.All.SelectMany(family => family.Check(invoice, uses)))
             .Concat(IntraCommunityDelivery(invoice))
             .Concat(NotSubjectStandsAlone(invoice, uses))
             .Concat(SplitPaymentIsItalian(invoice, uses));
+    }
+
+    /// <summary>Under a code that no family has, no rule would hold the breakdown to the lines.</summary>
+    private static IEnumerable<BrokenRule> UnknownCategories(Invoice invoice, VatUses uses)
+    {
+        foreach (var code in Unknown(invoice.VatBreakdowns.Select(group => group.Vat?.Code).Concat(uses.Allowances.Keys.Concat(uses.Charges.Keys).Select(vat => vat.Code)))) yield return Complaint("BR-CL-17", code);
+        foreach (var code in Unknown(uses.Lines.Keys.Select(vat => vat.Code))) yield return Complaint("BR-CL-18", code);
+
+        static IEnumerable<string> Unknown(IEnumerable<string?> codes) => codes.OfType<string>().Where(code => code != "B" && !VatFamily.All.Any(family => family.Code == code)).Distinct();
+        static BrokenRule Complaint(string id, string code) => new(id, $"'{XsdText.Excerpt(code)}' is no VAT category", "S, Z, E, AE, K, G, O, L, M or B", code);
     }
 
     /// <summary>BR-CO-17 with the Schematron's tolerance: signs aside, strictly less than 1 apart.</summary>

@@ -54,10 +54,11 @@ internal static class XsdText
 
     public static string Quote(string text) => $"'{Excerpt(text)}'";
 
-    public static string Excerpt(string text, int length = 40)
+    /// <returns>At most so many characters, the dots among them.</returns>
+    public static string Excerpt(string text, int length = 41)
     {
         if (text.Length <= length) return text;
-        return text[..(char.IsHighSurrogate(text[length - 1]) ? length - 1 : length)] + "…";
+        return text[..(char.IsHighSurrogate(text[length - 2]) ? length - 2 : length - 1)] + "…";
     }
 
     private static bool IsDigits(ReadOnlySpan<char> text) => !text.ContainsAnyExceptInRange('0', '9');

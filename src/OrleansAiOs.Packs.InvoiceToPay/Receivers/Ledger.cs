@@ -22,15 +22,18 @@ public sealed record LedgerPosting(string Id);
 /// <summary>The ledger over HTTP.</summary>
 public sealed class LedgerClient(HttpClient http) : ReceiverClient(http)
 {
-    public Task<LedgerPosting> PostAsync(LedgerEntry entry, IdempotencyKey key, CancellationToken cancellation) =>
-        SendAsync<LedgerPosting>(HttpMethod.Post, "ledger/postings", new
+    public async Task<LedgerPosting> PostAsync(LedgerEntry entry, IdempotencyKey key, CancellationToken cancellation) =>
+        Identified(await SendAsync<LedgerPosting>(HttpMethod.Post, "ledger/postings", new
         {
-            reference = entry.Reference,
-            supplier = entry.Supplier,
+            reference = Text(entry.Reference),
+            supplier = Text(entry.Supplier),
             currency = entry.Journal.Currency,
             lines = entry.Journal.Postings.Select(line => new { account = line.Account, debit = Amount(line.Debit), credit = Amount(line.Credit) }),
-        }, key, cancellation);
+        }, key, cancellation));
 
-    public Task<LedgerPosting> ReverseAsync(LedgerPosting posting, IdempotencyKey key, CancellationToken cancellation) =>
-        SendAsync<LedgerPosting>(HttpMethod.Post, $"ledger/postings/{Uri.EscapeDataString(posting.Id)}/reversal", new { }, key, cancellation);
+    public async Task<LedgerPosting> ReverseAsync(LedgerPosting posting, IdempotencyKey key, CancellationToken cancellation) =>
+        Identified(await SendAsync<LedgerPosting>(HttpMethod.Post, $"ledger/postings/{Uri.EscapeDataString(posting.Id)}/reversal", new { }, key, cancellation));
+
+    // Under a blank id nothing could be undone.
+    private static LedgerPosting Identified(LedgerPosting posting) => posting.Id.Trim().Length > 0 ? posting : throw new InvalidDataException("The ledger's answer gives the posting no id.");
 }

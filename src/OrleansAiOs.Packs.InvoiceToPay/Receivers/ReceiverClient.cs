@@ -3,6 +3,7 @@ using System.Net;
 using System.Net.Http.Json;
 using System.Text.Json;
 using System.Text.Json.Serialization;
+using OrleansAiOs.Packs.InvoiceToPay.Documents;
 using OrleansAiOs.Workflows;
 
 namespace OrleansAiOs.Packs.InvoiceToPay.Receivers;
@@ -19,6 +20,9 @@ public abstract class ReceiverClient(HttpClient http)
     {
         NumberHandling = JsonNumberHandling.AllowReadingFromString,
         MaxDepth = 32,
+        // An answer that lacks what it is an answer by is none: {} under 200 has paid nobody.
+        RespectRequiredConstructorParameters = true,
+        RespectNullableAnnotations = true,
     };
 
     private protected async Task<T> SendAsync<T>(HttpMethod method, string path, object? body, IdempotencyKey? key, CancellationToken cancellation)
@@ -67,7 +71,10 @@ public abstract class ReceiverClient(HttpClient http)
         }
     }
 
+    /// <summary>Receivers take texts of two hundred characters; what is beyond would only be learnt behind all approvals.</summary>
+    private protected static string Text(string text) => XsdText.Excerpt(text, 200);
+
     private protected static string Amount(decimal amount) => amount.ToString("0.00", CultureInfo.InvariantCulture);
 
-    private sealed record Problem(string? Title, string? Detail);
+    private sealed record Problem(string? Title = null, string? Detail = null);
 }

@@ -60,6 +60,7 @@ public sealed class BookingProperties
                 Prepaid = prepaid,
                 Rounding = rounding,
                 Payable = withVat - (prepaid ?? 0) + (rounding ?? 0),
+                PayableCurrency = "EUR",
             },
         };
 

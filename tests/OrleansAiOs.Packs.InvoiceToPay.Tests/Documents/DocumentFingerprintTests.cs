@@ -36,6 +36,39 @@ public sealed class DocumentFingerprintTests
         others.Select(DocumentFingerprint.DuplicateKey).Should().OnlyHaveUniqueItems();
     }
 
+    [Theory]
+    [InlineData("DE811907980", null, null, "DE", "RE-1")]
+    [InlineData("811 907 980", null, null, "DE", "RE-1")]
+    [InlineData(null, "HRB 4711", null, "DE", "RE 1")]
+    [InlineData(null, null, "DE811907980", null, "re / 1")]
+    [InlineData(null, "DE 811 907 980", "27/123/00000", null, "RE1.")]
+    public void A_copy_that_states_other_identifiers_is_found_by_any_of_them(string? vatId, string? legalId, string? taxId, string? country, string number)
+    {
+        var first = DocumentFingerprint.DuplicateKeys(Invoice with { Number = number is "RE1." ? "RE1" : "RE-1", Seller = new Party { VatId = "DE811907980", LegalId = "HRB4711", Country = "DE" } });
+        var copy = DocumentFingerprint.DuplicateKeys(Invoice with { Number = number, Seller = new Party { VatId = vatId, LegalId = legalId, TaxId = taxId, Country = country } });
+
+        copy.Should().OnlyHaveUniqueItems();
+        copy.Intersect(first).Should().NotBeEmpty();
+    }
+
+    [Fact]
+    public void Other_numbers_kinds_and_suppliers_have_no_key_in_common()
+    {
+        Invoice[] others =
+        [
+            Invoice with { Number = "1-11" }, Invoice with { Number = "11-1" }, Invoice with { Number = "111" }, Invoice with { Number = "111", Kind = InvoiceKind.CreditNote },
+            Invoice with { Number = "111", Seller = new Party { Name = "Seller", VatId = "NL1", LegalId = "2" } }, Invoice with { Number = "111", Seller = null },
+        ];
+        others.SelectMany(DocumentFingerprint.DuplicateKeys).Should().OnlyHaveUniqueItems();
+    }
+
+    [Fact]
+    public void The_first_key_is_the_one_that_documents_were_claimed_under_before_and_none_is_longer_than_an_index_takes()
+    {
+        DocumentFingerprint.DuplicateKeys(Invoice)[0].Should().Be(DocumentFingerprint.DuplicateKey(Invoice));
+        DocumentFingerprint.DuplicateKeys(Invoice with { Number = new string('é', 1000) }).Should().OnlyContain(key => key.Length <= 500).And.OnlyHaveUniqueItems();
+    }
+
     [Fact]
     public void Bytes_and_stream_have_the_SHA_256_that_everyone_knows()
     {

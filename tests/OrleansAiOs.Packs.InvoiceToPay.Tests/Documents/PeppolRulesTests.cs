@@ -58,10 +58,6 @@ public sealed class PeppolRulesTests
         Check(new Line { Id = "1", Quantity = 99_999_999_999_999m, Price = 99_999_999_999_999m, BaseQuantity = 0.00000000000001m, Net = 1 })
             .Should().StartWith("PEPPOL-EN16931-R120: the net amount of line 1 cannot be reckoned");
 
-    [Fact]
-    public void Amounts_are_in_one_currency() =>
-        PeppolRules.Check(Document() with { OtherCurrencies = ["USD"] }).Should().ContainSingle().Which.Id.Should().Be("PEPPOL-EN16931-R051");
-
     private static string Check(Line line) => string.Join("; ", PeppolRules.Check(Document() with { Lines = [line] }));
 
     private static Invoice Document() => new() { Kind = InvoiceKind.Invoice, Currency = "EUR", Customization = Peppol };

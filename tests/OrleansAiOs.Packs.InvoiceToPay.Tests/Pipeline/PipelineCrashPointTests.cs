@@ -20,6 +20,7 @@ public sealed class PipelineCrashPointTests(ITestOutputHelper output)
     internal static readonly Dictionary<string, Story> Stories = new()
     {
         ["paid at once"] = new("01", SettlementOutcome.Paid, 1, 0, 1, 1),
+        ["paid at once and settled under all its keys"] = new("02", SettlementOutcome.Paid, 1, 0, 1, 1),
         ["paid after a person accepted that there is no order"] = new("03", SettlementOutcome.Paid, 1, 0, 1, 1, (pipeline, run) => pipeline.DecideAsync(run, Roles.Buyer, true)),
         ["paid after a buyer let it go beyond its order"] = new("13", SettlementOutcome.Paid, 1, 0, 1, 1, (pipeline, run) => pipeline.DecideAsync(run, Roles.Buyer, true)),
         ["refused by the controller"] = new("05", SettlementOutcome.Rejected, 0, 0, 0, 0, (pipeline, run) => pipeline.DecideAsync(run, Roles.Controller, false)),
