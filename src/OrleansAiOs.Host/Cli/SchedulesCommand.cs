@@ -31,8 +31,8 @@ internal static class SchedulesCommand
         var businessKey = new Option<string?>("--business-key") { Description = "What people call the case.", HelpName = "KEY" };
         var priority = new Option<int?>("--priority") { Description = "The runs' priority, -100 to 100.", HelpName = "N" };
         var overlap = Overlap("skip");
-        var catchUp = new Option<string?>("--catch-up") { Description = "How late a time may be made up for, at most 31d. Default: 1d.", HelpName = "SPAN" };
-        var jitter = new Option<string?>("--jitter") { Description = "Put each time off by a part of this span, at most 1d.", HelpName = "SPAN" };
+        var catchUp = new Option<string?>("--catch-up") { Description = "How late a time may be made up for: 31d at most, and a minute always. Default: 1d.", HelpName = "SPAN" };
+        var jitter = new Option<string?>("--jitter") { Description = "Put each time off by a part of this span: 1d at most, and no more than is between two times.", HelpName = "SPAN" };
         var paused = new Option<string?>("--paused") { Description = "Make it paused, for this reason.", HelpName = "REASON" };
         Symbol[] own = [id, cron, zone, workflow, input, businessKey, priority, overlap, catchUp, jitter];
         return client.Change(verb, what, method == HttpMethod.Post ? [.. own, paused] : own).Does(async call =>

@@ -5,7 +5,7 @@ using OrleansAiOs.Workflows.Schedules;
 namespace OrleansAiOs.Testing.Checking;
 
 /// <summary>
-/// I15: a schedule starts each of its times once, as its policy has it. Of schedules it remembers what they asked for, of the runs they started
+/// I15: a schedule starts each of its times once, as its policy has it, and loses none. Of schedules it remembers what they asked for, of the runs they started
 /// when those began and ended; a run that is gone cannot be asked any more.
 /// </summary>
 internal sealed class ScheduleChecker
@@ -22,12 +22,21 @@ internal sealed class ScheduleChecker
 
     private sealed class Schedule
     {
+        public required string Name { get; init; }
+
         public List<Asked> Starts { get; } = [];
 
         /// <summary>What it ever followed.</summary>
         public List<ScheduleSpec> Specs { get; } = [];
 
         public List<ScheduleCommand> Commands { get; } = [];
+
+        /// <summary>What it decided, each with the time it looked at; and from when on its first spec is followed.</summary>
+        public List<(SchedulePlan Plan, DateTimeOffset At)> Plans { get; } = [];
+
+        public DateTimeOffset Since { get; init; }
+
+        public bool HasEnded { get; init; }
 
         /// <summary>What a dead branch had asked for is asked for again.</summary>
         public bool WasReset { get; set; }
@@ -52,12 +61,12 @@ internal sealed class ScheduleChecker
             known.Add(new Started(started.By, events[0].At, events.Where(e => e.Event is RunClosed).Select(e => (DateTimeOffset?)e.At).FirstOrDefault(),
                 events.Exists(e => e.Event is RunTerminated { By: { } by } && by == $"run:{schedule}"), events.Exists(e => e.Event is CancelRequested { By: { } by } && by == $"run:{schedule}")));
         }
-        if (started.Workflow == ScheduleWorkflow.Name) schedules[run] = Read(started, events);
+        if (started.Workflow == ScheduleWorkflow.Name) schedules[run] = Read(ScheduleWorkflow.ScheduleOf(run.Id), started, events);
     }
 
-    private static Schedule Read(RunStarted started, List<(WorkflowEvent Event, DateTimeOffset At)> events)
+    private static Schedule Read(string name, RunStarted started, List<(WorkflowEvent Event, DateTimeOffset At)> events)
     {
-        var schedule = new Schedule { WasReset = events.Exists(e => e.Event is RunReset or RunForked) };
+        var schedule = new Schedule { Name = name, WasReset = events.Exists(e => e.Event is RunReset or RunForked), Since = events[0].At, HasEnded = events.Exists(e => e.Event is RunClosed) };
         if (Of<ScheduleStart>(started.Input) is { } start) schedule.Specs.Add(start.Spec);
         var done = events.Where(e => e.Event is StepCompleted).ToLookup(e => ((StepCompleted)e.Event).Step, e => e.At);
         foreach (var (e, at) in events)
@@ -66,6 +75,9 @@ internal sealed class ScheduleChecker
                 case SignalReceived signal when signal.Signal == ScheduleWorkflow.Commands.Name && Of<ScheduleCommand>(signal.Value) is { } command:
                     schedule.Commands.Add(command);
                     if (command is { Kind: "update", Spec: { } spec }) schedule.Specs.Add(spec);
+                    break;
+                case ValueRecorded recorded when Of<SchedulePlan>(recorded.Value) is { Counts: true } plan:
+                    schedule.Plans.Add((plan, at));
                     break;
                 case StepScheduled scheduled when scheduled.Activity == ScheduleTools.Start.Name && Of<ScheduleTools.Starting>(scheduled.Input) is { } starting:
                     schedule.Starts.Add(new Asked(starting.Run, starting.Nominal, at, done[scheduled.Step].Cast<DateTimeOffset?>().LastOrDefault()));
@@ -107,6 +119,7 @@ internal sealed class ScheduleChecker
             if (start.At < start.Nominal) yield return $"its time {start.Nominal:O} was started at {start.At:O}";
             if (!schedule.Specs.Exists(spec => spec.Objection() is not null || spec.TimeZone != "UTC" || ScheduleTimes.Of(spec).Next(start.Nominal.AddTicks(-1)) == start.Nominal)) yield return $"{start.Nominal:O} is none of its times, and was started";
         }
+        if (Unfollowed(schedule) is { } unfollowed) yield return unfollowed;
         Started? last = null;
         foreach (var start in schedule.Starts.Where(start => start.DoneAt is not null))
         {
@@ -118,5 +131,30 @@ internal sealed class ScheduleChecker
                 yield return $"run {start.Run} was started at {present.At:O}, while the one before was open until {last.EndedAt:O}";
             last = present;
         }
+    }
+
+    /// <summary>
+    /// Of a schedule that was never told other times: none of its times is lost. What each look went over is what it started and what it counted as passed
+    /// over; and what was due when it looked, and behind that, it took.
+    /// </summary>
+    private static string? Unfollowed(Schedule schedule)
+    {
+        if (schedule.WasReset || schedule.Specs is not [{ TimeZone: "UTC" } spec] || spec.Objection() is not null || schedule.Commands.Exists(command => command.Kind is not ("trigger" or "backfill"))) return null;
+        var (times, through) = (ScheduleTimes.Of(spec), schedule.Since);
+        for (var i = 0; i < schedule.Plans.Count; i++)
+        {
+            var (plan, at) = schedule.Plans[i];
+            if (plan.Passed < ScheduleWorkflow.CaughtUpMax)
+            {
+                var (over, next) = (0L, times.Next(through));
+                for (; next <= plan.Through; next = times.Next(next.Value)) over++;
+                if (over != plan.Passed + (plan.Due is null ? 0 : 1)) return $"it went over {over} of its times from {through:O} to {plan.Through:O}, and tells of {plan.Passed} passed over and {(plan.Due is null ? "none" : "one")} taken";
+                if (plan.Due is null && next is { } missed && missed + ScheduleTimes.Jitter(schedule.Name, missed, spec.Jitter) <= at) return $"its time {missed:O} was due when it looked at {at:O}, and was not taken";
+            }
+            through = plan.Through;
+            var isLast = i == schedule.Plans.Count - 1;
+            if (spec.Overlap is Overlap.Allow && plan.Due is { } due && !(isLast && schedule.HasEnded) && !schedule.Starts.Exists(start => start.Nominal == due)) return $"its time {due:O} was taken at {at:O}, and nothing was started";
+        }
+        return null;
     }
 }

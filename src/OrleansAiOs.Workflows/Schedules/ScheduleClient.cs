@@ -25,11 +25,15 @@ public sealed class ScheduleClient
     internal ScheduleClient(WorkflowHost host) => this.host = host;
 
     /// <exception cref="CommandRefusedException">It cannot be followed, or there is another of this name.</exception>
-    public Task<Started> CreateAsync(string id, ScheduleSpec spec, string by, string? paused = null, string tenant = RunKey.DefaultTenant, IReadOnlyList<string>? chain = null)
+    public async Task<Started> CreateAsync(string id, ScheduleSpec spec, string by, string? paused = null, string tenant = RunKey.DefaultTenant, IReadOnlyList<string>? chain = null)
     {
         var run = RunOf(id, tenant);
         Check(spec);
-        return host.StartRunAsync(new StartRun(ScheduleWorkflow.Name, JsonText.From(new ScheduleStart(spec, paused)), run.Id, Tenant: tenant, Chain: chain), by);
+        var started = await host.StartRunAsync(new StartRun(ScheduleWorkflow.Name, JsonText.From(new ScheduleStart(spec, paused)), run.Id, Tenant: tenant, Chain: chain), by);
+        // The runs that the one of before has started carry its name and their times: of another of that name they would be found, not started.
+        if (!started.IsNew && await host.Store.FindAsync(run, CancellationToken.None) is { ClosedAt: { } ended })
+            throw new CommandRefusedException(Refusal.Conflict, $"id: there was a schedule '{id}', which ended {ended:u}, and starts nothing any more. Choose another name, or purge run {run.Id} first.");
+        return started;
     }
 
     /// <summary>From now on the schedule is this. Times before are dealt with. Whoever says so joins the chain of what it starts from then on.</summary>
@@ -75,7 +79,7 @@ public sealed class ScheduleClient
         if (row?.Workflow != ScheduleWorkflow.Name) throw new CommandRefusedException(Refusal.NotFound, $"There is no schedule '{id}'.");
         var state = await StateAsync(run, id, cancellation);
         var upcoming = new List<DateTimeOffset>();
-        if (state.Paused is null && row.ClosedAt is null)
+        if (state.Paused is null && row.ClosedAt is null && state.Spec.Objection() is null)
         {
             var times = ScheduleTimes.Of(state.Spec);
             var now = host.Now;
@@ -127,11 +131,20 @@ public sealed class ScheduleClient
     private void Check(ScheduleSpec spec)
     {
         if (spec.Objection() is { } objection) throw new CommandRefusedException(Refusal.Invalid, objection);
+        if (spec.Jitter is { } jitter && Shortest(spec) is { } shortest && jitter > shortest)
+            throw new CommandRefusedException(Refusal.Invalid, $"jitter: {jitter} is longer than the {shortest} between two of its times: they would overtake each other, and those overtaken be passed over. Take {shortest} at most.");
         if (spec.Start.Workflow.StartsWith(Activity.EnginesOwn, StringComparison.Ordinal)) throw new CommandRefusedException(Refusal.Invalid, $"start.workflow: '{spec.Start.Workflow}' is the engine's own, and is not started by a schedule.");
         if (host.Registry.Find(spec.Start.Workflow) is not { } type)
             throw new CommandRefusedException(Refusal.NotFound, $"start.workflow: there is no workflow '{spec.Start.Workflow}' here. This host knows: {host.Registry.NamesForPeople}.");
         if (type.Objection(spec.Start.Input) is { } wrong) throw new CommandRefusedException(Refusal.Invalid, $"start.input: {wrong}");
         if (spec.Start.Attributes is { Count: > 30 }) throw new CommandRefusedException(Refusal.Invalid, "start.attributes: at most 30; the schedule adds two of its own.");
+    }
+
+    // Of the next hundred times: whatever comes closer to each other than these comes seldom.
+    private TimeSpan? Shortest(ScheduleSpec spec)
+    {
+        var times = spec.TimesAfter(host.Now).Take(100).ToList();
+        return times.Count < 2 ? null : times.Zip(times.Skip(1), (time, next) => next - time).Min();
     }
 
     private static RunKey RunOf(string id, string tenant)

@@ -30,7 +30,7 @@ public sealed record ScheduledStart(string Workflow, JsonText Input, string? Bus
 /// <summary>When a schedule starts what.</summary>
 /// <param name="Cron">Five fields, @daily and the like, or '@every 10m'.</param>
 /// <param name="TimeZone">The IANA name of the zone whose clocks the fields mean.</param>
-/// <param name="CatchUp">How late a time may be taken that nobody could take when it came; default a day.</param>
+/// <param name="CatchUp">How late a time may be taken that nobody could take when it came; default a day, and a minute at least.</param>
 /// <param name="Jitter">Each time is put off by a part of this, always the same part for the same time.</param>
 public sealed record ScheduleSpec(string Cron, ScheduledStart Start, string TimeZone = "UTC", Overlap Overlap = Overlap.Skip, TimeSpan? CatchUp = null, TimeSpan? Jitter = null)
 {
@@ -39,10 +39,13 @@ public sealed record ScheduleSpec(string Cron, ScheduledStart Start, string Time
     internal static readonly TimeSpan JitterMax = TimeSpan.FromDays(1);
 
     /// <summary>Why this cannot be a schedule; null if it can. It names the field and the cure.</summary>
-    public string? Objection()
+    public string? Objection() => Unreadable()
+        ?? (ZoneOf(TimeZone) is null ? $"timeZone: '{(TimeZone.Length > 64 ? TimeZone[..64] : TimeZone)}' is not an IANA time zone that this host knows. Write one such as Europe/Berlin or UTC." : null);
+
+    /// <summary>The same, wherever it is asked: whether a host knows the zone is another question.</summary>
+    internal string? Unreadable()
     {
         if (!CronExpression.TryParse(Cron, out _, out var error)) return $"cron: {error}";
-        if (ZoneOf(TimeZone) is null) return $"timeZone: '{(TimeZone.Length > 64 ? TimeZone[..64] : TimeZone)}' is not an IANA time zone that this host knows. Write one such as Europe/Berlin or UTC.";
         if (!Enum.IsDefined(Overlap)) return $"overlap: one of {string.Join(", ", Enum.GetNames<Overlap>())}.";
         if (CatchUp is { } window && (window < TimeSpan.Zero || window > CatchUpMax)) return $"catchUp: 0s to {CatchUpMax.TotalDays} days, not {window}.";
         if (Jitter is { } jitter && (jitter < TimeSpan.Zero || jitter > JitterMax)) return $"jitter: 0s to {JitterMax.TotalHours} hours, not {jitter}.";

@@ -23,6 +23,15 @@ internal static class ScheduleTools
     public static readonly Activity<string, bool> IsOpen = new("aios.is-open", Effect.Pure, async (_, run, context, _) =>
         await context.Host!.Store.FindAsync(new RunKey(context.Tenant, run), context.Cancellation) is { ClosedAt: null }, Short);
 
+    /// <summary>Which of the runs are open.</summary>
+    public static readonly Activity<string[], string[]> StillOpen = new("aios.still-open", Effect.Pure, async (_, runs, context, _) =>
+    {
+        var open = new List<string>();
+        foreach (var run in runs)
+            if (await context.Host!.Store.FindAsync(new RunKey(context.Tenant, run), context.Cancellation) is { ClosedAt: null }) open.Add(run);
+        return [.. open];
+    }, Short);
+
     public static readonly Activity<Ending, bool> Cancel = new("aios.cancel-run", Effect.Idempotent, (_, ending, context, _) =>
         Closing(() => context.Host!.CancelAsync(new RunKey(context.Tenant, ending.Run), ending.Why, $"run:{context.Run}", context.Key.Value)), Short);
 

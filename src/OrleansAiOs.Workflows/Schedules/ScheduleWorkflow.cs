@@ -1,3 +1,4 @@
+using System.Text.Json.Serialization;
 using OrleansAiOs.Workflows.History;
 
 namespace OrleansAiOs.Workflows.Schedules;
@@ -9,7 +10,8 @@ internal sealed record ScheduleStart(ScheduleSpec Spec, string? Paused = null);
 internal sealed record ScheduleCommand(string Kind, string? Why = null, ScheduleSpec? Spec = null, Overlap? Overlap = null, DateTimeOffset? From = null, DateTimeOffset? To = null);
 
 /// <summary>A run that is to be started.</summary>
-internal sealed record Intended(string Run, DateTimeOffset Nominal, Overlap Overlap);
+/// <param name="Asked">By a person, or else by the clock; null from a build that did not say, whose rounds go on as they did.</param>
+internal sealed record Intended(string Run, DateTimeOffset Nominal, Overlap Overlap, [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] bool? Asked = null);
 
 /// <summary>All that a schedule knows from one round to the next.</summary>
 /// <param name="Through">Times up to this one are dealt with.</param>
@@ -17,25 +19,33 @@ internal sealed record Intended(string Run, DateTimeOffset Nominal, Overlap Over
 /// <param name="Buffered">Waits for the last one's end.</param>
 /// <param name="Backlog">What a person asked for, and is still to be done.</param>
 /// <param name="Triggers">Runs that a person triggered: part of their ids.</param>
+/// <param name="Others">Runs before the last one that may be open still: somebody had others started beside them.</param>
+/// <param name="PassedUntil">What fell due up to here, while one waited, is passed over and still to be counted.</param>
 internal sealed record ScheduleState(ScheduleSpec Spec, DateTimeOffset Through, string? Paused = null, string? Last = null, Intended? Buffered = null,
-    IReadOnlyList<Intended>? Backlog = null, int Triggers = 0, long Started = 0, long Skipped = 0, long Failed = 0, string? Trouble = null)
+    IReadOnlyList<Intended>? Backlog = null, int Triggers = 0, long Started = 0, long Skipped = 0, long Failed = 0, string? Trouble = null,
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] IReadOnlyList<string>? Others = null,
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] DateTimeOffset? PassedUntil = null)
 {
     public ScheduleState After(ScheduleCommand command, string schedule, DateTimeOffset now)
     {
         switch (command.Kind)
         {
             case "pause":
-                return this with { Paused = command.Why ?? "no reason given" };
+                // What the clock has waiting does not start in the pause either. What a person asked for does.
+                var drops = Buffered is { Asked: not true };
+                return this with { Paused = command.Why ?? "no reason given", Buffered = drops ? null : Buffered, Skipped = Skipped + (drops ? 1 : 0) };
             case "resume":
                 return Paused is null ? this : this with { Paused = null, Through = now }; // what fell due in the pause is not made up for
             case "update" when command.Spec is { } spec && spec.Objection() is null:
                 return this with { Spec = spec, Through = now };
             case "trigger":
                 var run = ScheduleWorkflow.RunOf(schedule, now) + $"-trigger-{Triggers + 1}";
-                return this with { Triggers = Triggers + 1, Backlog = [.. Backlog ?? [], new Intended(run, now, command.Overlap ?? Spec.Overlap)] };
+                return this with { Triggers = Triggers + 1, Backlog = [.. Backlog ?? [], new Intended(run, now, command.Overlap ?? Spec.Overlap, Asked: true)] };
+            case "backfill" when Spec.Objection() is { } objection:
+                return this with { Trouble = objection };
             case "backfill" when command is { From: { } from, To: { } to }:
                 var times = ScheduleClient.Between(Spec, from, to, ScheduleClient.BackfillMax);
-                return this with { Backlog = [.. Backlog ?? [], .. times.Select(time => new Intended(ScheduleWorkflow.RunOf(schedule, time), time, command.Overlap ?? Overlap.Allow))] };
+                return this with { Backlog = [.. Backlog ?? [], .. times.Select(time => new Intended(ScheduleWorkflow.RunOf(schedule, time), time, command.Overlap ?? Overlap.Allow, Asked: true))] };
             default:
                 return this with { Trouble = $"A command '{Failure.Clean(command.Kind)}' was not understood." };
         }
@@ -47,7 +57,10 @@ internal sealed record ScheduleState(ScheduleSpec Spec, DateTimeOffset Through, 
 /// <param name="Through">Times up to this one are dealt with once it is.</param>
 /// <param name="Passed">Times passed over: too late, or together with the one that is due.</param>
 /// <param name="Next">When to look again.</param>
-internal sealed record SchedulePlan(DateTimeOffset? Due, DateTimeOffset Through, long Passed, DateTimeOffset? Next);
+/// <param name="Trouble">Why nothing could be planned.</param>
+/// <param name="Counts">Made by a build that counts what is passed over while one waits.</param>
+internal sealed record SchedulePlan(DateTimeOffset? Due, DateTimeOffset Through, long Passed, DateTimeOffset? Next,
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] string? Trouble = null, [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)] bool Counts = false);
 
 /// <summary>
 /// A schedule is a run like any other. Its timer is the next time, its signals are what people tell it, its effects are starts.
@@ -61,7 +74,10 @@ internal sealed class ScheduleWorkflow : Workflow<ScheduleStart, JsonText>
 {
     public const string Name = "aios.schedule";
     public const string RunPrefix = "schedule:";
-    private const int CaughtUpMax = 1000;
+    internal const int CaughtUpMax = 1000;
+
+    // Looking takes a moment, and a host that is taken over from a minute: neither is a time that nobody saw.
+    private static readonly TimeSpan Grace = TimeSpan.FromMinutes(1), UntilMended = TimeSpan.FromMinutes(1);
 
     public static readonly Signal<ScheduleCommand> Commands = new(ScheduleClient.Signal);
 
@@ -88,7 +104,7 @@ internal sealed class ScheduleWorkflow : Workflow<ScheduleStart, JsonText>
 
     protected override async Task<JsonText> RunAsync(ScheduleStart input)
     {
-        if (input.Spec.Objection() is { } objection) throw new WorkflowFailedException($"The schedule cannot be followed. {objection}");
+        if (input.Spec.Unreadable() is { } objection) throw new WorkflowFailedException($"The schedule cannot be followed. {objection}");
         schedule = ScheduleOf(RunId);
         await Loop(new ScheduleState(input.Spec, Now, input.Paused), async state => Iteration.Next(await RoundAsync(state)));
         return default; // a schedule ends by being cancelled
@@ -101,9 +117,11 @@ internal sealed class ScheduleWorkflow : Workflow<ScheduleStart, JsonText>
 
         var now = Now;
         var plan = state.Paused is null && state.Buffered is null ? Record(() => Plan(state, schedule, now)) : null;
+        if (plan?.Counts == true) state = state with { PassedUntil = null };
         if (plan is { Due: { } due })
-            return await BeginAsync(state with { Through = plan.Through, Skipped = state.Skipped + plan.Passed }, new Intended(RunOf(schedule, due), due, state.Spec.Overlap));
+            return await BeginAsync(state with { Through = plan.Through, Skipped = state.Skipped + plan.Passed }, new Intended(RunOf(schedule, due), due, state.Spec.Overlap, plan.Counts ? false : null));
         if (plan is { Passed: > 0 }) state = state with { Through = plan.Through, Skipped = state.Skipped + plan.Passed };
+        if (plan is { Trouble: { } trouble }) state = state with { Trouble = trouble };
         Show(state, plan?.Next);
         return await WaitAsync(state, plan?.Next);
     }
@@ -117,7 +135,7 @@ internal sealed class ScheduleWorkflow : Workflow<ScheduleStart, JsonText>
             command = Receive(Commands, over.Token);
             List<Task> any = [command];
             if (next is { } moment) any.Add(Until(moment, over.Token));
-            if (state is { Buffered: not null, Last: { } last }) any.Add(ended = Call(ScheduleTools.AwaitEnd, last, cancellation: over.Token));
+            if (state is { Buffered: not null, Last: { } last }) any.Add(ended = Call(ScheduleTools.AwaitEnd, state.Others is [var other, ..] ? other : last, cancellation: over.Token));
             await Task.WhenAny(any);
             over.Cancel();
         }
@@ -131,8 +149,15 @@ internal sealed class ScheduleWorkflow : Workflow<ScheduleStart, JsonText>
             state = Record(() => state.After(said, schedule, now));
         }
         if (!hasEnded || state.Buffered is not { } buffered) return state;
-        // What fell due while it waited is passed over with it.
-        return await StartAsync(state with { Buffered = null, Through = state.Through > Now ? state.Through : Now }, buffered);
+        // What fell due while the clock's own waited is passed over with it.
+        var until = state.Through > Now ? state.Through : Now;
+        state = buffered.Asked switch
+        {
+            null => state with { Buffered = null, Through = until },
+            false => state with { Buffered = null, PassedUntil = until },
+            true => state with { Buffered = null },
+        };
+        return state.Others is null ? await StartAsync(state, buffered) : await BeginAsync(state, buffered with { Overlap = Overlap.BufferOne });
     }
 
     private static async Task<bool> EndedAsync(Task<bool> ended)
@@ -149,17 +174,20 @@ internal sealed class ScheduleWorkflow : Workflow<ScheduleStart, JsonText>
 
     private async Task<ScheduleState> BeginAsync(ScheduleState state, Intended intended)
     {
-        if (intended.Overlap is Overlap.Allow || state.Last is not { } last || !await Call(ScheduleTools.IsOpen, last)) return await StartAsync(state, intended);
+        if (intended.Overlap is Overlap.Allow || state.Last is not { } last) return await StartAsync(state, intended);
+        IReadOnlyList<string> open = state.Others is { } others ? await Call(ScheduleTools.StillOpen, [last, .. others]) : await Call(ScheduleTools.IsOpen, last) ? [last] : [];
+        state = state with { Others = open.Any(run => run != last) ? [.. open.Where(run => run != last)] : null };
+        if (open.Count == 0) return await StartAsync(state, intended);
         switch (intended.Overlap)
         {
             case Overlap.Skip:
                 return state with { Skipped = state.Skipped + 1 };
             case Overlap.CancelOther:
-                await Call(ScheduleTools.Cancel, new ScheduleTools.Ending(last, $"{intended.Run} takes its place."));
+                foreach (var run in open) await Call(ScheduleTools.Cancel, new ScheduleTools.Ending(run, $"{intended.Run} takes its place."));
                 return state with { Buffered = intended };
             case Overlap.TerminateOther:
-                await Call(ScheduleTools.Terminate, new ScheduleTools.Ending(last, $"{intended.Run} takes its place."));
-                return await StartAsync(state, intended);
+                foreach (var run in open) await Call(ScheduleTools.Terminate, new ScheduleTools.Ending(run, $"{intended.Run} takes its place."));
+                return await StartAsync(state with { Others = null }, intended);
             default:
                 return state with { Buffered = intended };
         }
@@ -170,7 +198,10 @@ internal sealed class ScheduleWorkflow : Workflow<ScheduleStart, JsonText>
         try
         {
             await Call(ScheduleTools.Start, new ScheduleTools.Starting(state.Spec.Start, intended.Run, schedule, intended.Nominal));
-            return state with { Last = intended.Run, Started = state.Started + 1, Trouble = null };
+            // Where times may not overlap, what a person has started beside the last one, or has found there, does not make that one's end forgotten.
+            var others = intended is { Asked: true, Overlap: Overlap.Allow } && state.Spec.Overlap is not Overlap.Allow && state.Last is { } before && before != intended.Run
+                ? [.. (state.Others ?? []).Where(run => run != intended.Run), before] : state.Others;
+            return state with { Last = intended.Run, Started = state.Started + 1, Trouble = null, Others = others };
         }
         catch (ActivityFailedException e)
         {
@@ -181,10 +212,17 @@ internal sealed class ScheduleWorkflow : Workflow<ScheduleStart, JsonText>
 
     private static SchedulePlan Plan(ScheduleState state, string schedule, DateTimeOffset now)
     {
+        // Its zone may be one that another host knows.
+        if (state.Spec.Objection() is { } objection) return new SchedulePlan(null, state.Through, 0, now + UntilMended, objection);
         var (spec, times) = (state.Spec, ScheduleTimes.Of(state.Spec));
         var (due, through, passed) = (new Queue<DateTimeOffset>(), state.Through, 0L);
-        var from = now - (spec.CatchUp ?? ScheduleSpec.CatchUpDefault);
-        if (times.Next(state.Through) is not { } time) return new SchedulePlan(null, through, 0, null);
+        if (state.PassedUntil is { } until && until > through)
+        {
+            for (var over = times.Next(through); over <= until && passed < CaughtUpMax; over = times.Next(through)) (through, passed) = (over.Value, passed + 1);
+            if (passed == CaughtUpMax) through = until;
+        }
+        var from = now - new[] { spec.CatchUp ?? ScheduleSpec.CatchUpDefault, Grace }.Max();
+        if (times.Next(through) is not { } time) return new SchedulePlan(null, through, passed, null, Counts: true);
         if (Start(time) < from)
         {
             // Nobody looked for longer than is made up for. How many those were is not counted one by one beyond a bound.
@@ -201,7 +239,7 @@ internal sealed class ScheduleWorkflow : Workflow<ScheduleStart, JsonText>
             due.Enqueue(at);
             if (due.Count > (spec.Overlap is Overlap.Allow ? CaughtUpMax : 1)) (through, passed, _) = (due.Peek(), passed + 1, due.Dequeue());
         }
-        return due.TryPeek(out var first) ? new SchedulePlan(first, first, passed, null) : new SchedulePlan(null, through, passed, next is { } soon ? Start(soon) : null);
+        return due.TryPeek(out var first) ? new SchedulePlan(first, first, passed, null, Counts: true) : new SchedulePlan(null, through, passed, next is { } soon ? Start(soon) : null, Counts: true);
 
         DateTimeOffset Start(DateTimeOffset nominal) => nominal < DateTimeOffset.MaxValue ? nominal + ScheduleTimes.Jitter(schedule, nominal, spec.Jitter) : nominal;
     }

@@ -4,6 +4,7 @@ using OrleansAiOs.Testing.CrashPoints;
 using OrleansAiOs.Workflows;
 using OrleansAiOs.Workflows.History;
 using OrleansAiOs.Workflows.Hosting;
+using OrleansAiOs.Workflows.Schedules;
 using Xunit.Abstractions;
 using Activity = OrleansAiOs.Workflows.Activity;
 using ActivityContext = OrleansAiOs.Workflows.ActivityContext;
@@ -341,6 +342,42 @@ public sealed class WorkflowTestHostTests(ITestOutputHelper output)
             payments.Should().BeLessThan(2);
         });
         (await crash.Should().ThrowAsync<CrashPointException>()).Which.Report.Failures.Should().Contain(failure => failure.Struck == "book");
+    }
+
+    [Fact]
+    public async Task Crash_points_ask_for_what_only_all_histories_together_tell()
+    {
+        var crash = () => WorkflowTestHost.CrashEverywhereAsync(() => new WorkflowTestHost(Registry), async host =>
+        {
+            await host.StartRunAsync("aios.schedule", new ScheduleStart(new ScheduleSpec("0 0 1 1 *", new ScheduledStart("year", JsonText.From(1)))), "schedule:s");
+            await host.EndOf(await host.StartRunAsync("year", 1, "of-nobody", "schedule:s"));
+        });
+        (await crash.Should().ThrowAsync<CrashPointException>()).WithMessage("*I15*did not ask for it*");
+    }
+
+    [Workflow("turns")]
+    private sealed class Turns : Workflow<int, int>
+    {
+        public static bool IsSpoilt { get; set; }
+
+        protected override async Task<int> RunAsync(int n)
+        {
+            await Sleep(TimeSpan.FromHours(1));
+#pragma warning disable AIOS009 // as another build's code
+            return IsSpoilt ? throw new InvalidOperationException("a new bug") : n;
+#pragma warning restore AIOS009
+        }
+    }
+
+    [Fact]
+    public async Task The_end_of_a_branch_that_a_reset_left_is_not_the_runs_end()
+    {
+        await using var host = await new WorkflowTestHost(new WorkflowRegistry().Add<Turns>()).StartAsync();
+        var run = await host.StartRunAsync("turns", 7);
+        (await host.ResultOf<int>(run)).Should().Be(7);
+        Turns.IsSpoilt = true;
+        await host.Host.ResetAsync(new Workflows.Branching.ResetRun(run, 2, "the result was wrong"), "olga");
+        await host.Invoking(it => it.ResultOf<int>(run)).Should().ThrowAsync<InvalidOperationException>().WithMessage("*is parked*a new bug*");
     }
 
     [Fact]

@@ -155,6 +155,7 @@ public abstract class ScheduleConformance(IStoreFixture stores) : EngineConforma
                 (await Times()).Should().Equal(["01-01 00:10", "01-01 00:20"], "of those that came meanwhile one had waited");
                 await PassTo("01-01 00:35");
                 (await Begun()).Should().HaveCount(2, "the rest is passed over");
+                (await Store.FindAsync(ScheduleRun, default))!.Attributes.Should().Contain("skipped", "1", "and counted");
                 break;
             case Overlap.CancelOther:
                 runs.Select(row => row.Status).Should().Equal(RunStatus.Cancelled, RunStatus.Cancelled, RunStatus.Running);
@@ -218,6 +219,84 @@ public abstract class ScheduleConformance(IStoreFixture stores) : EngineConforma
         (await End(ScheduleRun)).Should().BeOfType<RunCancelled>();
         Time.Advance(TimeSpan.FromHours(5));
         (await Begun()).Should().HaveCount(3);
+        await Refused(() => Host.Schedules.CreateAsync(Id, Spec(), "paula"), Refusal.Conflict, "id: there was a schedule*starts nothing any more*");
+        await Sound();
+    }
+
+    [Fact]
+    public async Task A_time_is_not_passed_over_because_looking_took_a_moment()
+    {
+        await Create(Spec() with { CatchUp = TimeSpan.Zero });
+        Time.Advance(new TimeSpan(0, 10, 5));
+        await Eventually(async () => (await Begun()).Count == 1, () => "the time was passed over");
+        await Sound();
+    }
+
+    [Fact]
+    public async Task What_a_person_starts_beside_it_does_not_make_the_open_run_forgotten()
+    {
+        await Create(Spec(workflow: "stays"));
+        await PassTo("01-01 00:10");
+        var open = (await Begun()).Single();
+        await Host.Schedules.BackfillAsync(Id, new DateTimeOffset(2025, 12, 31, 23, 50, 0, TimeSpan.Zero), new DateTimeOffset(2025, 12, 31, 23, 59, 0, TimeSpan.Zero), null, "paula");
+        await Eventually(async () => (await Begun()).Count == 2, () => "not filled in");
+        var filled = (await Begun()).Single(row => row.Run != open.Run);
+        await Signal(filled.Run, "go", "on");
+        await End(filled.Run);
+        await PassTo("01-01 00:20");
+        (await Times()).Should().Equal(["01-01 00:10", "12-31 23:50"], "the one of 00:10 is open");
+        await Signal(open.Run, "go", "on");
+        await End(open.Run);
+        await PassTo("01-01 00:30");
+        (await Times()).Should().Equal("01-01 00:10", "01-01 00:30", "12-31 23:50");
+        await Sound();
+    }
+
+    [Fact]
+    public async Task A_paused_schedule_does_not_start_what_waits_either()
+    {
+        await Create(Spec(workflow: "stays", overlap: Overlap.BufferOne));
+        await PassTo("01-01 00:25");
+        await Host.Schedules.PauseAsync(Id, "an incident", "paula");
+        await Until(ScheduleRun, row => row.Attributes!.GetValueOrDefault("paused") == "an incident" && !row.Busy);
+        var open = (await Begun()).Single().Run;
+        await Signal(open, "go", "on");
+        await End(open);
+        await PassTo("01-01 00:35");
+        (await Begun()).Should().ContainSingle();
+        await Host.Schedules.ResumeAsync(Id, "paula");
+        await PassTo("01-01 00:40");
+        (await Times()).Should().Equal("01-01 00:10", "01-01 00:40");
+        (await Store.FindAsync(ScheduleRun, default))!.Attributes.Should().Contain("skipped", "1");
+        await Sound();
+    }
+
+    [Fact]
+    public async Task What_a_person_has_wait_costs_the_clock_none_of_its_times()
+    {
+        await Create(Spec(workflow: "stays", overlap: Overlap.Allow));
+        await PassTo("01-01 00:10");
+        var open = (await Begun()).Single().Run;
+        await Host.Schedules.BackfillAsync(Id, new DateTimeOffset(2025, 12, 31, 23, 50, 0, TimeSpan.Zero), new DateTimeOffset(2025, 12, 31, 23, 59, 0, TimeSpan.Zero), Overlap.BufferOne, "paula");
+        await Eventually(async () => (await Events<StepScheduled>(ScheduleRun)).Any(step => step.Activity == "aios.await-end"), () => "it does not wait");
+        await PassTo("01-01 00:35");
+        (await Begun()).Should().ContainSingle();
+        await Signal(open, "go", "on");
+        await Eventually(async () => (await Begun()).Count == 4, () => "what fell due meanwhile was not made up for");
+        await PassTo("01-01 00:40");
+        (await Times()).Should().Equal("01-01 00:10", "01-01 00:20", "01-01 00:30", "01-01 00:40", "12-31 23:50");
+        await Sound();
+    }
+
+    [Fact]
+    public async Task A_zone_that_the_host_does_not_know_is_trouble_and_no_end()
+    {
+        await Host.StartRunAsync(new StartRun("aios.schedule", JsonText.From(new ScheduleStart(Spec() with { TimeZone = "Mars/Base" })), ScheduleRun.Id), "paula");
+        (await Until(ScheduleRun, row => row.Attributes?.GetValueOrDefault("trouble") is { Length: > 0 })).Attributes!["trouble"].Should().Contain("Mars/Base");
+        (await Host.Schedules.FindAsync(Id, default)).Upcoming.Should().BeEmpty();
+        await Host.Schedules.UpdateAsync(Id, Spec(), "paula");
+        await PassTo("01-01 00:10");
+        (await Times()).Should().Equal("01-01 00:10");
         await Sound();
     }
 
@@ -290,6 +369,7 @@ public abstract class ScheduleConformance(IStoreFixture stores) : EngineConforma
         await Refused(() => Host.Schedules.CreateAsync("x", Spec("* * *"), "eve"), Refusal.Invalid, "cron: *5 fields*");
         await Refused(() => Host.Schedules.CreateAsync("x", Spec(workflow: "nobody"), "eve"), Refusal.NotFound, "start.workflow: *nobody*");
         await Refused(() => Host.Schedules.CreateAsync("x", Spec() with { Start = new ScheduledStart("quick", JsonText.From(7)) }, "eve"), Refusal.Invalid, "start.input: *");
+        await Refused(() => Host.Schedules.CreateAsync("x", Spec() with { Jitter = TimeSpan.FromHours(1) }, "eve"), Refusal.Invalid, "jitter: *overtake*00:10:00*");
         await Refused(() => Host.Schedules.CreateAsync("a/b", Spec(), "eve"), Refusal.Invalid, "id: *");
         await Refused(() => Host.Schedules.CreateAsync(new string('x', 141), Spec(), "eve"), Refusal.Invalid, "id: *140*");
         await Refused(() => Host.Schedules.FindAsync("nobody", default), Refusal.NotFound);
