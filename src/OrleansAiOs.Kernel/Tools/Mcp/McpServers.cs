@@ -61,6 +61,8 @@ public sealed class McpServers : IAsyncDisposable
         }
         catch (Exception e) when (e is not WithheldException)
         {
+            // A server that does not even tell what it offers is silent too, if the call's time ran out and not the run was cancelled.
+            if (e is OperationCanceledException && !context.Cancellation.IsCancellationRequested && link.Session is { } silent) await WasSilentAsync(link, silent);
             // Whatever it is, nothing has left yet.
             throw new WithheldException($"tool {id} was not called: {(e is OperationCanceledException ? $"MCP server {name} was not ready when the call was given up." : e.Message)}", retry: true);
         }
@@ -77,16 +79,30 @@ public sealed class McpServers : IAsyncDisposable
         {
             throw new RefusedException($"tool {id}: its server refused the call: \"{e.Message}\"");
         }
+        catch (McpUnsentException e)
+        {
+            throw new WithheldException($"tool {id} was not called: {e.Message}", e.MayComeRight);
+        }
+        catch (McpAnsweredException e)
+        {
+            throw e.Status is 429 ? new RefusedException($"tool {id}: {e.Message}", retry: true) : new HttpRequestException($"tool {id}: {e.Message}", null, (System.Net.HttpStatusCode)e.Status);
+        }
         catch (Exception e) when (e is McpProtocolException or McpFailedException)
         {
             throw new ToolFailedException(e is McpProtocolException ? $"tool {id}: its server answered with an error: \"{e.Message}\"" : $"tool {id}: {e.Message}");
         }
-        catch (OperationCanceledException)
+        catch (OperationCanceledException) when (!context.Cancellation.IsCancellationRequested)
         {
-            // Who never answers is started anew after a while; the engine decides about the call.
-            if (Interlocked.Increment(ref link.Silences) >= SilencesMax) await EndAsync(link, session, "it did not answer three calls one after the other");
+            // Whose run was cancelled says nothing of the server. About the call the engine decides.
+            await WasSilentAsync(link, session);
             throw;
         }
+    }
+
+    // Who never answers is started anew after a while.
+    private async Task WasSilentAsync(Link link, McpSession session)
+    {
+        if (Interlocked.Increment(ref link.Silences) >= SilencesMax) await EndAsync(link, session, "it did not answer three calls one after the other");
     }
 
     public async ValueTask DisposeAsync()

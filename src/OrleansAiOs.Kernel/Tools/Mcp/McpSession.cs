@@ -19,6 +19,7 @@ internal sealed class McpSession : IAsyncDisposable
     private const int PagesMax = 20;
 
     private static readonly TimeSpan ConnectWithin = TimeSpan.FromSeconds(20);
+    private static readonly TimeSpan GoodbyeWithin = TimeSpan.FromSeconds(2);
 
     private readonly McpServer server;
     private readonly McpClient client;
@@ -183,7 +184,16 @@ internal sealed class McpSession : IAsyncDisposable
         }
         catch (Exception e) when (!cancellation.IsCancellationRequested)
         {
-            throw new McpFailedException($"MCP server {server.Name} did not answer: {Said(e, redactor, messages, process)}");
+            var said = $"MCP server {server.Name} did not answer: {Said(e, redactor, messages, process)}";
+            // A call is one request. What kept that from leaving, and a status that came back for it, are as definite here as they are for a tool by HTTP.
+            for (var cause = e; cause is not null; cause = cause.InnerException)
+                switch (cause)
+                {
+                    case SecretDeniedException or EgressRefusedException { Redirects: 0 }: throw new McpUnsentException(said, mayComeRight: false);
+                    case EgressFailedException { NeverArrived: true }: throw new McpUnsentException(said, mayComeRight: true);
+                    case HttpRequestException { StatusCode: { } status } when (int)status is >= 400 and < 600: throw new McpAnsweredException(said, (int)status);
+                }
+            throw new McpFailedException(said);
         }
     }
 
@@ -191,8 +201,12 @@ internal sealed class McpSession : IAsyncDisposable
     {
         // Before the conversation is ended in order: a server that does not listen must not keep anybody waiting.
         if (process is not null) await process.DisposeAsync();
-        await client.DisposeAsync();
-        if (transport is not null) await transport.DisposeAsync();
+        // The SDK says goodbye to a server over HTTP, and has no limit for it: without one, a server that is silent would hold whoever waits here, the host's end among them.
+        var goodbye = client.DisposeAsync().AsTask();
+        await Task.WhenAny(goodbye, Task.Delay(GoodbyeWithin));
+        if (transport is not null) await transport.DisposeAsync(); // ends what is under way
+        if (goodbye.IsCompleted) await goodbye;
+        else _ = goodbye.ContinueWith(static late => late.Exception, TaskScheduler.Default);
     }
 
     // A server may write the secrets that it was given into what it says of its tools, and that is kept for ever. So they are taken out before
@@ -255,3 +269,15 @@ internal sealed class McpSession : IAsyncDisposable
 
 /// <summary>A server did not do what it was asked.</summary>
 internal sealed class McpFailedException(string message) : Exception(message);
+
+/// <summary>A call has not left this host, or never arrived.</summary>
+internal sealed class McpUnsentException(string message, bool mayComeRight) : Exception(message)
+{
+    public bool MayComeRight => mayComeRight;
+}
+
+/// <summary>A call was answered with a status of HTTP in place of a result.</summary>
+internal sealed class McpAnsweredException(string message, int status) : Exception(message)
+{
+    public int Status => status;
+}

@@ -147,6 +147,37 @@ public sealed class McpSessionLifeTests(KernelDatabase database) : IClassFixture
         }
     }
 
+    [Fact]
+    public async Task Runs_that_are_cancelled_say_nothing_of_their_server()
+    {
+        await using var bench = new ToolBench(database);
+        await server.AddAsync(bench, "silent");
+        await HostileServer.ApproveAsync(bench, "echo", Effect.Pure);
+        for (var i = 1; i <= 4; i++)
+        {
+            var run = new RunKey(bench.Tenant, await bench.StartAsync("srv", "echo", new { text = "x" }));
+            await HostileServer.UntilAsync(() => server.Messages("tools/call").Count == i);
+            await bench.Host.CancelAsync(run, "no longer wanted", "user/ana");
+            (await bench.Host.WaitAsync(run, default)).Should().BeOfType<RunCancelled>();
+        }
+        bench.Servers.List(bench.Tenant).Single().State.Should().Be("connected");
+        HostileServer.IsAlive(server.Processes("started").Should().ContainSingle().Subject).Should().BeTrue();
+    }
+
+    [Fact]
+    public async Task A_server_that_hangs_is_started_anew_also_for_a_tool_that_gives_up_before_a_look_does()
+    {
+        await using var bench = new ToolBench(database);
+        server.LetGo();
+        await server.AddAsync(bench, "slow-list");
+        await HostileServer.ApproveAsync(bench, "echo", Effect.Pure, limits: new ToolLimits(TimeoutSeconds: 1));
+        server.Hold();
+        await server.KillAsync(bench);
+        await bench.StartAsync("srv", "echo", new { text = "x" }, attempts: 0);
+        await HostileServer.UntilAsync(() => server.Processes("started").Count == 3);
+        HostileServer.IsAlive(server.Processes("started")[1]).Should().BeFalse();
+    }
+
     private static async Task GivenUpAsync(ToolBench bench, Func<bool> when)
     {
         using var caller = new CancellationTokenSource();
