@@ -82,6 +82,9 @@ internal sealed class Body
                 case IConversionOperation { OperatorMethod: { } conversion }:
                     body.Uses(conversion, operation, bans);
                     break;
+                case IUsingOperation or IUsingDeclarationOperation or IForEachLoopOperation or IAwaitOperation:
+                    foreach (var implied in Implied.By(operation)) body.Uses(implied, operation, bans);
+                    break;
             }
             body.Object(operation, bans, isDirect);
             foreach (var child in operation.ChildOperations.Reverse()) ahead.Push(child);

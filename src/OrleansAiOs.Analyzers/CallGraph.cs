@@ -55,7 +55,9 @@ internal sealed class CallGraph(Compilation compilation, WorkflowCode code, BanT
         switch (member)
         {
             case IMethodSymbol { MethodKind: MethodKind.Constructor } constructor:
-                return Body.Read(Code(constructor).Concat(Initialisers(constructor.ContainingType)), code, bans, isDirect: false);
+                var body = Body.Read(Code(constructor).Concat(Initialisers(constructor.ContainingType)), code, bans, isDirect: false);
+                if (BaseOf(constructor) is var (inherited, at)) body.Calls.Add(new Call(inherited, at, Reach.Exact));
+                return body;
             case IMethodSymbol method:
                 return Body.Read(Code(method.PartialImplementationPart ?? method), code, bans, isDirect: false);
             case IPropertySymbol { IsStatic: true } property when property.DeclaringSyntaxReferences.Any(r => r.GetSyntax(cancellation) is PropertyDeclarationSyntax { Initializer: not null }):
@@ -76,13 +78,23 @@ internal sealed class CallGraph(Compilation compilation, WorkflowCode code, BanT
             {
                 SyntaxNode? node = reference.GetSyntax(cancellation) switch
                 {
+                    TypeDeclarationSyntax type => type.BaseList?.Types.OfType<PrimaryConstructorBaseTypeSyntax>().FirstOrDefault(), // a primary constructor: what it hands to its base
                     VariableDeclaratorSyntax variable => variable.Initializer,
                     PropertyDeclarationSyntax { Initializer: { } initialiser } => initialiser,
-                    TypeDeclarationSyntax => null, // a primary constructor
                     var other => other,
                 };
                 if (node is not null && Operation(node) is { } operation) yield return operation;
             }
+        }
+
+        // The constructor of the base type that runs though no operation says so.
+        (IMethodSymbol Constructor, SyntaxNode At)? BaseOf(IMethodSymbol constructor)
+        {
+            if (constructor.ContainingType.BaseType?.OriginalDefinition is not { DeclaringSyntaxReferences.IsEmpty: false } parent || constructor.ContainingType.TypeKind is not TypeKind.Class) return null;
+            var at = (constructor.DeclaringSyntaxReferences.FirstOrDefault() ?? constructor.ContainingType.DeclaringSyntaxReferences[0]).GetSyntax(cancellation);
+            if (at is ConstructorDeclarationSyntax { Initializer: not null }) return null; // base(…) is an operation, and this(…) leads to one that is not
+            if (at is TypeDeclarationSyntax { BaseList: { } bases } && bases.Types.Any(type => type is PrimaryConstructorBaseTypeSyntax)) return null;
+            return parent.InstanceConstructors.FirstOrDefault(one => one.Parameters.All(parameter => parameter.IsOptional || parameter.IsParams)) is { } inherited ? (inherited, at) : null;
         }
 
         IEnumerable<IOperation> Initialisers(INamedTypeSymbol type)

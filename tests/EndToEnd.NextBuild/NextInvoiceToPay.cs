@@ -11,7 +11,7 @@ public sealed class NextInvoiceToPay : Workflow<PayloadRef, Settlement>
 {
     protected override async Task<Settlement> RunAsync(PayloadRef document)
     {
-        var (invoice, rejection) = await Call(Invoicing.Read, document);
+        var (invoice, rejection, _) = await Call(Invoicing.Read, document);
         if (invoice is null || rejection is not null) return new Settlement(SettlementOutcome.Rejected, rejection!);
         var booking = await Call(Invoicing.Book, invoice);
         var decision = await Approval($"Pay {invoice.Number}", booking.ForApproval, by: Roles.Buyer, within: TimeSpan.FromDays(3));

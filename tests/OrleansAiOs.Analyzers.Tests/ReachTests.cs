@@ -38,6 +38,17 @@ public sealed class ReachTests
         public static class Steps { public static readonly IStep<string> First = new Stamping(); public static string Run(IStep<string> step) => step.Do("x"); }
         public interface IGreets { string Greet() => $"{DateTime.UtcNow}"; }
         public sealed class Polite : IGreets { }
+        public abstract class Fact { public Guid Id { get; } = Guid.NewGuid(); }
+        public sealed class PaidFact : Fact;
+        public abstract class Signed { protected Signed(int n = 1) => Console.WriteLine(n); }
+        public sealed class Agreed : Signed { public Agreed(string name) { } }
+        public abstract class Named(Guid id) { public Guid Id => id; }
+        public sealed class Given() : Named(Guid.NewGuid());
+        public sealed class TempFile : IDisposable, IAsyncDisposable { public void Dispose() => File.Delete("x"); ValueTask IAsyncDisposable.DisposeAsync() { Console.WriteLine(); return default; } }
+        public sealed class Clocks { public Ticking GetEnumerator() => new(); }
+        public sealed class Ticking { public DateTime Current => DateTime.UtcNow; public bool MoveNext() => false; }
+        public sealed class Soon { public Waiter GetAwaiter() => new(); }
+        public sealed class Waiter : System.Runtime.CompilerServices.INotifyCompletion { public bool IsCompleted => true; public void OnCompleted(Action then) { } public int GetResult() => DateTime.UtcNow.Day; }
         public partial class Parted { public static partial DateTime Read(); }
         public partial class Parted { public static partial DateTime Read() => DateTime.UtcNow; }
         """;
@@ -54,6 +65,14 @@ public sealed class ReachTests
     [InlineData("_ = new Made();", "AIOS002", "new Made uses Guid.NewGuid()")]
     [InlineData("Made made = new(); _ = made;", "AIOS002", "new Made uses Guid.NewGuid()")]
     [InlineData("_ = new Constructed();", "AIOS002", "new Constructed uses Guid.NewGuid()")]
+    [InlineData("_ = new PaidFact();", "AIOS002", "new PaidFact → new Fact uses Guid.NewGuid()")]
+    [InlineData("_ = new Agreed(RunId);", "AIOS007", "new Agreed → new Signed uses Console.WriteLine()")]
+    [InlineData("_ = new Given();", "AIOS002", "new Given uses Guid.NewGuid()")]
+    [InlineData("using var file = new TempFile();", "AIOS007", "TempFile.Dispose uses File.Delete()")]
+    [InlineData("using (new TempFile()) { }", "AIOS007", "TempFile.Dispose uses File.Delete()")]
+    [InlineData("await using var file = new TempFile();", "AIOS007", "TempFile.DisposeAsync uses Console.WriteLine()")]
+    [InlineData("foreach (var time in new Clocks()) { }", "AIOS001", "Ticking.Current uses DateTime.UtcNow")]
+    [InlineData("_ = await new Soon();", "AIOS001", "Waiter.GetResult uses DateTime.UtcNow")]
     [InlineData("_ = new Primary(RunId);", "AIOS002", "new Primary uses Guid.NewGuid()")]
     [InlineData("var money = new Money(); money += money;", "AIOS007", "op_Addition uses Console.WriteLine()")]
     [InlineData("_ = new RealClock().Read();", "AIOS001", "RealClock.Read uses")]

@@ -91,6 +91,11 @@ public sealed class RuleTests
         (Hash, "_ = new object().GetHashCode();"),
         (Hash, "foreach (var (name, _) in new ConcurrentDictionary<string, int>()) await Sleep(TimeSpan.FromDays(1));"),
         (Hash, "foreach (var name in ImmutableHashSet<string>.Empty) await Sleep(TimeSpan.FromDays(1));"),
+        (Hash, "var all = new List<Task>(); foreach (var (_, days) in ImmutableDictionary<string, int>.Empty) all.Add(Sleep(TimeSpan.FromDays(days))); await Task.WhenAll(all);"),
+        (Hash, "await Task.WhenAll(ImmutableDictionary<string, int>.Empty.Select(pair => Sleep(TimeSpan.FromDays(pair.Value))));"),
+        (Hash, "await Task.WhenAll(new ConcurrentDictionary<string, int>().Values.Where(days => days > 1).Select(days => Sleep(TimeSpan.FromDays(days))).ToList());"),
+        (Hash, "foreach (var (_, days) in ImmutableDictionary<(int, string), int>.Empty) await Sleep(TimeSpan.FromDays(days));"),
+        (Machine, "_ = GC.GetTotalMemory(false);"),
     ];
 
     private static readonly Lazy<Task<ILookup<string, Microsoft.CodeAnalysis.Diagnostic>>> Found = new(() => Analysed.FindAsync([.. Refused.Select(row => Analysed.Workflow(row.Body))]));
@@ -123,6 +128,11 @@ public sealed class RuleTests
     [InlineData("private static readonly int[] All = new int[9];", "All[1]++;")]
     [InlineData("private static readonly int[] All = new int[9];", "All[1] = 2;")]
     [InlineData("private static readonly Random Dice = new(7);", "_ = Dice.Next();")]
+    [InlineData("private static readonly Dictionary<string, int> All = [];", "All[RunId]++;")]
+    [InlineData("private static readonly SemaphoreSlim Gate = new(1);", "Gate.WaitAsync();")]
+    [InlineData("private static readonly System.Text.StringBuilder Told = new();", "Told.Append(RunId);")]
+    [InlineData("public sealed class Box { public int Count; public int Size { get; set; } } private static readonly Box All = new();", "All.Count++;")]
+    [InlineData("public sealed class Box { public int Count; public int Size { get; set; } } private static readonly Box All = new();", "All.Size = 2;")]
     public async Task Static_state_is_an_error(string member, string body)
     {
         var found = await Analysed.FindAsync(Analysed.Workflow(body, member));
@@ -150,6 +160,8 @@ public sealed class RuleTests
     [InlineData("_ = nameof(DateTime.UtcNow); _ = nameof(File.ReadAllText); _ = typeof(HttpClient);")]
     [InlineData("foreach (var (name, _) in new Dictionary<string, int>()) await Sleep(TimeSpan.FromDays(1)); foreach (var name in new HashSet<string>()) await Sleep(TimeSpan.FromDays(1));")]
     [InlineData("var n = 0; foreach (var (_, m) in new ConcurrentDictionary<string, int>()) n += m; foreach (var (m, _) in new ConcurrentDictionary<int, int>()) await Sleep(TimeSpan.FromDays(m));")]
+    [InlineData("foreach (var (_, days) in ImmutableDictionary<string, int>.Empty.OrderBy(pair => pair.Key, StringComparer.Ordinal)) await Sleep(TimeSpan.FromDays(days)); _ = ImmutableDictionary<string, int>.Empty.Sum(pair => pair.Value);")]
+    [InlineData("var box = new System.Text.StringBuilder(); box.Append(1); GC.SuppressFinalize(box); GC.KeepAlive(box);")]
     [InlineData("var seen = new List<int>(); seen.Add(1); var counts = new int[3]; counts[0]++; _ = new Dictionary<string, int> { [RunId] = 1 };")]
     [InlineData("_ = 7.GetHashCode(); _ = RunId.Equals(\"x\"); _ = SHA256.HashData(new byte[1]);")]
     public async Task What_replay_can_repeat_is_none(string body) => (await Analysed.FindAsync(Analysed.Workflow(body))).Should().BeEmpty();

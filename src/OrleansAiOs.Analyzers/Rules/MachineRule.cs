@@ -16,7 +16,9 @@ internal sealed class MachineRule() : Rule("AIOS008", "Workflow code asks which 
         new("System.Runtime.InteropServices.RuntimeInformation", "*", Says) { Fix = (Fix.Record, "") },
         new("System.OperatingSystem", "*", Says) { Fix = (Fix.Record, "") },
         new("System.Threading.Thread", "CurrentThread", Says),
-        new("System.GC", "*", Says),
+        // Not SuppressFinalize and KeepAlive, which every Dispose may call: they ask nothing, and answer nothing.
+        new("System.GC", "Collect CollectionCount GetAllocatedBytesForCurrentThread GetGCMemoryInfo GetGeneration GetTotalAllocatedBytes GetTotalMemory GetTotalPauseDuration MaxGeneration TryStartNoGCRegion WaitForFullGCApproach "
+            + "WaitForFullGCComplete WaitForPendingFinalizers", Says),
         new("System.TimeZoneInfo", "Local", Zone),
         new("System.DateTime", "ToLocalTime", Zone),
         new("System.DateTimeOffset", "ToLocalTime LocalDateTime", Zone),

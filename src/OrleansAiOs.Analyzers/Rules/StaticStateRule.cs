@@ -28,6 +28,12 @@ internal sealed class StaticStateRule() : Rule("AIOS009", "Workflow code shares 
             ($"{Name(shared)}[…]", Says),
         IAssignmentOperation { Target: IArrayElementReferenceOperation { ArrayReference: var on } } when Shared(on) is { } shared => ($"{Name(shared)}[…]", Says),
         IIncrementOrDecrementOperation { Target: IArrayElementReferenceOperation { ArrayReference: var on } } when Shared(on) is { } shared => ($"{Name(shared)}[…]", Says),
+        IIncrementOrDecrementOperation { Target: IPropertyReferenceOperation { Instance: { } on, Property: { IsIndexer: true } property } } when IsCollection(property.ContainingType) && Shared(on) is { } shared =>
+            ($"{Name(shared)}[…]", Says),
+        // An object behind a readonly field is one for all runs too.
+        IAssignmentOperation { Target: IMemberReferenceOperation { Instance: { } on, Member: var member } } when member is not IPropertySymbol { IsIndexer: true } && Shared(on) is { } shared => ($"{Name(shared)}.{member.Name}", Says),
+        IIncrementOrDecrementOperation { Target: IMemberReferenceOperation { Instance: { } on, Member: var member } } when member is not IPropertySymbol { IsIndexer: true } && Shared(on) is { } shared => ($"{Name(shared)}.{member.Name}", Says),
+        IInvocationOperation { Instance: { } on, TargetMethod: { Name: not ("ToString" or "Equals" or "GetHashCode" or "GetType"), ContainingType: { } changing } } when IsChangedByUse(changing) && Shared(on) is { } shared => (Name(shared), Says),
         _ => null,
     };
 
@@ -41,6 +47,9 @@ internal sealed class StaticStateRule() : Rule("AIOS009", "Workflow code shares 
     };
 
     private static bool IsSource(ISymbol symbol) => !symbol.DeclaringSyntaxReferences.IsEmpty && symbol.ContainingType.TypeKind != TypeKind.Enum;
+
+    // A gate that runs share lets one wait for another; a builder holds what the others wrote.
+    private static bool IsChangedByUse(INamedTypeSymbol type) => (type.Name, type.ContainingNamespace.ToDisplayString()) is ("SemaphoreSlim", "System.Threading") or ("StringBuilder", "System.Text");
 
     private static bool IsAuto(IPropertySymbol property) =>
         property.ContainingType.GetMembers().Any(member => member is IFieldSymbol { AssociatedSymbol: { } owner } && SymbolEqualityComparer.Default.Equals(owner, property));
