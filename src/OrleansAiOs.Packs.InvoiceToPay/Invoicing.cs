@@ -76,9 +76,9 @@ public static class Invoicing
         {
             journal = Booking.Post(invoice);
         }
-        catch (ArgumentException unbalanced)
+        catch (ArgumentException)
         {
-            throw new RefusedException(unbalanced.Message); // tried again, it would not balance either
+            throw new RefusedException("The document does not add up, so it cannot be booked."); // nor tried again
         }
         var payee = invoice.Payee?.DisplayName ?? supplier;
         return Task.FromResult(new Booked(supplier, order, journal, settings.OneApprovalAbove, new ForApproval(supplier, invoice.Number, invoice.IssueDate, invoice.DueDate,

@@ -1,8 +1,11 @@
 using System.Net;
 using System.Text;
+using Microsoft.Extensions.DependencyInjection;
 using OrleansAiOs.Packs.InvoiceToPay.Documents;
+using OrleansAiOs.Testing;
 using OrleansAiOs.Workflows;
 using OrleansAiOs.Workflows.History;
+using OrleansAiOs.Workflows.Payloads;
 
 namespace OrleansAiOs.Packs.InvoiceToPay.Tests.Pipeline;
 
@@ -99,6 +102,19 @@ public sealed class DoubtfulMoneyTests
             await Task.Delay(TimeSpan.FromHours(2), pipeline.World.Time);
             return (await pipeline.World.Store.FindAsync(run, default))!.AwaitsApproval;
         }
+    }
+
+    [Fact]
+    public async Task What_a_build_of_before_has_read_and_nobody_can_book_is_rejected_and_gives_its_number_back()
+    {
+        var read = SampleDoc.Read("01");
+        var unbalanced = new Reading(read with { Totals = read.Totals! with { Payable = 1m } }, null);
+        var register = new InvoicesInMemory();
+        await using var host = await new WorkflowTestHost(Pipeline.Registry, services => services.AddSingleton<IInvoiceRegister>(register).AddSingleton(new InvoiceSettings()))
+            .Replace(Invoicing.Read, (_, _) => unbalanced).StartAsync();
+        var settled = await host.ResultOf<Settlement>(await host.StartRunAsync("invoice-to-pay", new PayloadRef(new string('0', 64), 1)));
+        (settled.Outcome, settled.Why).Should().Be((SettlementOutcome.Rejected, "The document does not add up, so it cannot be booked."));
+        (await register.ClaimAsync(null!, RunKey.DefaultTenant, [DocumentFingerprint.DuplicateKey(read)], "another", endIsTold: false)).Holder.Should().Be("another");
     }
 
     [Fact]
