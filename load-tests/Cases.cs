@@ -11,7 +11,7 @@ internal static class Cases
 
     public static async Task ThroughputAsync(IEngine engine)
     {
-        await WarmUpAsync(engine, 2000);
+        await WarmUpAsync(engine, Bench.Num("W1_WARM", 2000));
         var n = Bench.Num("W1_N", 20_000);
         var (before, client, server) = (Bench.Cpu(engine.Processes), Environment.CpuUsage.TotalTime, await Bench.ServerAsync());
         var watch = Stopwatch.StartNew();
@@ -63,7 +63,7 @@ internal static class Cases
 
     public static async Task WaitingAsync(IEngine engine)
     {
-        await WarmUpAsync(engine, 2000);
+        await WarmUpAsync(engine, Bench.Num("W1_WARM", 2000));
         var n = Bench.Num("W5_N", 20_000);
         var done = await engine.CompletedAsync();
         var (managed, resident) = await engine.MemoryAsync();

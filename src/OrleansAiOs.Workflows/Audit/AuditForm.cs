@@ -129,8 +129,15 @@ internal ref struct AuditForm
 
     private void Text()
     {
-        var end = json[(at + 1)..].IndexOfAny((byte)'"', (byte)'\\');
-        at = end < 0 ? throw Broken(json.Length) : at + 1 + end;
+        // Most are short, and over before a search for either is set up.
+        var near = Math.Min(json.Length, at + 17);
+        do at++;
+        while (at < near && json[at] is not ((byte)'"' or (byte)'\\'));
+        if (at == near)
+        {
+            var far = json[at..].IndexOfAny((byte)'"', (byte)'\\');
+            at = far < 0 ? throw Broken(json.Length) : at + far;
+        }
         while (json[at] != '"')
         {
             Copy();
@@ -138,7 +145,7 @@ internal ref struct AuditForm
             if (at >= json.Length) throw Broken();
             Escaped();
             run = at;
-            end = json[at..].IndexOfAny((byte)'"', (byte)'\\');
+            var end = json[at..].IndexOfAny((byte)'"', (byte)'\\');
             at = end < 0 ? throw Broken(json.Length) : at + end;
         }
         at++;

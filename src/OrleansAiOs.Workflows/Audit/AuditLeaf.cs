@@ -28,11 +28,21 @@ internal static class AuditLeaf
     }
 
     /// <summary>Writes what is hashed behind what the buffer holds.</summary>
-    public static void WriteForm(AuditBuffer buffer, string tenant, string stream, long version, Guid id, string type, DateTimeOffset at, ReadOnlySpan<byte> body, ReadOnlySpan<byte> binary)
+    private static void WriteForm(AuditBuffer buffer, string tenant, string stream, long version, Guid id, string type, DateTimeOffset at, ReadOnlySpan<byte> body, ReadOnlySpan<byte> binary)
+    {
+        WriteStream(buffer, tenant, stream);
+        WriteEvent(buffer, version, id, type, at, body, binary);
+    }
+
+    private static void WriteStream(AuditBuffer buffer, string tenant, string stream)
     {
         buffer.Add(0);
         Text(buffer, tenant);
         Text(buffer, stream);
+    }
+
+    private static void WriteEvent(AuditBuffer buffer, long version, Guid id, string type, DateTimeOffset at, ReadOnlySpan<byte> body, ReadOnlySpan<byte> binary)
+    {
         var room = buffer.Room(24);
         BinaryPrimitives.WriteInt64BigEndian(room, version);
         id.TryWriteBytes(room[8..], bigEndian: true, out _);
@@ -53,10 +63,17 @@ internal static class AuditLeaf
     {
         var (buffer, tenant, stream, events) = (AuditBuffer.Emptied(), append.Run.Tenant, append.Run.Stream, append.Events);
         var forms = new PaddedMessage[events.Count];
+        var same = 0; // bytes that each begins with
         for (var i = 0; i < forms.Length; i++)
         {
             var (e, start) = (events[i], buffer.Length);
-            WriteForm(buffer, tenant, stream, append.Expected + i + 1, e.Id, e.Type, e.At, replaced?[i] ?? e.Body, []);
+            if (i > 0) buffer.Add(buffer.Written[..same]);
+            else
+            {
+                WriteStream(buffer, tenant, stream);
+                same = buffer.Length;
+            }
+            WriteEvent(buffer, append.Expected + i + 1, e.Id, e.Type, e.At, replaced?[i] ?? e.Body, []);
             forms[i] = new PaddedMessage([], start, buffer.Length - start);
             buffer.Pad(start);
         }

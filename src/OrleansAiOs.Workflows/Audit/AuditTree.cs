@@ -1,3 +1,4 @@
+using System.Buffers;
 using System.Security.Cryptography;
 
 namespace OrleansAiOs.Workflows.Audit;
@@ -59,7 +60,7 @@ internal static class AuditTree
     private static int Rise(Span<byte> hashes)
     {
         var nodes = new PaddedMessage[(hashes.Length / Size + Arity - 1) / Arity];
-        var room = new byte[nodes.Length * Sha256Lanes.Padded(1 + Arity * Size)];
+        var room = ArrayPool<byte>.Shared.Rent(nodes.Length * Sha256Lanes.Padded(1 + Arity * Size));
         var at = 0;
         for (var i = 0; i < nodes.Length; i++)
         {
@@ -72,6 +73,7 @@ internal static class AuditTree
             at += padded.Length;
         }
         Sha256Lanes.Hash(nodes, hashes);
+        ArrayPool<byte>.Shared.Return(room);
         return nodes.Length;
     }
 

@@ -51,10 +51,37 @@ internal static class Sha256Lanes
             return;
         }
         // Those of one length beside each other: a lane whose message is over idles until the longest beside it is.
-        var order = new long[messages.Length];
-        for (var i = 0; i < order.Length; i++) order[i] = ((long)messages[i].Blocks << 32) | (uint)i;
-        order.AsSpan().Sort();
+        var order = Order(messages);
         for (var first = 0; first < order.Length; first += Lanes) HashTogether(messages, order.AsSpan(first, Math.Min(Lanes, order.Length - first)), digests);
+    }
+
+    // By their length, each as its blocks and its place. Few lengths are many messages': counted, that takes a tenth of what sorting does.
+    private static long[] Order(ReadOnlySpan<PaddedMessage> messages)
+    {
+        const int Short = 128;
+        var order = new long[messages.Length];
+        Span<int> ends = stackalloc int[Short];
+        ends.Clear();
+        var longest = 0;
+        for (var i = 0; i < order.Length; i++)
+        {
+            var blocks = messages[i].Blocks;
+            order[i] = ((long)blocks << 32) | (uint)i;
+            longest = Math.Max(longest, blocks);
+            if (blocks < Short) ends[blocks]++;
+        }
+        if (longest >= Short)
+        {
+            order.AsSpan().Sort();
+            return order;
+        }
+        for (var i = 1; i < Short; i++) ends[i] += ends[i - 1];
+        for (var i = order.Length - 1; i >= 0; i--)
+        {
+            var blocks = messages[i].Blocks;
+            order[--ends[blocks]] = ((long)blocks << 32) | (uint)i;
+        }
+        return order;
     }
 
     // Compiled for good at once: before that, it takes ten times as long.
