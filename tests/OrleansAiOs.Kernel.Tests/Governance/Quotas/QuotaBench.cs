@@ -86,13 +86,14 @@ internal sealed class Callees(string tenant)
     {
         if (call.Tenant != tenant) return input; // what another test has left in the database
         Order.Enqueue(call.Run);
+        // Held before it is counted: who sees it counted lets it go.
+        var (id, answer) = (Guid.NewGuid(), new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously));
+        held[id] = answer;
         lock (sync)
         {
             (Calls, Now) = (Calls + 1, Now + 1);
             Most = Math.Max(Most, Now);
         }
-        var (id, answer) = (Guid.NewGuid(), new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously));
-        held[id] = answer;
         try
         {
             if (open) answer.TrySetResult();
