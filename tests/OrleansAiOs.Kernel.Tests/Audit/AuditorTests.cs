@@ -397,10 +397,8 @@ public sealed class AuditorTests : IAsyncLifetime
     [Fact]
     public async Task Lines_are_posted_to_an_address_in_order_each_once_also_over_a_restart()
     {
-        using var listener = new HttpListener();
-        var port = Random.Shared.Next(20_000, 60_000);
-        listener.Prefixes.Add($"http://127.0.0.1:{port}/");
-        listener.Start();
+        var (listening, port) = Listen();
+        using var listener = listening;
         var got = new List<string>();
         var serving = Task.Run(async () =>
         {
@@ -422,6 +420,25 @@ public sealed class AuditorTests : IAsyncLifetime
         }
         await serving;
         got.Should().Equal(File.ReadLines(world.CheckpointsFile));
+    }
+
+    // It takes no port of the system's choice, and one of ours may be somebody's.
+    private static (HttpListener Listener, int Port) Listen()
+    {
+        while (true)
+        {
+            var (listener, port) = (new HttpListener(), Random.Shared.Next(20_000, 60_000));
+            listener.Prefixes.Add($"http://127.0.0.1:{port}/");
+            try
+            {
+                listener.Start();
+                return (listener, port);
+            }
+            catch (HttpListenerException)
+            {
+                listener.Close();
+            }
+        }
     }
 
     [Theory]
