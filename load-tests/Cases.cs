@@ -63,7 +63,7 @@ internal static class Cases
 
     public static async Task WaitingAsync(IEngine engine)
     {
-        await WarmUpAsync(engine, Bench.Num("W1_WARM", 2000));
+        await WarmUpAsync(engine, 2000);
         var n = Bench.Num("W5_N", 20_000);
         var done = await engine.CompletedAsync();
         var (managed, resident) = await engine.MemoryAsync();

@@ -133,11 +133,7 @@ internal ref struct AuditForm
         var near = Math.Min(json.Length, at + 17);
         do at++;
         while (at < near && json[at] is not ((byte)'"' or (byte)'\\'));
-        if (at == near)
-        {
-            var far = json[at..].IndexOfAny((byte)'"', (byte)'\\');
-            at = far < 0 ? throw Broken(json.Length) : at + far;
-        }
+        if (at == near) Seek();
         while (json[at] != '"')
         {
             Copy();
@@ -145,10 +141,16 @@ internal ref struct AuditForm
             if (at >= json.Length) throw Broken();
             Escaped();
             run = at;
-            var end = json[at..].IndexOfAny((byte)'"', (byte)'\\');
-            at = end < 0 ? throw Broken(json.Length) : at + end;
+            Seek();
         }
         at++;
+    }
+
+    // To what ends a text, or escapes in it.
+    private void Seek()
+    {
+        var end = json[at..].IndexOfAny((byte)'"', (byte)'\\');
+        at = end < 0 ? throw Broken(json.Length) : at + end;
     }
 
     private void Escaped()
