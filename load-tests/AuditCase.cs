@@ -25,7 +25,7 @@ internal static class AuditCase
         var leaves = Flushes(Bench.Num("AUDIT_FLUSHES", 50_000));
         Bench.Emit("audit_leaves", new { cpu_us_per_event = leaves });
 
-        for (var i = 0; i < 50; i++) await FoldAsync(engine, $"warm{i}-", 100); // until its code is compiled for good, as in a host that has run for an hour
+        for (var i = 0; i < 150; i++) await FoldAsync(engine, $"warm{i}-", 100); // until its code is compiled for good, as in a host that has run for an hour
         var n = Bench.Num("AUDIT_N", 20_000);
         var (own, postgres, seconds, events) = await FoldAsync(engine, "a", n);
         Bench.Emit("audit_fold", new { events, seconds, cpu_us_per_event = own * 1e6 / events, pg_cpu_us_per_event = postgres * 1e6 / events });
@@ -57,14 +57,17 @@ internal static class AuditCase
         var (id, at) = (Guid.NewGuid(), DateTimeOffset.UtcNow);
         var appends = Enumerable.Range(0, Appends).Select(i => (Stream: $"a{i + 10_000}", Bodies: new[]
         {
-            Encoding.UTF8.GetBytes($$"""{"step":{{i % 5 + 1}},"attempt":1,"result":{{i % 5 + 1}}}"""),
-            Encoding.UTF8.GetBytes($$"""{"step":{{i % 5 + 2}},"activity":"bench.no-op","effect":"Pure","input":{"run":"a{{i + 10_000}}","number":{{i % 5 + 2}} } }"""),
+            Encoding.UTF8.GetBytes($$"""{"attempt":1,"result":{{i % 5 + 1}},"step":{{i % 5 + 1}}}"""),
+            Encoding.UTF8.GetBytes($$"""{"activity":"bench.no-op","effect":"Pure","input":{"number":{{i % 5 + 2}},"run":"a{{i + 10_000}}"},"step":{{i % 5 + 2}}}"""),
         })).ToArray();
+        var flush = new AuditFlush();
         var before = Process.GetCurrentProcess().TotalProcessorTime;
         for (var n = 0; n < count; n++)
         {
-            AuditBatch.Of(appends.Select(append => new RunAppend(new RunKey("default", append.Stream), n % 6, [.. append.Bodies.Select((body, i) => new NewEvent(id, i == 0 ? "step-completed" : "step-scheduled", body, at))], null, null))
-                .Select(append => AuditLeaf.FormsOf(append, null)).ToList());
+            flush.Begin();
+            foreach (var append in appends)
+                flush.Add(new RunAppend(new RunKey("default", append.Stream), n % 6, [.. append.Bodies.Select((body, i) => new NewEvent(id, i == 0 ? "step-completed" : "step-scheduled", body, at))], null, null), null);
+            flush.End();
         }
         return (Process.GetCurrentProcess().TotalProcessorTime - before).TotalMicroseconds / count / Appends / EventsPerAppend;
     }

@@ -7,7 +7,18 @@ internal static class Cases
 {
     private const int EventsPerRun = 12; // start, 5 scheduled, 5 completed, end
 
-    private static Task WarmUpAsync(IEngine engine, int runs) => Bench.PoolAsync(runs, 50, i => engine.RunAsync("bench-steps", $"warm{i}", 5));
+    // What a host does now and then is compiled for good as well, as in one that has run for an hour.
+    private const int Signed = 120;
+
+    private static async Task WarmUpAsync(IEngine engine, int runs)
+    {
+        for (var part = 0; part < Signed; part++)
+        {
+            var first = part * runs / Signed;
+            await Bench.PoolAsync((part + 1) * runs / Signed - first, 50, i => engine.RunAsync("bench-steps", $"warm{first + i}", 5));
+            await engine.SignAsync();
+        }
+    }
 
     public static async Task ThroughputAsync(IEngine engine)
     {
@@ -17,6 +28,7 @@ internal static class Cases
         var watch = Stopwatch.StartNew();
         await Bench.PoolAsync(n, Bench.Num("INFLIGHT", 200), i => engine.RunAsync("bench-steps", $"a{i}", 5));
         var seconds = watch.Elapsed.TotalSeconds;
+        await engine.SignAsync(); // the CPU time is that of all that these runs cause
         var (after, clientAfter, serverAfter) = (Bench.Cpu(engine.Processes), Environment.CpuUsage.TotalTime, await Bench.ServerAsync());
         Bench.Emit("w1" + engine.Suffix, new
         {

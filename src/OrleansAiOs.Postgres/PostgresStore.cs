@@ -128,7 +128,7 @@ public sealed class PostgresStore : IRunStore, IAsyncDisposable
             log.FlushUnsure(e, 1);
             return null;
         }
-        return new PendingAppend(append, bodies); // a body that is no JSON ends here, and would at the database
+        return new PendingAppend(append, bodies);
     }
 
     /// <summary>Somebody else than its pumps has appended.</summary>

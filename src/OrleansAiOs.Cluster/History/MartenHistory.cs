@@ -8,6 +8,7 @@ using Npgsql;
 using OrleansAiOs.Postgres;
 using OrleansAiOs.Postgres.Appending;
 using OrleansAiOs.Workflows;
+using OrleansAiOs.Workflows.Audit;
 using OrleansAiOs.Workflows.History;
 
 namespace OrleansAiOs.Cluster.History;
@@ -54,7 +55,7 @@ public sealed class MartenHistory : IRunStore, IAsyncDisposable
             await using var transaction = await connection.BeginTransactionAsync();
             if (append.Events.Count > 0) await AppendEventsAsync(pending, transaction);
             var loses = false;
-            await new AppendStatement(connection, append.Row is not null, append.WakeUp is not null, append.Outbox is { Count: > 0 }, behindEvents: true).ExecuteAsync([pending], _ => loses = true);
+            await new AppendStatement(connection, new AuditFlush(), append.Row is not null, append.WakeUp is not null, append.Outbox is { Count: > 0 }, behindEvents: true).ExecuteAsync([pending], _ => loses = true);
             if (loses) return AppendResult.Conflict;
             await transaction.CommitAsync();
             if (isUnsure) return AppendResult.Unknown;

@@ -92,7 +92,7 @@ internal sealed record BlockBatch(AuditKind Kind, byte[] Root, byte[] Rest)
 internal sealed record BatchContent(long[] Seqs, IReadOnlyList<AuditedDetail> Appends, IReadOnlyDictionary<int, byte[]> Lost)
 {
     /// <summary>From what the appender wrote.</summary>
-    public static byte[] Write(long[] seqs, int[] lost, byte[]? leaves, byte[] detail)
+    public static byte[] Write(long[] seqs, int[] lost, byte[]? leaves, ReadOnlySpan<byte> detail)
     {
         Array.Sort(seqs);
         var appends = lost.Length == 0 ? [] : AuditBatch.Read(detail);
@@ -118,6 +118,17 @@ internal sealed record BatchContent(long[] Seqs, IReadOnlyList<AuditedDetail> Ap
             bytes.CopyTo(rest.AsSpan(at));
             at += bytes.Length;
         }
+    }
+
+    /// <summary>The same of numbers that follow each other, where no append lost.</summary>
+    public static byte[] Write(long first, int count, ReadOnlySpan<byte> detail)
+    {
+        var head = new byte[20 + count];
+        var at = Varint.Write(head, (ulong)count);
+        at += Varint.Write(head.AsSpan(at), (ulong)first);
+        head.AsSpan(at, count - 1).Fill(1); // from each to the next
+        at += count; // and behind them a 0: none lost
+        return [.. head.AsSpan(0, at), .. detail];
     }
 
     /// <exception cref="FormatException">These are not the bytes of a batch.</exception>

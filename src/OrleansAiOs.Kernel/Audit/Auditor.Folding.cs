@@ -38,8 +38,8 @@ public sealed partial class Auditor
         var (events, ranges) = (0L, new List<(long From, long To)>());
         foreach (var (_, batch) in rows)
         {
-            events += batch.Seqs.Length;
-            SeqRanges.RangesOf(batch.Seqs, ranges);
+            events += batch.Events;
+            batch.Ranges(ranges);
         }
         covered.Add(ranges);
         // Only when no batch is left: an event whose batch still waits is not foreign.
@@ -55,7 +55,7 @@ public sealed partial class Auditor
                 var found = kind.ToList();
                 var batch = AuditBatch.Of(found.ConvertAll(e => new AuditedAppend(e.Tenant, e.Stream, e.Version == 1, 1)), [.. found.SelectMany(e => e.LeafOrZeros())]);
                 var numbers = found.Select(e => e.Seq).ToArray();
-                batches.Add(new BlockBatch(kind.Key, batch.Root, BatchContent.Write(numbers, [], null, batch.Detail)));
+                batches.Add(new BlockBatch(kind.Key, batch.Root.ToArray(), BatchContent.Write(numbers, [], null, batch.Detail.Span)));
                 covered.Add(numbers);
                 events += numbers.Length;
                 SeqRanges.RangesOf(numbers, ranges);
@@ -145,7 +145,10 @@ public sealed partial class Auditor
 }
 
 /// <summary>A batch as its transaction wrote it.</summary>
-internal sealed record Waiting(AuditKind Kind, byte[] Root, byte[] Detail, long[] Seqs, int[] Lost, byte[]? Leaves)
+/// <param name="First">The first of its numbers, where they follow each other.</param>
+/// <param name="Count">How many do; 0 if each of them is given.</param>
+/// <param name="Seqs">Each of them, where they do not.</param>
+internal sealed record Waiting(AuditKind Kind, byte[] Root, byte[] Detail, long First, int Count, long[] Seqs, int[] Lost, byte[]? Leaves)
 {
     public const string Columns = "kind, root, detail, first, events, numbers, leaves, low, lost";
 
@@ -160,30 +163,35 @@ internal sealed record Waiting(AuditKind Kind, byte[] Root, byte[] Detail, long[
         }
         catch (InvalidCastException)
         {
-            return new Waiting(default, [], [], [], [], null); // an array of arrays
+            return new Waiting(default, [], [], 0, 0, [], [], null); // an array of arrays
         }
     }
 
     private static Waiting ReadAny(DbDataReader row, int at)
     {
         var (kind, root, detail) = ((AuditKind)row.GetInt16(at), row.GetFieldValue<byte[]>(at + 1), row.GetFieldValue<byte[]>(at + 2));
-        var (first, leaves) = (row.IsDBNull(at + 3) ? 0 : row.GetInt64(at + 3), row.IsDBNull(at + 6) ? null : row.GetFieldValue<byte[]>(at + 6));
-        if (!row.IsDBNull(at + 4))
-        {
-            // None has more events than bytes that name them: so much somebody else may write here, and the leaves tell of the rest.
-            var seqs = new long[Math.Clamp(row.GetInt32(at + 4), 0, detail.Length)];
-            for (var i = 0; i < seqs.Length; i++) seqs[i] = first + i;
-            return new Waiting(kind, root, detail, seqs, [], null);
-        }
+        var first = row.IsDBNull(at + 3) ? 0 : row.GetInt64(at + 3);
+        if (!row.IsDBNull(at + 4)) return new Waiting(kind, root, detail, first, row.GetInt32(at + 4), [], [], null);
+        var leaves = row.IsDBNull(at + 6) ? null : row.GetFieldValue<byte[]>(at + 6);
         if (!row.IsDBNull(at + 5))
         {
             var numbers = row.GetFieldValue<long?[]>(at + 5);
-            return new Waiting(kind, root, detail, [.. numbers.OfType<long>()], [], leaves) { Numbers = numbers };
+            return new Waiting(kind, root, detail, 0, 0, [.. numbers.OfType<long>()], [], leaves) { Numbers = numbers };
         }
-        return new Waiting(kind, root, detail, Array.ConvertAll(Ints(at + 7), number => first + ((number - first) & int.MaxValue)), Ints(at + 8), leaves);
+        return new Waiting(kind, root, detail, 0, 0, Array.ConvertAll(Ints(at + 7), number => first + ((number - first) & int.MaxValue)), Ints(at + 8), leaves);
 
         // Without a value only where somebody else has written: the leaves tell.
         int[] Ints(int column) => row.IsDBNull(column) ? [] : Array.ConvertAll(row.GetFieldValue<int?[]>(column), value => value ?? 0);
+    }
+
+    /// <summary>How many events it is about.</summary>
+    public int Events => Count + Seqs.Length;
+
+    /// <summary>Adds the ranges of their numbers.</summary>
+    public void Ranges(List<(long From, long To)> into)
+    {
+        if (Count > 0) into.Add((First, First + Count));
+        else SeqRanges.RangesOf(Seqs, into);
     }
 
     /// <summary>As it stands in a block; null if no host can have written it.</summary>
@@ -192,9 +200,12 @@ internal sealed record Waiting(AuditKind Kind, byte[] Root, byte[] Detail, long[
         try
         {
             // What is folded is signed, and stands in its block for ever: it has to be what the readers of blocks can read.
-            if (Root.Length != AuditLeaf.Bytes || !Array.TrueForAll(Seqs, number => number is > 0 and < long.MaxValue)) return null;
-            if (Kind is AuditKind.Purge) return new(Kind, Root, []);
+            if (Root.Length != AuditLeaf.Bytes) return null;
+            if (Kind is AuditKind.Purge) return Seqs.Length == 0 && Count == 0 ? new(Kind, Root, []) : null;
             if (Kind is not AuditKind.Appended) return null;
+            // Most are of this kind, and it is all that a fold does to an event: nothing of it is made for each.
+            if (Count > 0) return First > 0 && First < long.MaxValue - Count && AuditBatch.Count(Detail) == Count ? new(Kind, Root, BatchContent.Write(First, Count, Detail)) : null;
+            if (!Array.TrueForAll(Seqs, number => number is > 0 and < long.MaxValue)) return null;
             var rest = BatchContent.Write(Seqs, Numbers is null ? Lost : Losers(Numbers), Leaves, Detail);
             BatchContent.Read(rest);
             return new(Kind, Root, rest);

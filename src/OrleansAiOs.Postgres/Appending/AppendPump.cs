@@ -1,6 +1,7 @@
 using System.Threading.Channels;
 using Microsoft.Extensions.Logging;
 using Npgsql;
+using OrleansAiOs.Workflows.Audit;
 using OrleansAiOs.Workflows.History;
 
 namespace OrleansAiOs.Postgres.Appending;
@@ -22,6 +23,7 @@ internal sealed class AppendPump : IAsyncDisposable
     private readonly Action appended;
     private readonly ILogger log;
     private readonly AppendStatement?[] statements = new AppendStatement?[8];
+    private readonly AuditFlush audit = new();
     private readonly List<PendingAppend> batch = new(AppendsMax);
     private readonly HashSet<(string, string)> streams = [];
     private readonly Task pumping;
@@ -90,7 +92,7 @@ internal sealed class AppendPump : IAsyncDisposable
         var rows = appends.Exists(append => append.Append.Row is not null);
         var wakeUps = appends.Exists(append => append.Append.WakeUp is not null);
         var outbox = appends.Exists(append => append.Append.Outbox is { Count: > 0 });
-        var statement = statements[(rows ? 1 : 0) + (wakeUps ? 2 : 0) + (outbox ? 4 : 0)] ??= new AppendStatement(connection, rows, wakeUps, outbox);
+        var statement = statements[(rows ? 1 : 0) + (wakeUps ? 2 : 0) + (outbox ? 4 : 0)] ??= new AppendStatement(connection, audit, rows, wakeUps, outbox);
         replicationUnsure = false;
         List<int>? losers = null;
         await statement.ExecuteAsync(appends, loser => (losers ??= []).Add(loser));
@@ -143,17 +145,32 @@ internal sealed class AppendPump : IAsyncDisposable
     private async Task<NpgsqlConnection> ConnectAsync()
     {
         var opened = await source.OpenConnectionAsync();
+        try
+        {
+            await using var keep = new NpgsqlCommand(KeepMemory, opened);
+            await keep.ExecuteNonQueryAsync();
+        }
+        catch (Exception)
+        {
+            await opened.DisposeAsync();
+            throw;
+        }
         opened.Notice += (_, notice) => replicationUnsure |= SaysUnreplicated(notice.Notice);
         return opened;
     }
+
+    // A backend gives the memory of each flush back to the system and gets it again, zeroed, page by page, with the next: 4 % of all that the
+    // server does in w1. glibc stops that for sizes of which it has seen one freed (mallopt(3), M_MMAP_THRESHOLD: "dynamic"); other
+    // allocators do not care. So it is shown one.
+    private const string KeepMemory = "select length(repeat(' ', 4 * 1024 * 1024))";
 
     /// <summary>"canceling wait for synchronous replication …": the server says COMMIT, but a standby does not have it.</summary>
     public static bool SaysUnreplicated(PostgresNotice notice) => notice.MessageText.Contains("synchronous replication", StringComparison.Ordinal);
 
     // Class 22 data exception, 23 integrity violation, 54 a limit of the server: the transaction is rolled back, and would be again.
-    // An ArgumentException is what cannot be put on the wire (half a character); nothing was sent. Not class 42: a right or a table that
+    // An ArgumentException is what cannot be put on the wire (half a character), a FormatException what is no JSON; nothing was sent. Not class 42: a right or a table that
     // is missing is no fault of the data, and an outcome given up for it would be lost.
-    public static bool IsAboutTheData(Exception e) => e is PostgresException { SqlState: ['2', '2' or '3', ..] or ['5', '4', ..] } or ArgumentException;
+    public static bool IsAboutTheData(Exception e) => e is PostgresException { SqlState: ['2', '2' or '3', ..] or ['5', '4', ..] } or ArgumentException or FormatException;
 }
 
 internal static partial class AppendLog

@@ -15,22 +15,23 @@ namespace OrleansAiOs.Postgres.Appending;
 /// lk    existing ones at exactly the expected version, locked in key order — both orders are what keeps two pumps from deadlocking
 /// upd   their new versions
 /// lose  whoever is in neither: the answer
-/// lo    them, as an array
+/// lo    them, as an array; null where there are none
 /// nu    a number for each event of the others, null for a loser's: it burns none of the sequence that Marten's daemon follows. All of them
 ///       at once, and not one with each row: so they mostly follow each other, whatever other flushes run, and the trail can say so in short
-/// ev    events of the others
+/// ev    events of the others: those with a number
 /// rw, wu, wd   summary rows and wake-ups of the others
 /// ob    which of their events are to be told to whom outside. A row that is there already is of a run of this id that was deleted
 /// au    what the flush says of its events to the audit trail: one row
 /// </code>
-/// Nobody loses, almost always: "&lt;&gt; all (lo)" is nothing then, where "not in (select … from lose)" makes a hash table for each use. The
-/// fewer nodes, the less each flush costs before it does anything; a small one costs little else.
+/// Nobody loses, almost always: "&lt;&gt; all (null)" is nothing then, where "not in (select … from lose)" makes a hash table for each use, and an
+/// empty array is unpacked for each row. The fewer nodes, the less each flush costs before it does anything; a small one costs little else.
 /// A crash before the commit leaves nothing of any of it; after it, all of it.
 /// </summary>
 internal sealed class AppendStatement
 {
     private readonly NpgsqlCommand command;
     private readonly NpgsqlParameter[] parameters;
+    private readonly AuditFlush audit;
     private readonly bool rows;
     private readonly bool wakeUps;
     private readonly bool outbox;
@@ -44,12 +45,12 @@ internal sealed class AppendStatement
             where b.exp > 0 and s.version = b.exp and s.is_archived is not true order by s.tenant_id, s.id for update of s),
         upd as (update aios.mt_streams s set version = lk.nv, timestamp = now() from lk where s.tenant_id = lk.tenant_id and s.id = lk.id returning s.tenant_id, s.id),
         lose as materialized (select o from b where (tenant, id) not in (select tenant_id, id from ins union all select tenant_id, id from upd)),
-        lo as materialized (select array(select o::int from lose) a),
-        nu as materialized (select array(select case when so <> all ((select a from lo)::int[]) then nextval('aios.mt_events_sequence') end from unnest($5::int[]) e(so)) a),
+        lo as materialized (select nullif(array(select o::int from lose), '{}') a),
+        nu as materialized (select array(select case when coalesce(so <> all ((select a from lo)::int[]), true) then nextval('aios.mt_events_sequence') end from unnest($5::int[]) e(so)) a),
         ev as (insert into aios.mt_events (seq_id, id, stream_id, version, data, type, timestamp, tenant_id, is_archived)
-            select (select a from nu)[e.o::int], e.eid, $2[e.so], e.v, e.d, e.t, e.at, $1[e.so], false
-            from unnest($5::int[], $6::uuid[], $7::bigint[], $8::varchar[], $9::jsonb[], $10::timestamptz[]) with ordinality e(so, eid, v, t, d, at, o)
-            where e.so <> all ((select a from lo)::int[]))
+            select e.seq, e.eid, $2[e.so], e.v, e.d, e.t, e.at, $1[e.so], false
+            from unnest($5::int[], $6::uuid[], $7::bigint[], $8::varchar[], $9::jsonb[], $10::timestamptz[], (select a from nu)) e(so, eid, v, t, d, at, seq)
+            where e.seq is not null)
         """;
 
     // Somebody else has appended the events, in the same transaction, and their streams are at the new versions.
@@ -57,19 +58,20 @@ internal sealed class AppendStatement
         with b as materialized (select * from unnest($1::varchar[], $2::varchar[], $3::bigint[], $4::int[]) with ordinality t(tenant, id, exp, n, o)),
         lk as materialized (select s.tenant_id, s.id from b join aios.mt_streams s on s.tenant_id = b.tenant and s.id = b.id where s.version = b.exp + b.n order by s.tenant_id, s.id for update of s),
         lose as materialized (select o from b where (tenant, id) not in (select tenant_id, id from lk)),
-        lo as materialized (select array(select o::int from lose) a),
+        lo as materialized (select nullif(array(select o::int from lose), '{}') a),
         nu as materialized (select array(select m.seq_id from unnest($5::int[], $6::uuid[], $7::bigint[], $8::varchar[], $9::jsonb[], $10::timestamptz[]) e(so, eid, v, t, d, at)
             join aios.mt_events m on m.tenant_id = $1[e.so] and m.stream_id = $2[e.so] and m.version = e.v and m.id = e.eid order by m.seq_id) a)
         """;
 
     /// <param name="connection">Whose statement it is.</param>
+    /// <param name="audit">Whose rooms it may use while it is executed.</param>
     /// <param name="rows">Some of the appends bring a summary row.</param>
     /// <param name="wakeUps">Some of them bring a wake-up.</param>
     /// <param name="outbox">Some of them are to be told outside.</param>
     /// <param name="behindEvents">The events are there already: all else is to follow. It is used once, and not prepared.</param>
-    public AppendStatement(NpgsqlConnection connection, bool rows, bool wakeUps, bool outbox, bool behindEvents = false)
+    public AppendStatement(NpgsqlConnection connection, AuditFlush audit, bool rows, bool wakeUps, bool outbox, bool behindEvents = false)
     {
-        (this.rows, this.wakeUps, this.outbox, prepared) = (rows, wakeUps, outbox, behindEvents);
+        (this.audit, this.rows, this.wakeUps, this.outbox, prepared) = (audit, rows, wakeUps, outbox, behindEvents);
         var types = new List<NpgsqlDbType> { Text, Text, NpgsqlDbType.Bigint, NpgsqlDbType.Integer, NpgsqlDbType.Integer, NpgsqlDbType.Uuid, NpgsqlDbType.Bigint, Text, NpgsqlDbType.Jsonb, NpgsqlDbType.TimestampTz };
         var sql = behindEvents ? BehindEvents : WithEvents;
         if (rows)
@@ -79,7 +81,7 @@ internal sealed class AppendStatement
                     select $1[r.so], substr($2[r.so], 5), r.workflow, r.code, r.status, r.host, r.busy, r.bkey, r.attributes, r.waits, r.approval, r.started, r.updated, r.closed, r.checkpoint
                     from unnest($11::int[], $12::varchar[], $13::varchar[], $14::smallint[], $15::varchar[], $16::boolean[], $17::varchar[], $18::jsonb[], $19::jsonb[], $20::boolean[], $21::timestamptz[], $22::timestamptz[], $23::timestamptz[], $24::bigint[])
                         r(so, workflow, code, status, host, busy, bkey, attributes, waits, approval, started, updated, closed, checkpoint)
-                    where r.so <> all ((select a from lo)::int[])
+                    where coalesce(r.so <> all ((select a from lo)::int[]), true)
                     on conflict (tenant_id, id) do update set code_version = excluded.code_version, status = excluded.status, host = excluded.host, busy = excluded.busy,
                         attributes = excluded.attributes, waits = excluded.waits, awaits_approval = excluded.awaits_approval, updated_at = excluded.updated_at,
                         closed_at = excluded.closed_at, checkpoint = excluded.checkpoint)
@@ -93,10 +95,10 @@ internal sealed class AppendStatement
             sql += $"""
                 , wu as (insert into aios.wakeups (tenant_id, run_id, due)
                     select $1[w.so], substr($2[w.so], 5), w.due from unnest(${p + 1}::int[], ${p + 2}::timestamptz[]) w(so, due)
-                    where w.due is not null and w.so <> all ((select a from lo)::int[])
+                    where w.due is not null and coalesce(w.so <> all ((select a from lo)::int[]), true)
                     on conflict (tenant_id, run_id) do update set due = excluded.due)
                 , wd as (delete from aios.wakeups d using unnest(${p + 1}::int[], ${p + 2}::timestamptz[]) w(so, due)
-                    where w.due is null and w.so <> all ((select a from lo)::int[]) and d.tenant_id = $1[w.so] and d.run_id = substr($2[w.so], 5))
+                    where w.due is null and coalesce(w.so <> all ((select a from lo)::int[]), true) and d.tenant_id = $1[w.so] and d.run_id = substr($2[w.so], 5))
                 """;
             types.AddRange([NpgsqlDbType.Integer, NpgsqlDbType.TimestampTz]);
         }
@@ -106,7 +108,7 @@ internal sealed class AppendStatement
             sql += $"""
                 , ob as (insert into aios.outbox (tenant_id, receiver, run_id, version, kind, at, due)
                     select $1[x.so], x.receiver, substr($2[x.so], 5), x.v, x.kind, x.at, x.at from unnest(${p + 1}::int[], ${p + 2}::varchar[], ${p + 3}::bigint[], ${p + 4}::varchar[], ${p + 5}::timestamptz[]) x(so, receiver, v, kind, at)
-                    where x.so <> all ((select a from lo)::int[])
+                    where coalesce(x.so <> all ((select a from lo)::int[]), true)
                     on conflict (tenant_id, receiver, run_id, version) do update set kind = excluded.kind, at = excluded.at, due = excluded.due, state = 0, attempts = 0, host = null, tried_at = null, status = null, trouble = null)
                 """;
             types.AddRange([NpgsqlDbType.Integer, Text, NpgsqlDbType.Bigint, Text, NpgsqlDbType.TimestampTz]);
@@ -116,9 +118,9 @@ internal sealed class AppendStatement
         // from nowhere else.
         sql += $"""
             , au as (insert into aios.audit_batches (kind, root, detail, first, events, numbers, leaves)
-                select {(int)AuditKind.Appended}, ${a + 1}, ${a + 2}, a[1], case when follow then cardinality(a) end, case when not follow then a end, case when array_position(a, null) is not null then ${a + 3} end
-                from (select a, coalesce(a[cardinality(a)] - a[1] = cardinality(a) - 1 and array_position(a, null) is null, false) follow from nu) n
-                where a[1] is not null or cardinality(array_remove(a, null)) > 0)
+                select {(int)AuditKind.Appended}, ${a + 1}, ${a + 2}, a[1], case when follow then cardinality(a) end, case when not follow then a end, case when l is not null then ${a + 3} end
+                from (select nu.a, lo.a l, lo.a is null and nu.a[cardinality(nu.a)] - nu.a[1] = cardinality(nu.a) - 1 follow from nu, lo) f
+                where case when l is null then cardinality(a) else cardinality(array_remove(a, null)) end > 0)
             select o from lose
             """;
 
@@ -152,7 +154,7 @@ internal sealed class AppendStatement
         for (var i = 0; i < n; i++)
         {
             var append = batch[i].Append;
-            (tenants[i], ids[i], expected[i], counts[i]) = (append.Run.Tenant, batch[i].Forms.Append.Stream, append.Expected, append.Events.Count);
+            (tenants[i], ids[i], expected[i], counts[i]) = (append.Run.Tenant, append.Run.Stream, append.Expected, append.Events.Count);
             for (var j = 0; j < append.Events.Count; j++, k++)
             {
                 var e = append.Events[j];
@@ -164,7 +166,9 @@ internal sealed class AppendStatement
         if (rows) next = BindRows(batch, next);
         if (wakeUps) next = BindWakeUps(batch, next);
         if (outbox) BindOutbox(batch, next);
-        var (root, detail, leaves) = AuditBatch.Of(batch.ConvertAll(append => append.Forms));
+        audit.Begin();
+        foreach (var pending in batch) audit.Add(pending.Append, pending.ReplacedBodies);
+        var (root, detail, leaves) = audit.End();
         Set(parameters.Length - 3, root, detail, leaves);
     }
 
@@ -222,8 +226,8 @@ internal sealed class PendingAppend(RunAppend append, byte[]?[]? replacedBodies)
 
     public Task<AppendResult> Result => result.Task;
 
-    /// <summary>What the leaves of its events are hashed from, made while it waits for the pump, which hashes those of all appends at once.</summary>
-    public AuditedForms Forms { get; } = AuditLeaf.FormsOf(append, replacedBodies);
+    /// <summary>What is stored in place of bodies of its events; null where nothing is.</summary>
+    public byte[]?[]? ReplacedBodies => replacedBodies;
 
     /// <summary>The body as it goes into the event table: a large one is there as a reference to a payload.</summary>
     public byte[] BodyOf(int e) => replacedBodies?[e] ?? append.Events[e].Body;

@@ -27,52 +27,58 @@ internal enum AuditKind
 ///     | the first four bytes of each event's leaf | if it begins: length of tenant (varint) | tenant | length of stream (varint) | stream
 /// </code>
 /// </summary>
-/// <param name="Root">Over the leaves of all events, also of appends that lose to another.</param>
+/// <param name="Root">Over the leaves of all events, also of appends that lose to another. Empty where nothing but rows and wake-ups changes: there is nothing to say then.</param>
 /// <param name="Leaves">All of them, one behind the other. Kept only where one was lost: its leaf can be had from nowhere else.</param>
-internal sealed record AuditBatch(byte[] Root, byte[] Detail, byte[] Leaves)
+internal readonly record struct AuditBatch(ReadOnlyMemory<byte> Root, ReadOnlyMemory<byte> Detail, ReadOnlyMemory<byte> Leaves)
 {
     public const int PrefixBytes = 4;
-
-    /// <summary>Of a flush.</summary>
-    public static AuditBatch Of(IReadOnlyList<AuditedForms> flush)
-    {
-        var count = 0;
-        foreach (var forms in flush) count += forms.Messages.Length;
-        var (messages, appends, leaves) = (new PaddedMessage[count], new AuditedAppend[flush.Count], new byte[count * AuditLeaf.Bytes]);
-        var next = 0;
-        for (var i = 0; i < appends.Length; i++)
-        {
-            appends[i] = flush[i].Append;
-            flush[i].Messages.CopyTo(messages, next);
-            next += flush[i].Messages.Length;
-        }
-        Sha256Lanes.Hash(messages, leaves);
-        return Of(appends, leaves);
-    }
 
     /// <param name="appends">What is appended.</param>
     /// <param name="leaves">Of all their events, in order.</param>
     public static AuditBatch Of(IReadOnlyList<AuditedAppend> appends, byte[] leaves)
     {
-        // Rows and wake-ups change without events, too; then there is nothing to say, and the statement says nothing.
-        if (leaves.Length == 0) return new AuditBatch([], [], leaves);
-        var names = 0;
-        foreach (var append in appends)
-            if (append.Begins) names += 3 * (append.Tenant.Length + append.Stream.Length) + 10;
-        var detail = new byte[appends.Count * 9 + leaves.Length / AuditLeaf.Bytes * PrefixBytes + names];
+        if (leaves.Length == 0) return default;
+        var detail = new byte[appends.Sum(DetailMax)];
         var (at, leaf) = (0, 0);
         foreach (var append in appends)
         {
-            if (append.Events == 0) continue;
-            at += Varint.Write(detail.AsSpan(at), (ulong)(2 * append.Events + (append.Begins ? 1 : 0)));
-            BinaryPrimitives.WriteUInt32BigEndian(detail.AsSpan(at), AuditLeaf.Tag(append.Tenant, append.Stream));
-            at += sizeof(uint);
-            for (var i = 0; i < append.Events; i++, leaf += AuditLeaf.Bytes, at += PrefixBytes) leaves.AsSpan(leaf, PrefixBytes).CopyTo(detail.AsSpan(at));
-            if (!append.Begins) continue;
-            at += Text(detail.AsSpan(at), append.Tenant);
-            at += Text(detail.AsSpan(at), append.Stream);
+            at += WriteDetail(append, leaves.AsSpan(leaf), detail.AsSpan(at));
+            leaf += append.Events * AuditLeaf.Bytes;
         }
-        return new AuditBatch(AuditTree.Root(leaves.AsSpan().ToArray()), detail.AsSpan(0, at).ToArray(), leaves);
+        return new AuditBatch(AuditTree.Root(leaves.AsSpan().ToArray()), detail.AsMemory(0, at), leaves);
+    }
+
+    /// <summary>How many bytes the detail has at most of an append.</summary>
+    public static int DetailMax(AuditedAppend append) => 9 + append.Events * PrefixBytes + (append.Begins ? 3 * (append.Tenant.Length + append.Stream.Length) + 10 : 0);
+
+    /// <summary>Writes what the detail says of an append.</summary>
+    /// <param name="leaves">Beginning with its own.</param>
+    /// <returns>How many bytes that are.</returns>
+    public static int WriteDetail(in AuditedAppend append, ReadOnlySpan<byte> leaves, Span<byte> detail)
+    {
+        if (append.Events == 0) return 0;
+        var at = Varint.Write(detail, (ulong)(2 * append.Events + (append.Begins ? 1 : 0)));
+        BinaryPrimitives.WriteUInt32BigEndian(detail[at..], AuditLeaf.Tag(append.Tenant, append.Stream));
+        at += sizeof(uint);
+        for (var i = 0; i < append.Events; i++, at += PrefixBytes) leaves.Slice(i * AuditLeaf.Bytes, PrefixBytes).CopyTo(detail[at..]);
+        if (!append.Begins) return at;
+        at += Text(detail[at..], append.Tenant);
+        return at + Text(detail[at..], append.Stream);
+    }
+
+    /// <summary>How many events a detail names; reads all of it, and keeps nothing.</summary>
+    /// <exception cref="FormatException">These are not the bytes of a detail.</exception>
+    public static long Count(ReadOnlySpan<byte> detail)
+    {
+        var count = 0L;
+        while (!detail.IsEmpty)
+        {
+            var (events, begins) = Head(ref detail);
+            count += events;
+            detail = detail[(sizeof(uint) + events * PrefixBytes)..];
+            for (var names = begins ? 2 : 0; names > 0; names--) Name(ref detail);
+        }
+        return count;
     }
 
     /// <exception cref="FormatException">These are not the bytes of a detail.</exception>
@@ -81,14 +87,12 @@ internal sealed record AuditBatch(byte[] Root, byte[] Detail, byte[] Leaves)
         var appends = new List<AuditedDetail>();
         while (!detail.IsEmpty)
         {
-            var head = Varint.Read(ref detail);
-            var events = head / 2;
-            if (events == 0 || events > (ulong)detail.Length || detail.Length < sizeof(uint) + (int)events * PrefixBytes) throw new FormatException("An append of the batch is cut short.");
+            var (events, begins) = Head(ref detail);
             var tag = BinaryPrimitives.ReadUInt32BigEndian(detail);
-            var prefixes = detail.Slice(sizeof(uint), (int)events * PrefixBytes).ToArray();
+            var prefixes = detail.Slice(sizeof(uint), events * PrefixBytes).ToArray();
             detail = detail[(sizeof(uint) + prefixes.Length)..];
-            var (tenant, stream) = head % 2 == 0 ? (null, null) : (Text(ref detail), Text(ref detail));
-            appends.Add(new AuditedDetail((int)events, tag, prefixes, tenant, stream));
+            var (tenant, stream) = begins ? (Encoding.UTF8.GetString(Name(ref detail)), Encoding.UTF8.GetString(Name(ref detail))) : (null, null);
+            appends.Add(new AuditedDetail(events, tag, prefixes, tenant, stream));
         }
         return appends;
     }
@@ -100,13 +104,21 @@ internal sealed record AuditBatch(byte[] Root, byte[] Detail, byte[] Leaves)
         return at + Encoding.UTF8.GetBytes(text, to[at..]);
     }
 
-    private static string Text(ref ReadOnlySpan<byte> from)
+    private static (int Events, bool Begins) Head(ref ReadOnlySpan<byte> from)
+    {
+        var head = Varint.Read(ref from);
+        var events = head / 2;
+        if (events == 0 || events > (ulong)from.Length || from.Length < sizeof(uint) + (int)events * PrefixBytes) throw new FormatException("An append of the batch is cut short.");
+        return ((int)events, head % 2 != 0);
+    }
+
+    private static ReadOnlySpan<byte> Name(ref ReadOnlySpan<byte> from)
     {
         var bytes = Varint.Read(ref from);
         if (bytes > (ulong)from.Length) throw new FormatException("A name in the batch is cut short.");
-        var text = Encoding.UTF8.GetString(from[..(int)bytes]);
+        var name = from[..(int)bytes];
         from = from[(int)bytes..];
-        return text;
+        return name;
     }
 }
 

@@ -2,47 +2,41 @@ using System.Security.Cryptography;
 
 namespace OrleansAiOs.Workflows.Audit;
 
-/// <summary>
-/// Where the form of an event is written before it is hashed: one a thread, used again and again. What is to outlive that is kept: then the
-/// next is written behind it, and a chunk that is full is left to those who still look at it. A chunk and not an array for each: nobody has
-/// to clear it first, or to copy into it.
-/// </summary>
+/// <summary>Where the forms of events are written before they are hashed: used again and again, by one thread at a time.</summary>
 internal sealed class AuditBuffer
 {
-    private const int ChunkBytes = 32 * 1024;
+    private const int Smallest = 4 * 1024;
+    private const int KeptMax = 4 * 1024 * 1024;
 
     [ThreadStatic]
     private static AuditBuffer? ofThread;
 
-    private byte[] bytes = GC.AllocateUninitializedArray<byte>(ChunkBytes);
-    private int from; // what is written begins here
-    private byte[] beside = new byte[1024];
+    private byte[] bytes = GC.AllocateUninitializedArray<byte>(Smallest);
+    private byte[] beside = [];
     private (int Start, int Name, int End)[] members = new (int, int, int)[64];
     private int known;
 
-    // Begun once a thread: making a new one each time costs as much again as hashing an event.
+    // Begun once a buffer: making a new one each time costs as much again as hashing an event.
     private readonly IncrementalHash hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
 
     /// <summary>This thread's, emptied. It is nobody else's until the caller awaits something.</summary>
     public static AuditBuffer Emptied()
     {
         var buffer = ofThread ??= new AuditBuffer();
-        (buffer.Length, buffer.known) = (0, 0);
+        buffer.Clear();
         return buffer;
+    }
+
+    /// <summary>Empties it. What a single large write had made of it is given back.</summary>
+    public void Clear()
+    {
+        (Length, known) = (0, 0);
+        if (bytes.Length > KeptMax) bytes = GC.AllocateUninitializedArray<byte>(Smallest);
     }
 
     public int Length { get; private set; }
 
-    public ReadOnlySpan<byte> Written => bytes.AsSpan(from, Length);
-
-    /// <summary>Leaves what is written where it is, for whoever holds on to it.</summary>
-    /// <returns>The chunk, and where in it that begins.</returns>
-    public (byte[] Chunk, int From) Keep()
-    {
-        var kept = (bytes, from);
-        (from, Length) = (from + Length, 0);
-        return kept;
-    }
+    public ReadOnlySpan<byte> Written => bytes.AsSpan(0, Length);
 
     public void Add(byte b)
     {
@@ -56,16 +50,24 @@ internal sealed class AuditBuffer
         Length += more.Length;
     }
 
+    /// <summary>Adds what stands in it already.</summary>
+    public void Repeat(int start, int count)
+    {
+        var room = Room(count);
+        bytes.AsSpan(start, count).CopyTo(room);
+        Length += count;
+    }
+
     /// <summary>Room for so many bytes behind what is written; it counts once <see cref="Take"/> says how many were used.</summary>
     public Span<byte> Room(int count)
     {
-        if (from + Length + count > bytes.Length)
+        if (Length + count > bytes.Length)
         {
-            var next = GC.AllocateUninitializedArray<byte>(Math.Max(ChunkBytes, 2 * (Length + count)));
+            var next = GC.AllocateUninitializedArray<byte>(Math.Max(2 * bytes.Length, Length + count));
             Written.CopyTo(next);
-            (bytes, from) = (next, 0);
+            bytes = next;
         }
-        return bytes.AsSpan(from + Length);
+        return bytes.AsSpan(Length);
     }
 
     public void Take(int count) => Length += count;
@@ -75,7 +77,7 @@ internal sealed class AuditBuffer
     {
         var (length, padded) = (Length - start, Sha256Lanes.Padded(Length - start));
         Room(padded - length);
-        Sha256Lanes.Pad(bytes.AsSpan(from + start, padded), length);
+        Sha256Lanes.Pad(bytes.AsSpan(start, padded), length);
         Length = start + padded;
     }
 
@@ -119,8 +121,8 @@ internal sealed class AuditBuffer
     {
         var these = members.AsSpan(mark, known - mark);
         var (first, length) = (these[0].Start, Length - these[0].Start);
-        if (beside.Length < length) beside = new byte[Math.Max(2 * beside.Length, length)];
-        bytes.AsSpan(from + first, length).CopyTo(beside);
+        if (beside.Length < length) beside = new byte[Math.Max(1024, 2 * length)];
+        bytes.AsSpan(first, length).CopyTo(beside);
         // Mostly few, and few out of place. Stable: of doubled ones the last stays last.
         if (these.Length <= 32)
         {
@@ -136,7 +138,7 @@ internal sealed class AuditBuffer
         {
             these.Sort((a, b) => Compare(a, b, beside, first) is var order and not 0 ? order : a.Start.CompareTo(b.Start));
         }
-        var sorted = bytes.AsSpan(from);
+        var sorted = bytes.AsSpan();
         Length = first;
         for (var i = 0; i < these.Length; i++)
         {

@@ -39,11 +39,92 @@ internal ref struct AuditForm
     /// <exception cref="FormatException">This is no JSON, or none that a database takes.</exception>
     public static void Write(ReadOnlySpan<byte> json, AuditBuffer to)
     {
+        if (IsForm(json))
+        {
+            to.Add(json);
+            return;
+        }
         var form = new AuditForm(json, to);
         form.Value(0);
         form.Space();
         if (form.at != json.Length) throw form.Broken();
         form.Copy();
+    }
+
+    // Whether a value is in its form as it stands: so is most of what a host writes, whose events have their members in order. It need not
+    // see each that is; for one it passes over, the other way leads to the same bytes.
+    private static bool IsForm(ReadOnlySpan<byte> json)
+    {
+        var at = 0;
+        return IsForm(json, ref at, 0) && at == json.Length;
+    }
+
+    private static bool IsForm(ReadOnlySpan<byte> json, ref int at, int depth)
+    {
+        if ((uint)at >= (uint)json.Length || depth > 64) return false;
+        switch (json[at])
+        {
+            case (byte)'{':
+                if (IsAt(json, ++at, (byte)'}')) break;
+                ReadOnlySpan<byte> before = default;
+                for (var first = true; ; at++, first = false)
+                {
+                    var start = at + 1;
+                    if (!IsText(json, ref at)) return false;
+                    var name = json[start..(at - 1)];
+                    if (!first && AuditBuffer.CompareNames(before, name) >= 0) return false;
+                    before = name;
+                    if (!IsAt(json, at++, (byte)':') || !IsForm(json, ref at, depth + 1)) return false;
+                    if (IsAt(json, at, (byte)'}')) break;
+                    if (!IsAt(json, at, (byte)',')) return false;
+                }
+                break;
+            case (byte)'[':
+                if (IsAt(json, ++at, (byte)']')) break;
+                for (; ; at++)
+                {
+                    if (!IsForm(json, ref at, depth + 1)) return false;
+                    if (IsAt(json, at, (byte)']')) break;
+                    if (!IsAt(json, at, (byte)',')) return false;
+                }
+                break;
+            case (byte)'"': return IsText(json, ref at);
+            case (byte)'t': return IsLiteral(json, ref at, "true"u8);
+            case (byte)'f': return IsLiteral(json, ref at, "false"u8);
+            case (byte)'n': return IsLiteral(json, ref at, "null"u8);
+            default:
+                var from = at;
+                while ((uint)at < (uint)json.Length && json[at] is >= (byte)'0' and <= (byte)'9' or (byte)'.' or (byte)'-') at++;
+                return at > from && !json[from..at].StartsWith("-0"u8);
+        }
+        at++;
+        return true;
+    }
+
+    private static bool IsAt(ReadOnlySpan<byte> json, int at, byte c) => (uint)at < (uint)json.Length && json[at] == c;
+
+    private static bool IsLiteral(ReadOnlySpan<byte> json, ref int at, ReadOnlySpan<byte> literal)
+    {
+        if (!json[at..].StartsWith(literal)) return false;
+        at += literal.Length;
+        return true;
+    }
+
+    // A text with nothing escaped in it.
+    private static bool IsText(ReadOnlySpan<byte> json, ref int at)
+    {
+        if (!IsAt(json, at, (byte)'"')) return false;
+        // Most are short, and over before a search is set up.
+        var near = Math.Min(json.Length, at + 17);
+        do at++;
+        while (at < near && json[at] is not ((byte)'"' or (byte)'\\'));
+        if (at == near)
+        {
+            var end = json[at..].IndexOfAny((byte)'"', (byte)'\\');
+            if (end < 0) return false;
+            at += end;
+        }
+        return json[at++] == '"';
     }
 
     /// <summary>Where in the buffer the next byte will stand.</summary>

@@ -56,30 +56,26 @@ internal static class AuditLeaf
         buffer.Add(binary);
     }
 
-    /// <summary>What the leaves of an append are hashed from: made by whoever appends, so that the flush hashes those of many at once.</summary>
+    /// <summary>Writes what the leaves of an append's events are hashed from behind what the buffer holds, each padded to whole blocks.</summary>
     /// <param name="replaced">Bodies that are stored in place of the events' own; null where there are none.</param>
+    /// <param name="messages">Where each stands.</param>
     /// <exception cref="FormatException">A body is no JSON, or none that a database takes.</exception>
-    public static AuditedForms FormsOf(RunAppend append, byte[]?[]? replaced)
+    public static void WriteForms(AuditBuffer buffer, RunAppend append, byte[]?[]? replaced, Span<PaddedMessage> messages)
     {
-        var (buffer, tenant, stream, events) = (AuditBuffer.Emptied(), append.Run.Tenant, append.Run.Stream, append.Events);
-        var forms = new PaddedMessage[events.Count];
-        var same = 0; // bytes that each begins with
-        for (var i = 0; i < forms.Length; i++)
+        var (first, same) = (buffer.Length, 0); // what each begins with
+        for (var i = 0; i < messages.Length; i++)
         {
-            var (e, start) = (events[i], buffer.Length);
-            if (i > 0) buffer.Add(buffer.Written[..same]);
+            var (e, start) = (append.Events[i], buffer.Length);
+            if (i > 0) buffer.Repeat(first, same);
             else
             {
-                WriteStream(buffer, tenant, stream);
-                same = buffer.Length;
+                WriteStream(buffer, append.Run.Tenant, append.Run.Stream);
+                same = buffer.Length - first;
             }
             WriteEvent(buffer, append.Expected + i + 1, e.Id, e.Type, e.At, replaced?[i] ?? e.Body, []);
-            forms[i] = new PaddedMessage([], start, buffer.Length - start);
+            messages[i] = new PaddedMessage(start, buffer.Length - start);
             buffer.Pad(start);
         }
-        var (chunk, from) = buffer.Keep();
-        for (var i = 0; i < forms.Length; i++) forms[i] = new PaddedMessage(chunk, from + forms[i].Start, forms[i].Length);
-        return new AuditedForms(new AuditedAppend(tenant, stream, append.Expected == 0, forms.Length), forms);
     }
 
     /// <summary>As the database keeps it: cut off, not rounded.</summary>
@@ -105,6 +101,3 @@ internal static class AuditLeaf
         buffer.Take(2 + written);
     }
 }
-
-/// <summary>An append, and what the leaves of its events are hashed from.</summary>
-internal readonly record struct AuditedForms(AuditedAppend Append, PaddedMessage[] Messages);

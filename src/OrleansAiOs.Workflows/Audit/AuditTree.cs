@@ -69,10 +69,10 @@ internal static class AuditTree
             padded[0] = 1;
             below.CopyTo(padded[1..]);
             Sha256Lanes.Pad(padded, 1 + below.Length);
-            nodes[i] = new PaddedMessage(room, at, 1 + below.Length);
+            nodes[i] = new PaddedMessage(at, 1 + below.Length);
             at += padded.Length;
         }
-        Sha256Lanes.Hash(nodes, hashes);
+        Sha256Lanes.Hash(room, nodes, hashes);
         ArrayPool<byte>.Shared.Return(room);
         return nodes.Length;
     }

@@ -1,3 +1,4 @@
+using System.Buffers;
 using System.Buffers.Binary;
 using System.Diagnostics.CodeAnalysis;
 using System.Runtime.CompilerServices;
@@ -43,23 +44,26 @@ internal static class Sha256Lanes
     }
 
     /// <summary>The digests, one behind the other, in the order of the messages.</summary>
-    public static void Hash(ReadOnlySpan<PaddedMessage> messages, Span<byte> digests)
+    /// <param name="text">Where the messages stand.</param>
+    public static void Hash(ReadOnlySpan<byte> text, ReadOnlySpan<PaddedMessage> messages, Span<byte> digests)
     {
         if (messages.Length < FewestWorthIt || !Avx2.IsSupported)
         {
-            for (var i = 0; i < messages.Length; i++) SHA256.HashData(messages[i].Bytes.AsSpan(messages[i].Start, messages[i].Length), digests.Slice(i * SHA256.HashSizeInBytes, SHA256.HashSizeInBytes));
+            for (var i = 0; i < messages.Length; i++) SHA256.HashData(text.Slice(messages[i].Start, messages[i].Length), digests.Slice(i * SHA256.HashSizeInBytes, SHA256.HashSizeInBytes));
             return;
         }
         // Those of one length beside each other: a lane whose message is over idles until the longest beside it is.
-        var order = Order(messages);
-        for (var first = 0; first < order.Length; first += Lanes) HashTogether(messages, order.AsSpan(first, Math.Min(Lanes, order.Length - first)), digests);
+        var room = ArrayPool<long>.Shared.Rent(messages.Length);
+        var order = room.AsSpan(0, messages.Length);
+        Order(messages, order);
+        for (var first = 0; first < order.Length; first += Lanes) HashTogether(text, messages, order[first..Math.Min(first + Lanes, order.Length)], digests);
+        ArrayPool<long>.Shared.Return(room);
     }
 
     // By their length, each as its blocks and its place. Few lengths are many messages': counted, that takes a tenth of what sorting does.
-    private static long[] Order(ReadOnlySpan<PaddedMessage> messages)
+    private static void Order(ReadOnlySpan<PaddedMessage> messages, Span<long> order)
     {
         const int Short = 128;
-        var order = new long[messages.Length];
         Span<int> ends = stackalloc int[Short];
         ends.Clear();
         var longest = 0;
@@ -72,8 +76,8 @@ internal static class Sha256Lanes
         }
         if (longest >= Short)
         {
-            order.AsSpan().Sort();
-            return order;
+            order.Sort();
+            return;
         }
         for (var i = 1; i < Short; i++) ends[i] += ends[i - 1];
         for (var i = order.Length - 1; i >= 0; i--)
@@ -81,12 +85,11 @@ internal static class Sha256Lanes
             var blocks = messages[i].Blocks;
             order[--ends[blocks]] = ((long)blocks << 32) | (uint)i;
         }
-        return order;
     }
 
     // Compiled for good at once: before that, it takes ten times as long.
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void HashTogether(ReadOnlySpan<PaddedMessage> messages, ReadOnlySpan<long> lanes, Span<byte> digests)
+    private static void HashTogether(ReadOnlySpan<byte> text, ReadOnlySpan<PaddedMessage> messages, ReadOnlySpan<long> lanes, Span<byte> digests)
     {
         Span<Vector256<uint>> words = stackalloc Vector256<uint>[16];
         words.Clear();
@@ -99,7 +102,7 @@ internal static class Sha256Lanes
             {
                 ref readonly var message = ref messages[(int)lanes[lane]];
                 if (block >= message.Blocks) continue;
-                var from = message.Bytes.AsSpan(message.Start + block * BlockBytes, BlockBytes);
+                var from = text.Slice(message.Start + block * BlockBytes, BlockBytes);
                 words[lane] = Words(from);
                 words[Lanes + lane] = Words(from[(BlockBytes / 2)..]);
             }
@@ -163,9 +166,9 @@ internal static class Sha256Lanes
 }
 
 /// <summary>A message with its padding (<see cref="Sha256Lanes.Pad"/>).</summary>
-/// <param name="Start">Where it begins in the bytes.</param>
+/// <param name="Start">Where it begins in the text it stands in.</param>
 /// <param name="Length">Without the padding.</param>
-internal readonly record struct PaddedMessage(byte[] Bytes, int Start, int Length)
+internal readonly record struct PaddedMessage(int Start, int Length)
 {
     public int Blocks => Sha256Lanes.Padded(Length) / Sha256Lanes.BlockBytes;
 }

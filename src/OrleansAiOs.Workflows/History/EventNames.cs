@@ -69,11 +69,13 @@ public static class EventNames
         ("value-recorded", typeof(ValueRecorded)),
     ];
 
+    private static readonly JsonSerializerOptions Json = new(EventJson.Default.Options) { TypeInfoResolver = EventJson.Default.WithAddedModifier(WorkflowJson.InOrder) };
+
     private static readonly FrozenDictionary<Type, (string Name, JsonTypeInfo Info)> ByType =
-        All.ToFrozenDictionary(e => e.Type, e => (e.Name, EventJson.Default.GetTypeInfo(e.Type)!));
+        All.ToFrozenDictionary(e => e.Type, e => (e.Name, Json.GetTypeInfo(e.Type)));
 
     private static readonly FrozenDictionary<string, JsonTypeInfo> ByName =
-        All.ToFrozenDictionary(e => e.Name, e => EventJson.Default.GetTypeInfo(e.Type)!);
+        All.ToFrozenDictionary(e => e.Name, e => Json.GetTypeInfo(e.Type));
 
     public static IEnumerable<string> Names => All.Select(e => e.Name);
 

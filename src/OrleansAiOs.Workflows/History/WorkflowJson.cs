@@ -1,6 +1,7 @@
 using System.Text.Encodings.Web;
 using System.Text.Json;
 using System.Text.Json.Serialization;
+using System.Text.Json.Serialization.Metadata;
 
 namespace OrleansAiOs.Workflows.History;
 
@@ -12,6 +13,12 @@ public static class WorkflowJson
 
     /// <summary>For what comes from outside: no unknown and no doubled members, at most 32 levels deep.</summary>
     public static JsonSerializerOptions Door { get; } = Make(JsonUnmappedMemberHandling.Disallow, duplicates: false);
+
+    /// <summary>Members in the order in which the audit trail hashes them (AuditForm): what is written so is not put in order on its way to the database.</summary>
+    internal static void InOrder(JsonTypeInfo type)
+    {
+        foreach (var (order, property) in type.Properties.OrderBy(property => property.Name, StringComparer.Ordinal).Index()) property.Order = order;
+    }
 
     private static JsonSerializerOptions Make(JsonUnmappedMemberHandling unmapped, bool duplicates)
     {
@@ -26,9 +33,10 @@ public static class WorkflowJson
             Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
             RespectRequiredConstructorParameters = !duplicates,
             RespectNullableAnnotations = !duplicates,
+            TypeInfoResolver = new DefaultJsonTypeInfoResolver { Modifiers = { InOrder } },
         };
         options.Converters.Add(new JsonStringEnumConverter());
-        options.MakeReadOnly(populateMissingResolver: true);
+        options.MakeReadOnly();
         return options;
     }
 }

@@ -33,24 +33,32 @@ public sealed class Sha256LanesTests
         "abc"u8.CopyTo(room);
         Sha256Lanes.Pad(room, 3);
         var digests = new byte[8 * 32];
-        Sha256Lanes.Hash([.. Enumerable.Repeat(new PaddedMessage(room, 0, 3), 8)], digests);
+        Sha256Lanes.Hash(room, [.. Enumerable.Repeat(new PaddedMessage(0, 3), 8)], digests);
         Convert.ToHexStringLower(digests.AsSpan(7 * 32)).Should().Be("ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
     }
 
-    private static PaddedMessage Message(Random random, int length)
+    private static byte[] Message(Random random, int length)
     {
-        var start = random.Next(5);
-        var bytes = new byte[start + Sha256Lanes.Padded(length)];
-        random.NextBytes(bytes);
-        Sha256Lanes.Pad(bytes.AsSpan(start), length);
-        return new PaddedMessage(bytes, start, length);
+        var message = new byte[length];
+        random.NextBytes(message);
+        return message;
     }
 
-    private static void ShouldBeTheLibrarys(PaddedMessage[] messages)
+    private static void ShouldBeTheLibrarys(byte[][] messages)
     {
-        var digests = new byte[messages.Length * 32];
-        Sha256Lanes.Hash(messages, digests);
+        // Not at the text's beginning, and with something between them.
+        var (text, places, at) = (new byte[messages.Sum(message => 3 + Sha256Lanes.Padded(message.Length))], new PaddedMessage[messages.Length], 0);
         for (var i = 0; i < messages.Length; i++)
-            Convert.ToHexStringLower(digests.AsSpan(i * 32, 32)).Should().Be(Convert.ToHexStringLower(SHA256.HashData(messages[i].Bytes.AsSpan(messages[i].Start, messages[i].Length))), $"message {i} of {messages.Length}, {messages[i].Length} bytes");
+        {
+            at += 3;
+            messages[i].CopyTo(text, at);
+            Sha256Lanes.Pad(text.AsSpan(at, Sha256Lanes.Padded(messages[i].Length)), messages[i].Length);
+            places[i] = new PaddedMessage(at, messages[i].Length);
+            at += Sha256Lanes.Padded(messages[i].Length);
+        }
+        var digests = new byte[messages.Length * 32];
+        Sha256Lanes.Hash(text, places, digests);
+        for (var i = 0; i < messages.Length; i++)
+            Convert.ToHexStringLower(digests.AsSpan(i * 32, 32)).Should().Be(Convert.ToHexStringLower(SHA256.HashData(messages[i])), $"message {i} of {messages.Length}, {messages[i].Length} bytes");
     }
 }

@@ -264,7 +264,7 @@ internal sealed class Tampering(NpgsqlConnection connection, Random random)
         var events = new List<AuditedEvent>();
         await foreach (var e in AuditedEvents.WithinAsync(connection, [(1, long.MaxValue)], long.MaxValue, default)) events.Add(e);
         var batch = AuditBatch.Of(events.ConvertAll(e => new AuditedAppend(e.Tenant, e.Stream, e.Version == 1, 1)), [.. events.SelectMany(e => e.Leaf())]);
-        var block = new AuditBlock(0, events.Count, 0, [new BlockBatch(AuditKind.Appended, batch.Root, BatchContent.Write([.. events.Select(e => e.Seq)], [], null, batch.Detail))]);
+        var block = new AuditBlock(0, events.Count, 0, [new BlockBatch(AuditKind.Appended, batch.Root.ToArray(), BatchContent.Write([.. events.Select(e => e.Seq)], [], null, batch.Detail.Span))]);
         var log = new MerkleLog();
         log.Add(AuditBlock.HashOf(block.Head()));
         await RunAsync("insert into aios.audit_blocks (number, head, body, first_seq, last_seq) values (0, $1, $2, $3, $4)", block.Head(), block.Body(), events[0].Seq, events[^1].Seq);

@@ -1,4 +1,5 @@
 using System.Text;
+using System.Text.Json;
 using OrleansAiOs.Tests.Shared;
 using OrleansAiOs.Workflows.Gating;
 using OrleansAiOs.Workflows.History;
@@ -67,6 +68,16 @@ public sealed class EventFormTests
         }
         Verified.Text("Events.verified.txt", text.ToString(), "What is stored is read for ever. To version it: add an optional member (old lines stay as they are, a new one shows the member), "
             + "or an event with a name of its own, and keep reading the old; never rename, retype or take away. A line that is new is well; a line that changed or went is a history nobody can read.");
+    }
+
+    [Fact]
+    public void Every_event_has_its_members_in_the_order_in_which_the_audit_trail_hashes_them()
+    {
+        foreach (var e in Full.Concat(Spare))
+        {
+            using var body = JsonDocument.Parse(EventNames.Write(e).Body);
+            body.RootElement.EnumerateObject().Select(member => member.Name).Should().BeInAscendingOrder(StringComparer.Ordinal, EventNames.Of(e));
+        }
     }
 
     [Fact]
