@@ -16,8 +16,8 @@ internal sealed class AuditBuffer
     private (int Start, int Name, int End)[] members = new (int, int, int)[64];
     private int known;
 
-    // Begun once a buffer: making a new one each time costs as much again as hashing an event.
-    private readonly IncrementalHash hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
+    // Begun once a buffer, where it is used at all: making a new one each time costs as much again as hashing an event.
+    private IncrementalHash? hash;
 
     /// <summary>This thread's, emptied. It is nobody else's until the caller awaits something.</summary>
     public static AuditBuffer Emptied()
@@ -84,6 +84,7 @@ internal sealed class AuditBuffer
     /// <summary>SHA-256 of what is written.</summary>
     public void Hash(Span<byte> into)
     {
+        hash ??= IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
         hash.AppendData(Written);
         hash.GetHashAndReset(into);
     }

@@ -114,17 +114,10 @@ internal ref struct AuditForm
     private static bool IsText(ReadOnlySpan<byte> json, ref int at)
     {
         if (!IsAt(json, at, (byte)'"')) return false;
-        // Most are short, and over before a search is set up.
-        var near = Math.Min(json.Length, at + 17);
-        do at++;
-        while (at < near && json[at] is not ((byte)'"' or (byte)'\\'));
-        if (at == near)
-        {
-            var end = json[at..].IndexOfAny((byte)'"', (byte)'\\');
-            if (end < 0) return false;
-            at += end;
-        }
-        return json[at++] == '"';
+        var end = Seek(json, at + 1);
+        if (end < 0) return false;
+        at = end + 1;
+        return json[end] == '"';
     }
 
     /// <summary>Where in the buffer the next byte will stand.</summary>
@@ -210,11 +203,8 @@ internal ref struct AuditForm
 
     private void Text()
     {
-        // Most are short, and over before a search for either is set up.
-        var near = Math.Min(json.Length, at + 17);
-        do at++;
-        while (at < near && json[at] is not ((byte)'"' or (byte)'\\'));
-        if (at == near) Seek();
+        at++;
+        Seek();
         while (json[at] != '"')
         {
             Copy();
@@ -230,8 +220,17 @@ internal ref struct AuditForm
     // To what ends a text, or escapes in it.
     private void Seek()
     {
+        var end = Seek(json, at);
+        at = end < 0 ? throw Broken(json.Length) : end;
+    }
+
+    private static int Seek(ReadOnlySpan<byte> json, int at)
+    {
+        // Most are short, and over before a search for either is set up.
+        for (var near = Math.Min(json.Length, at + 16); at < near; at++)
+            if (json[at] is (byte)'"' or (byte)'\\') return at;
         var end = json[at..].IndexOfAny((byte)'"', (byte)'\\');
-        at = end < 0 ? throw Broken(json.Length) : at + end;
+        return end < 0 ? -1 : at + end;
     }
 
     private void Escaped()
