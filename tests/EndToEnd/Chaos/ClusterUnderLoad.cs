@@ -110,7 +110,8 @@ internal sealed class ClusterUnderLoad : IAsyncDisposable
         owner = new HostClient(Any, HostClient.OwnerKey(setup), GiveUp);
         others = new HostClient(Other, HostClient.OwnerKey(setup), GiveUp);
         buyer = new HostClient(Any, await owner.MakeKeyAsync("berta", "buyer"), GiveUp);
-        load = Task.WhenAll([.. Enumerable.Range(0, Callers).Select(_ => Task.Run(CallAsync)), Task.Run(DecideAsync)]);
+        var callers = Task.WhenAll(Enumerable.Range(0, Callers).Select(_ => Task.Run(CallAsync)));
+        load = Task.WhenAll(callers, Task.Run(() => DecideAsync(callers)));
         await UntilAsync(async () => await NumberAsync("select count(*) from aios.runs where closed_at is not null") >= Callers);
     }
 
@@ -239,7 +240,7 @@ internal sealed class ClusterUnderLoad : IAsyncDisposable
     {
         await using var command = database.CreateCommand("""
             select string_agg(concat_ws(' ', id, case when busy then 'busy on ' || host end, waits, 'due ' || due, '; last:', (select string_agg(type || ' ' || timestamp, ', ' order by version) from
-                (select * from aios.mt_events where stream_id = 'run/' || id order by version desc limit 4) e)), E'\n')
+                (select * from aios.mt_events where stream_id = 'run/' || r.id order by version desc limit 4) e)), E'\n')
             from (select r.*, w.due from aios.runs r left join aios.wakeups w on w.tenant_id = r.tenant_id and w.run_id = r.id where closed_at is null limit 5) r
             """);
         return await command.ExecuteScalarAsync() as string ?? "none";
@@ -292,10 +293,10 @@ internal sealed class ClusterUnderLoad : IAsyncDisposable
         }
     }
 
-    // The oldest first; some are left waiting until the end.
-    private async Task DecideAsync()
+    // The oldest first; some are left waiting until the end, which is not before the callers': one may be about to start another run.
+    private async Task DecideAsync(Task callers)
     {
-        while (!ending || byRun.Keys.Any(run => !remarked.GetValueOrDefault(run)))
+        while (!callers.IsCompleted || (callers.IsCompletedSuccessfully && remarked.Values.Contains(false)))
         {
             var waiting = (await buyer.ApprovalsAsync()).Where(one => remarked.TryGetValue(one.Run, out var decided) && !decided).ToList();
             await Parallel.ForEachAsync(ending ? waiting : waiting.SkipLast(OpenLeast), new ParallelOptions { MaxDegreeOfParallelism = Callers }, async (one, _) =>

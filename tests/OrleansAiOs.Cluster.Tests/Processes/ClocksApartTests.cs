@@ -13,7 +13,7 @@ public sealed class ClocksApartTests(OnPostgres postgres, ITestOutputHelper outp
     [FactWithFaketime]
     public async Task Members_minutes_apart_of_which_one_is_killed_lose_and_double_nothing_and_take_no_other_for_dead()
     {
-        await using var cluster = await ClusterUnderLoad.StartAsync(postgres.ConnectionString, members: 3, atMost: TimeSpan.FromMinutes(6), own: (which, common) => common with
+        await using var cluster = await ClusterUnderLoad.StartAsync(postgres.ConnectionString, members: 3, atMost: TimeSpan.FromMinutes(10), own: (which, common) => common with
         {
             Environment = new Dictionary<string, string>(common.Environment) { ["LD_PRELOAD"] = FactWithFaketimeAttribute.Library!, ["FAKETIME"] = Clocks[which], ["FAKETIME_DONT_FAKE_MONOTONIC"] = "1" },
         });

@@ -28,7 +28,7 @@ public sealed class DatabaseRestartTests(ITestOutputHelper output) : IAsyncLifet
     [Fact]
     public async Task Two_restarts_of_the_database_under_three_members_lose_and_double_nothing_and_end_none_of_them()
     {
-        await using var cluster = await ClusterUnderLoad.StartAsync(server.ConnectionString, members: 3, atMost: TimeSpan.FromMinutes(5));
+        await using var cluster = await ClusterUnderLoad.StartAsync(server.ConnectionString, members: 3, atMost: TimeSpan.FromMinutes(10));
         for (var restart = 0; restart < Restarts; restart++)
         {
             await cluster.MoreAsync(commands: 60);
@@ -50,7 +50,7 @@ public sealed class DatabaseRestartTests(ITestOutputHelper output) : IAsyncLifet
     [Fact]
     public async Task A_database_that_answers_nobody_for_longer_than_a_host_may_be_silent_ends_none_of_three_members()
     {
-        await using var cluster = await ClusterUnderLoad.StartAsync(server.ConnectionString, members: 3, atMost: TimeSpan.FromMinutes(5));
+        await using var cluster = await ClusterUnderLoad.StartAsync(server.ConnectionString, members: 3, atMost: TimeSpan.FromMinutes(10));
         await cluster.MoreAsync(commands: 60);
         var away = TimeSpan.FromSeconds(15);
         string[] all = [$"{await PostmasterAsync(cluster)}", .. await BackendsAsync(cluster)];

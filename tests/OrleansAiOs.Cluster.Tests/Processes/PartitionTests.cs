@@ -12,7 +12,7 @@ public sealed class PartitionTests(OnPostgres postgres, ITestOutputHelper output
     public async Task A_member_cut_off_from_the_others_with_database_and_receivers_in_reach_loses_and_doubles_nothing_and_leaves()
     {
         await using var machines = await Machines.MakeAsync(3);
-        await using var cluster = await ClusterUnderLoad.StartAsync(postgres.ConnectionString, members: 3, atMost: TimeSpan.FromMinutes(5), machines);
+        await using var cluster = await ClusterUnderLoad.StartAsync(postgres.ConnectionString, members: 3, atMost: TimeSpan.FromMinutes(10), machines);
         await cluster.MoreAsync(commands: 60);
         var recovery = await cluster.CutAsync(2);
         await cluster.MoreAsync(commands: 20);

@@ -14,7 +14,7 @@ public sealed class RollingRestartTests(OnPostgres postgres, ITestOutputHelper o
     [Fact]
     public async Task A_rolling_restart_to_the_next_build_under_load_loses_and_doubles_nothing_and_what_old_members_had_to_park_goes_on_with_the_last_of_the_new()
     {
-        await using var cluster = await ClusterUnderLoad.StartAsync(postgres.ConnectionString, members: 3, atMost: TimeSpan.FromMinutes(5));
+        await using var cluster = await ClusterUnderLoad.StartAsync(postgres.ConnectionString, members: 3, atMost: TimeSpan.FromMinutes(10));
         await cluster.MoreAsync(commands: 40);
         var handedOver = new List<TakeOver>();
         for (var i = 0; i < cluster.Hosts.Count; i++)
