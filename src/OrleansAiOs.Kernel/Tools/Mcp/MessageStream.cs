@@ -1,14 +1,16 @@
 namespace OrleansAiOs.Kernel.Tools.Mcp;
 
-/// <summary>What an MCP server's process writes, a message a line. A line that is too long, or more lines than anybody can mean, end it.</summary>
+/// <summary>What an MCP server's process writes, a message a line. A line that is too long, or more in a second than anybody can mean, end it.</summary>
 internal sealed class MessageStream(Stream inner, TimeProvider time) : Stream
 {
     public const int MessageBytesMax = 4 * 1024 * 1024;
 
     private const int MessagesPerSecondMax = 1000;
+    private const int BytesPerSecondMax = 32 * 1024 * 1024;
 
     private long line;
-    private int messages;
+    private int messages; // in this second
+    private long bytes;
     private long since = time.GetTimestamp();
 
     public override bool CanRead => true;
@@ -50,6 +52,8 @@ internal sealed class MessageStream(Stream inner, TimeProvider time) : Stream
 
     private int Watch(ReadOnlySpan<byte> buffer, int read)
     {
+        if (time.GetElapsedTime(since) > TimeSpan.FromSeconds(1)) (messages, bytes, since) = (0, 0, time.GetTimestamp());
+        bytes += read;
         var text = buffer[..read];
         for (var at = text.IndexOf((byte)'\n'); at >= 0; at = text.IndexOf((byte)'\n'))
         {
@@ -58,8 +62,9 @@ internal sealed class MessageStream(Stream inner, TimeProvider time) : Stream
             messages++;
         }
         line += text.Length;
-        if (time.GetElapsedTime(since) > TimeSpan.FromSeconds(1)) (messages, since) = (0, time.GetTimestamp());
-        Objection = line > MessageBytesMax ? $"it wrote a message of more than {MessageBytesMax / 1024 / 1024} MB" : messages > MessagesPerSecondMax ? $"it wrote more than {MessagesPerSecondMax:N0} messages in a second" : null;
+        Objection = line > MessageBytesMax ? $"it wrote a message of more than {MessageBytesMax / 1024 / 1024} MB"
+            : messages > MessagesPerSecondMax ? $"it wrote more than {MessagesPerSecondMax:N0} messages in a second"
+            : bytes > BytesPerSecondMax ? $"it wrote more than {BytesPerSecondMax / 1024 / 1024} MB in a second" : null;
         return Objection is null ? read : throw new InvalidDataException(Objection);
     }
 }

@@ -9,7 +9,7 @@ namespace OrleansAiOs.Kernel.Tools.Mcp;
 
 /// <summary>
 /// An MCP server as a child process: its arguments as an array that no shell reads, an environment of its own, a process group of its own
-/// that dies with it. It says on stderr what it likes; the last of it is kept for whoever wonders.
+/// that dies with it, also where it ends by itself. It says on stderr what it likes; the last of it is kept for whoever wonders.
 /// </summary>
 internal sealed class ServerProcess : IAsyncDisposable
 {
@@ -27,11 +27,14 @@ internal sealed class ServerProcess : IAsyncDisposable
     private readonly Queue<char> errors = new();
     private readonly CancellationTokenSource unread = new();
     private readonly Task reading;
+    private readonly Task ending;
+    private bool isGroupKilled;
 
     private ServerProcess(Process process, bool hasGroup, Redactor redactor)
     {
         (this.process, this.hasGroup, Redactor) = (process, hasGroup, redactor);
         reading = ReadErrorsAsync();
+        ending = EndGroupAsync();
     }
 
     public Redactor Redactor { get; }
@@ -91,7 +94,7 @@ internal sealed class ServerProcess : IAsyncDisposable
     public async ValueTask DisposeAsync()
     {
         // The group first: a child that outlived its parent is nobody's child any more.
-        if (hasGroup) _ = Signal(-process.Id, Kill);
+        KillGroup();
         try
         {
             process.Kill(entireProcessTree: true);
@@ -111,12 +114,31 @@ internal sealed class ServerProcess : IAsyncDisposable
         }
         // Not to their end: a helper that left the group, and has inherited them, may hold them open for ever.
         await unread.CancelAsync();
-        await reading;
+        await Task.WhenAll(reading, ending);
         await Input.DisposeAsync();
         await Output.DisposeAsync();
         process.StandardError.Dispose();
         process.Dispose();
         unread.Dispose();
+    }
+
+    // At once: the number of a group in which nobody is left may be another's before long.
+    private async Task EndGroupAsync()
+    {
+        try
+        {
+            await process.WaitForExitAsync(unread.Token);
+            KillGroup();
+        }
+        catch (OperationCanceledException)
+        {
+            // It would not die.
+        }
+    }
+
+    private void KillGroup()
+    {
+        if (hasGroup && !Interlocked.Exchange(ref isGroupKilled, true)) _ = Signal(-process.Id, Kill);
     }
 
     private async Task ReadErrorsAsync()

@@ -130,6 +130,17 @@ public sealed class McpSessionLifeTests(KernelDatabase database) : IClassFixture
     }
 
     [Fact]
+    public async Task Of_a_server_that_died_nothing_goes_on_though_nobody_has_looked_since()
+    {
+        await using var bench = new ToolBench(database);
+        await server.AddAsync(bench, "children");
+        var child = server.Processes("child").Single();
+        HostileServer.IsAlive(child).Should().BeTrue("else nothing was tested");
+        using (var process = Process.GetProcessById(server.Processes("started").Single())) process.Kill();
+        await HostileServer.UntilAsync(() => !HostileServer.IsAlive(child));
+    }
+
+    [Fact]
     public async Task A_session_ends_though_a_helper_that_left_its_servers_group_keeps_the_pipes_open()
     {
         var bench = new ToolBench(database);
