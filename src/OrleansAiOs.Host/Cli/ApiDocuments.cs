@@ -40,6 +40,8 @@ internal sealed record SigningKeyDocument(string Id, string Principal, DateTimeO
 
 internal sealed record HoldDocument(JsonElement Statement, string Digest);
 
+internal sealed record StoppedDocument(bool Changed, string? Note = null);
+
 internal sealed record KillSwitchDocument(string Target, string Id, string Why, DateTimeOffset Since, string? By = null);
 
 internal sealed record ScheduleDocument(string Id, string Cron, string TimeZone, string Workflow, string? Paused = null, string? Next = null, string? Last = null, long Started = 0, long Skipped = 0,

@@ -129,10 +129,14 @@ internal static class KillCommands
         target.AcceptOnlyFromAmong("principal", "tool", "tenant");
         var id = new Argument<string?>("WHICH") { Description = "Which one; not needed for the tenant.", Arity = ArgumentArity.ZeroOrOne };
         var why = new Option<string>("--why") { Description = "The reason; whoever finds work standing still reads it.", Required = true, HelpName = "TEXT" };
-        return client.Change(name, description, target, id, why).Does(call =>
+        return client.Change(name, description, target, id, why).Does(async call =>
         {
             if (call.Get(target) != "tenant" && call.Get(id) is null) throw CliException.Usage($"Say which {call.Get(target)}.");
-            return client.SendAsync(call, HttpMethod.Post, path, new { target = call.Get(target), id = call.Get(id), why = call.Get(why) }, $"{call.Get(target)} {call.Get(id)} {done}");
+            using var api = client.Connect(call);
+            var json = await api.CommandAsync(HttpMethod.Post, path, new { target = call.Get(target), id = call.Get(id), why = call.Get(why) }, call.Cancellation);
+            if (call.Get(client.Json)) call.Terminal.Json(json);
+            else call.Terminal.Note(api.Read<StoppedDocument>(json).Note ?? $"{call.Get(target)} {call.Get(id)} {done}");
+            return ExitCode.Done;
         });
     }
 }

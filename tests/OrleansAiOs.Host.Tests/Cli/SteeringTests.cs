@@ -161,4 +161,12 @@ public sealed class SteeringTests
         host.OnlyAsked.Request.Should().StartWith("POST /api/v1/runs/a").And.EndWith("c/unpark");
         host.OnlyAsked.Query.Should().BeEmpty();
     }
+
+    [Fact]
+    public async Task A_kill_switch_that_stops_nothing_says_so_in_place_of_what_it_stopped()
+    {
+        await using var host = (await ContractServer.StartAsync()).On("POST /api/v1/kill-switches", """{"changed":true,"note":"The switch is thrown, but it stops nothing."}""").On("POST /api/v1/kill-switches", """{"changed":true}""");
+        (await host.RunAsync("kill", "principal", "agent/x", "--why", "y")).Error.Should().Contain("it stops nothing").And.NotContain("agent/x stopped");
+        (await host.RunAsync("kill", "principal", "agent/x", "--why", "y")).Error.Should().Contain("principal agent/x stopped");
+    }
 }

@@ -87,10 +87,10 @@ public sealed class CallQuotaTests(BudgetDatabase database) : IClassFixture<Budg
     {
         await bench.SetAsync("all", calls: 4);
         var (a, b) = (await bench.HostAsync("a"), await bench.HostAsync("b"));
-        await a.Engine.StartRunAsync(bench.Start("call-at-once", 12, "a"), "ana");
+        await a.Engine.StartRunAsync(bench.Start("call-at-once", 100, "a"), "ana");
         await QuotaBench.Until(() => Outside.Now == 4, Say);
-        await b.Engine.StartRunAsync(bench.Start("call-at-once", 12, "b"), "ana");
-        // As its calls end, the first gives back what is more than its half.
+        await b.Engine.StartRunAsync(bench.Start("call-at-once", 100, "b"), "ana");
+        // As its calls end, the first gives back what is more than its half; it has to hear of the second first, and calls end all the while.
         await QuotaBench.Until(async () =>
         {
             if (Outside.Now == 4) Outside.TryLetOneGo();
