@@ -90,18 +90,23 @@ internal sealed class Brancher(WorkflowHost host)
         var forked = new RunForked(command.Run.Id, command.At, events.Count, effects, command.Version, command.Why is null ? null : Failure.Clean(command.Why), by);
         DemandItRuns(WorkflowRun.Load(run, [.. prefix, (forked, events[^1].At)], old.Context), command.At);
         var answer = await host.AdmittedAsync(run, [.. old.State.Chain, by], () => host.SendAsync(run, new ForkInput(prefix, forked)));
-        if (!answer.IsNew) await DemandTheSameAsync(run, prefix, effects, command);
+        if (!answer.IsNew) await DemandTheSameAsync(run, prefix, forked);
         return answer;
     }
 
-    // What was exchanged stands only in the fork's own history.
-    private async Task DemandTheSameAsync(RunKey fork, List<(WorkflowEvent Event, DateTimeOffset At)> prefix, IReadOnlyList<EffectChoice> effects, ForkRun command)
+    // Of the fork's whole history: a run that has gone on to a checkpoint knows no more which fork it is.
+    private async Task DemandTheSameAsync(RunKey fork, List<(WorkflowEvent Event, DateTimeOffset At)> prefix, RunForked forked)
     {
         var there = (await host.Store.ReadAsync(fork, 1, CancellationToken.None)).Select(stored => stored.Read()).ToList();
-        // Another host may have said in between that it has the run now.
-        var known = there.Skip(prefix.Count).OfType<RunForked>().First();
-        if (!prefix.Select(e => e.Event).Zip(there).All(pair => pair.First.GetType() == pair.Second.GetType() && CommandIdentity.IsByteEqual(pair.First, pair.Second)) || !known.Effects.Zip(effects).All(pair => CanonicalJson.Digest(pair.First.Result) == CanonicalJson.Digest(pair.Second.Result)))
-            throw new CommandRefusedException(Refusal.Conflict, $"Run {fork} exists already: it is this fork of {command.Run.Id}, with other outcomes. Choose another id.");
+        // The last one is its own: what it took over may have been a fork as well. Another host may have said before it that it has the run now.
+        if (there.OfType<RunForked>().LastOrDefault() is not { } known || known.At != forked.At || Asked((RunStarted)there[0], known) != Asked((RunStarted)prefix[0].Event, forked))
+            throw new CommandRefusedException(Refusal.Conflict, $"Run {fork} exists already, and is not this fork of {forked.From}. Choose another id.");
+        if (!prefix.Select(e => e.Event).Zip(there).All(pair => pair.First.GetType() == pair.Second.GetType() && CommandIdentity.IsByteEqual(pair.First, pair.Second))
+            || !known.Effects.Zip(forked.Effects).All(pair => CanonicalJson.Digest(pair.First.Result) == CanonicalJson.Digest(pair.Second.Result)))
+            throw new CommandRefusedException(Refusal.Conflict, $"Run {fork} exists already: it is this fork of {forked.From}, with other outcomes. Choose another id.");
+
+        static string Asked(RunStarted started, RunForked of) =>
+            $"{of.Version} {CanonicalJson.Digest(started.Input)} {string.Join(',', of.Effects.Select(choice => $"{choice.Step}={choice.Action}"))}";
     }
 
     private static List<(WorkflowEvent Event, DateTimeOffset At)> Changed(List<(WorkflowEvent Event, DateTimeOffset At)> prefix, ForkRun command, List<KeyValuePair<int, JsonText>> outcomes)
@@ -192,16 +197,13 @@ internal sealed class ForkInput(List<(WorkflowEvent Event, DateTimeOffset At)> p
             run.Reread(turn, [], [.. prefix, (forked, now)]);
             Answer(turn, new Started(run.State.Run, IsNew: true));
         }
-        else if (run.State.Forked is { } known && known.From == forked.From && known.At == forked.At && Body(first, known) == Body((RunStarted)prefix[0].Event, forked))
+        else if (first.ForkedFrom == forked.From)
         {
-            Answer(turn, new Started(run.State.Run, IsNew: false));
+            Answer(turn, new Started(run.State.Run, IsNew: false)); // whether it is this fork, its whole history says: DemandTheSameAsync
         }
         else
         {
             Refuse(turn, Refusal.Conflict, $"Run {run.State.Run} exists already, and is not this fork of {forked.From}. Choose another id.");
         }
     }
-
-    private static string Body(RunStarted started, RunForked of) =>
-        $"{of.Version} {CanonicalJson.Digest(started.Input)} {string.Join(',', of.Effects.Select(choice => $"{choice.Step}={choice.Action}"))}";
 }

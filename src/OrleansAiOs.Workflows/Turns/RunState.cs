@@ -41,9 +41,6 @@ internal sealed class RunState(RunKey run)
     /// <summary>How often the run was reset or forked; a part of the epoch of what is scheduled since.</summary>
     public int Resets { get; private set; }
 
-    /// <summary>The fork that made this run.</summary>
-    public RunForked? Forked { get; private set; }
-
     /// <summary>Outcomes of a dead branch that wait for the code to ask for them, by step.</summary>
     public IReadOnlyDictionary<int, EffectChoice> Reuses => reuses;
 
@@ -293,7 +290,6 @@ internal sealed class RunState(RunKey run)
                 Cut(reset.Effects);
                 break;
             case RunForked forked:
-                Forked = forked;
                 StartedAt = at;
                 CodeVersion = forked.Version ?? CodeVersion;
                 Join(forked);

@@ -35,6 +35,14 @@ public abstract class ForkConformance(IStoreFixture stores) : EngineConformance(
         }
     }
 
+    [Workflow("adds-up")]
+    private sealed class AddsUp : Workflow<int, int>
+    {
+        public static readonly Signal<int> Number = new("number");
+
+        protected override Task<int> RunAsync(int start) => Loop(start, async sum => await Receive(Number) is var number and not 0 ? Iteration.Next(sum + number) : Iteration.Done(sum), checkpointAfter: 1);
+    }
+
     // run-started, step-scheduled 1 | step-completed 1 | signal, step-scheduled 2 | step-completed 2, timer-set 3
     private const long BehindLook = 3;
     private const long BehindSignal = 5;
@@ -51,10 +59,29 @@ public abstract class ForkConformance(IStoreFixture stores) : EngineConformance(
 
     protected override WorkflowRegistry Code => OnlyUnversioned;
 
-    private static WorkflowRegistry OnlyUnversioned => new WorkflowRegistry().Add<Forky>();
+    private static WorkflowRegistry OnlyUnversioned => new WorkflowRegistry().Add<Forky>().Add<AddsUp>();
 
     private Task<Started> Fork(RunKey run, long at, string id, ForkRun? more = null, params (int Step, EffectAction Action)[] effects) =>
         Host.ForkAsync((more ?? new ForkRun(run, at)) with { Run = run, At = at, Id = Key(id).Id, Effects = effects.ToDictionary(e => e.Step, e => e.Action) }, "olga");
+
+    [Fact]
+    public async Task A_fork_is_known_again_when_it_has_gone_on_to_a_checkpoint()
+    {
+        var old = (await Host.StartRunAsync(new StartRun("adds-up", JsonText.From(1), Key("r").Id), "paula")).Run;
+        await UntilWaits(old, "signal");
+        var fork = await Fork(old, 1, "f");
+        fork.IsNew.Should().BeTrue();
+        await Signal(fork.Run, "number", 5);
+        await Until(fork.Run, row => row.Checkpoint is not null);
+        await KillAndRestart();
+        (await Fork(old, 1, "f")).Should().Be(fork with { IsNew = false }, "whoever had no answer asks again");
+        var other = () => Fork(old, 1, "f", new ForkRun(old, 1, Input: JsonText.From(2)));
+        (await other.Should().ThrowAsync<CommandRefusedException>().WithMessage("*is not this fork of*")).Which.Refusal.Should().Be(Refusal.Conflict);
+        await Signal(fork.Run, "number", 0);
+        await Until(fork.Run, row => row.ClosedAt is not null);
+        (await Result<int>(fork.Run)).Should().Be(6);
+        await Check(old, fork.Run);
+    }
 
     [Fact]
     public async Task A_fork_copies_the_past_goes_its_own_way_and_leaves_the_old_run_alone()
