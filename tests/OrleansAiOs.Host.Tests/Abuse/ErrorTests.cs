@@ -75,6 +75,8 @@ public sealed class ErrorTests(AbuseServer server)
             await server.Execute($"alter table aios.hidden rename to {table["aios.".Length..]}");
         }
         (await server.Get("/api/v1/runs")).Status.Should().Be(200, "it goes on when the database does");
+        // Whose key could not be looked up was sent away, and one who was known still was let in: sent again it is the same run either way.
+        if (table == "aios.api_keys") await server.Start("abuse-echo", 1, late[0]);
         // What was answered with "whether it will is not known" was tried again all the same. Here it also must not end in the middle of the next test.
         foreach (var id in table == "aios.mt_streams" ? late : late[..1]) await server.Until(id, run => run.GetProperty("status") is { ValueKind: JsonValueKind.String } status && status.GetString() == "completed");
         (await server.Post("/api/v1/runs?wait=10", new { workflow = "abuse-echo", input = 1 })).Status.Should().Be(201);

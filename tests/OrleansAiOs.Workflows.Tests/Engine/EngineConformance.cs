@@ -84,6 +84,7 @@ public abstract class EngineConformance(IStoreFixture stores) : IAsyncLifetime
     private readonly ServiceProvider services = new ServiceCollection().AddSingleton<Outside>().BuildServiceProvider();
     private int incarnation;
     private IReadOnlyList<WorkflowHost> hosts = [];
+    private StoreUntilKilled? life;
 
     internal ManualTime Time { get; } = new();
 
@@ -130,6 +131,8 @@ public abstract class EngineConformance(IStoreFixture stores) : IAsyncLifetime
     protected async Task KillAndRestart(WorkflowRegistry? newCode = null)
     {
         Kill();
+        // What was on its way into the store arrives before the next hosts look: they would look again for it later, in a time that stands still.
+        await Eventually(() => Task.FromResult(life!.UnderWay == 0), () => "an append of a killed host never ended");
         await StartHost(newCode ?? Code);
     }
 
@@ -144,6 +147,7 @@ public abstract class EngineConformance(IStoreFixture stores) : IAsyncLifetime
     /// <summary>The same, and nobody comes after them.</summary>
     protected void Kill()
     {
+        life!.End(); // for all of them at one moment: none records what it hears of another's end
         foreach (var host in hosts) host.Halt();
     }
 
@@ -154,7 +158,9 @@ public abstract class EngineConformance(IStoreFixture stores) : IAsyncLifetime
 
     private async Task StartHost(WorkflowRegistry code)
     {
-        hosts = [.. Enumerable.Range(0, stores.Hosts).Select(_ => new WorkflowHost(Store, code, services, log, Configure(stores.Configure(new WorkflowHostOptions
+        var alive = StoreUntilKilled.Over(Store);
+        life = (StoreUntilKilled)(object)alive;
+        hosts = [.. Enumerable.Range(0, stores.Hosts).Select(_ => new WorkflowHost(alive, code, services, log, Configure(stores.Configure(new WorkflowHostOptions
         {
             Time = Time,
             HostId = $"{suffix}-{++incarnation}",
@@ -333,4 +339,42 @@ internal static class Tools
     public static readonly Activity<string, string> OnceWithoutHook = Activity.AtMostOnce<Outside, string, string>("test.once-no-hook", (o, name, _, c) => o.Call(name, c));
 
     public static readonly Activity<string, string> Undo = Activity.Keyed<Outside, string, string>("test.undo", (o, name, _, c) => o.Call($"undo {name}", c));
+}
+
+/// <summary>The store as hosts have it until they are killed: from then on nothing of theirs arrives.</summary>
+internal class StoreUntilKilled : DispatchProxy
+{
+    private IRunStore inner = null!;
+    private volatile bool killed;
+    private int underWay;
+
+    /// <summary>Appends that had left before, and have not ended.</summary>
+    public int UnderWay => Volatile.Read(ref underWay);
+
+    public static IRunStore Over(IRunStore inner)
+    {
+        var proxy = Create<IRunStore, StoreUntilKilled>();
+        ((StoreUntilKilled)(object)proxy).inner = inner;
+        return proxy;
+    }
+
+    public void End() => killed = true;
+
+    protected override object? Invoke(MethodInfo? method, object?[]? arguments) =>
+        method!.Name == nameof(IRunStore.AppendAsync) ? AppendAsync((RunAppend)arguments![0]!) : method.Invoke(inner, arguments);
+
+    private async ValueTask<AppendResult> AppendAsync(RunAppend append)
+    {
+        Interlocked.Increment(ref underWay); // before the look: who counts after the kill misses none
+        try
+        {
+            if (!killed) return await inner.AppendAsync(append);
+        }
+        finally
+        {
+            Interlocked.Decrement(ref underWay);
+        }
+        await Task.Delay(Timeout.Infinite);
+        return default;
+    }
 }
