@@ -149,6 +149,7 @@ public abstract class EngineConformance(IStoreFixture stores) : IAsyncLifetime
     {
         life!.End(); // for all of them at one moment: none records what it hears of another's end
         foreach (var host in hosts) host.Halt();
+        life.Release();
     }
 
     /// <summary>What the run's mailbox does, on whichever host it is; null if it is in memory on none.</summary>
@@ -191,7 +192,7 @@ public abstract class EngineConformance(IStoreFixture stores) : IAsyncLifetime
     protected async Task<RunRow> Until(RunKey run, Func<RunRow, bool> condition)
     {
         RunRow? row = null;
-        await Eventually(async () => (row = await Store.FindAsync(run, default)) is not null && condition(row), () => $"{run} is {row}");
+        await Eventually(async () => (row = await Store.FindAsync(run, default)) is not null && condition(row), () => $"{run} is {row?.Status} on {row?.Host}{(row?.Busy is true ? ", busy" : "")}, and waits for {string.Join(", ", row?.Waits ?? [])}");
         return row!;
     }
 
@@ -345,6 +346,7 @@ internal static class Tools
 internal class StoreUntilKilled : DispatchProxy
 {
     private IRunStore inner = null!;
+    private readonly TaskCompletionSource halted = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private volatile bool killed;
     private int underWay;
 
@@ -360,6 +362,9 @@ internal class StoreUntilKilled : DispatchProxy
 
     public void End() => killed = true;
 
+    /// <summary>The hosts are halted: what they still had to append comes to nothing that they could act on.</summary>
+    public void Release() => halted.TrySetResult();
+
     protected override object? Invoke(MethodInfo? method, object?[]? arguments) =>
         method!.Name == nameof(IRunStore.AppendAsync) ? AppendAsync((RunAppend)arguments![0]!) : method.Invoke(inner, arguments);
 
@@ -374,7 +379,7 @@ internal class StoreUntilKilled : DispatchProxy
         {
             Interlocked.Decrement(ref underWay);
         }
-        await Task.Delay(Timeout.Infinite);
-        return default;
+        await halted.Task;
+        return AppendResult.Unknown;
     }
 }
