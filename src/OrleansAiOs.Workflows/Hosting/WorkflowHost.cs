@@ -19,6 +19,7 @@ namespace OrleansAiOs.Workflows.Hosting;
 /// </summary>
 public sealed class WorkflowHost : IAsyncDisposable
 {
+    private static readonly TimeSpan UpdateAskedAfterLeast = TimeSpan.FromMilliseconds(50);
     private static readonly TimeSpan UpdateAskedAfterMost = TimeSpan.FromMinutes(1);
 
     private readonly ConcurrentDictionary<RunKey, RunMailbox> mailboxes = new();
@@ -220,14 +221,14 @@ public sealed class WorkflowHost : IAsyncDisposable
 
     private async Task<UpdateOutcome> OutcomeAsync(RunKey run, long accepted, CancellationToken wait)
     {
-        for (var after = AskedAfter; ; after = Options.Shared && after < UpdateAskedAfterMost ? 1.5 * after : after)
+        // Another host may answer it, and nobody tells this one: most answers come soon, and one that waits for a person is not asked for each second.
+        for (var after = Options.Shared ? UpdateAskedAfterLeast : Timeout.InfiniteTimeSpan; ; after = Options.Shared && after < UpdateAskedAfterMost ? 1.5 * after : after)
         {
             var ended = AwaitUpdates(run);
             try
             {
                 var outcome = await SendAsync(run, new UpdateOutcomeInput(accepted));
                 if (outcome.IsOver || wait.IsCancellationRequested) return outcome;
-                // Another host may answer it. An answer that waits for a person is not asked for each second.
                 await ended.Task.WaitAsync(after, Options.Time, wait);
             }
             catch (TimeoutException)

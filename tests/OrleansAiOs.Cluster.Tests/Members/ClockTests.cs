@@ -47,7 +47,7 @@ public sealed class ClockTests(OnPostgres postgres) : IClassFixture<OnPostgres>
                     Seed = (ulong)engines.Count + 1,
                     Shared = true,
                     HeartbeatEvery = TimeSpan.FromMilliseconds(300),
-                    DeadAfter = Nap * Naps / 2, // by any clock but the store's, everybody would be
+                    DeadAfter = TimeSpan.FromMinutes(1), // by any clock but the store's, everybody would be
                 });
                 engine.Fenced += () => Interlocked.Increment(ref fenced);
                 engines.Add(engine);

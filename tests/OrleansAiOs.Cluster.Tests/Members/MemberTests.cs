@@ -208,9 +208,9 @@ public sealed class MemberTests(OnPostgres postgres) : IClassFixture<OnPostgres>
             (await pair.Engines[0].WaitAsync(run, default)).Should().BeOfType<RunCompleted>();
         }
         var port = int.Parse(pair.Members[0].Address.Split(':')[1].Split('@')[0], null);
-        (await Speaks(port, authority.Issue("client"))).Should().BeTrue();
-        (await Speaks(port, others.Issue("client"))).Should().BeFalse();
-        (await Speaks(port, null)).Should().BeFalse();
+        (await Speaks(port, authority.Issue("client"), TimeSpan.FromSeconds(3))).Should().BeTrue();
+        (await Speaks(port, others.Issue("client"), TimeSpan.FromMinutes(1))).Should().BeFalse();
+        (await Speaks(port, null, TimeSpan.FromMinutes(1))).Should().BeFalse();
     }
 
     [Fact]
@@ -224,7 +224,7 @@ public sealed class MemberTests(OnPostgres postgres) : IClassFixture<OnPostgres>
     }
 
     // Whether the other side goes on after the handshake: it says something, or waits for what is to come.
-    private static async Task<bool> Speaks(int port, X509Certificate2? certificate)
+    private static async Task<bool> Speaks(int port, X509Certificate2? certificate, TimeSpan patience)
     {
         using var client = new TcpClient();
         await client.ConnectAsync(IPAddress.Loopback, port);
@@ -232,7 +232,7 @@ public sealed class MemberTests(OnPostgres postgres) : IClassFixture<OnPostgres>
         try
         {
             await stream.AuthenticateAsClientAsync(new SslClientAuthenticationOptions { TargetHost = "aios-member", ClientCertificates = certificate is null ? [] : [certificate] });
-            using var wait = new CancellationTokenSource(TimeSpan.FromSeconds(3));
+            using var wait = new CancellationTokenSource(patience);
             return await stream.ReadAsync(new byte[1], wait.Token) > 0;
         }
         catch (OperationCanceledException)

@@ -13,7 +13,7 @@ public sealed class ClusterLifeTests(OnPostgres postgres, ITestOutputHelper outp
     private const int Runs = 6;
 
     private readonly string folder = Directory.CreateTempSubdirectory("aios-cluster-").FullName;
-    private readonly CancellationTokenSource giveUp = new(TimeSpan.FromMinutes(3));
+    private readonly CancellationTokenSource giveUp = new(TimeSpan.FromMinutes(6));
     private readonly Dictionary<string, BatchInvoice> byRun = [];
     private readonly List<HostProcess> hosts = [];
     private Receivers receivers = null!;
@@ -59,11 +59,11 @@ public sealed class ClusterLifeTests(OnPostgres postgres, ITestOutputHelper outp
         (await hosts[0].StopAsync()).Should().Be(0);
         var stopped = watch.Elapsed;
         hosts.RemoveAt(0);
+        (await NumberAsync("select count(*) from aios.hosts where not dead")).Should().Be(1, "it said itself that it is gone: nobody has to find it dead first");
         watch.Restart();
         await DecideAllAsync(buyer);
         await UntilOverAsync();
         output.WriteLine($"stopped in {stopped.TotalSeconds:0.0} s; all {Runs} runs over {watch.Elapsed.TotalSeconds:0.0} s later");
-        watch.Elapsed.Should().BeLessThan(TimeSpan.FromSeconds(10), "nobody had to be found dead first");
         await AuditAsync();
     }
 
@@ -98,10 +98,15 @@ public sealed class ClusterLifeTests(OnPostgres postgres, ITestOutputHelper outp
     {
         while (true)
         {
-            await using var command = postgres.Source.CreateCommand("select count(*) from aios.runs where closed_at is not null");
-            if ((long)(await command.ExecuteScalarAsync(giveUp.Token))! == Runs) return;
+            if (await NumberAsync("select count(*) from aios.runs where closed_at is not null") == Runs) return;
             await Task.Delay(50, giveUp.Token);
         }
+    }
+
+    private async Task<long> NumberAsync(string sql)
+    {
+        await using var command = postgres.Source.CreateCommand(sql);
+        return (long)(await command.ExecuteScalarAsync(giveUp.Token))!;
     }
 
     private async Task AuditAsync()

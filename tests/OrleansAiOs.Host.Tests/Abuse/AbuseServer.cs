@@ -13,7 +13,7 @@ public sealed class AbuseCollection : ICollectionFixture<AbuseServer>
 }
 
 /// <summary>The real server, in this process, on a port of its own over a fresh database, with the workflows of AbuseWorkflows.cs.</summary>
-public sealed class AbuseServer : IAsyncLifetime
+public class AbuseServer : IAsyncLifetime
 {
     private readonly PostgresFixture database = new();
     private readonly string folder = Directory.CreateTempSubdirectory("aios-abuse-").FullName;
@@ -22,6 +22,9 @@ public sealed class AbuseServer : IAsyncLifetime
 
     /// <summary>What the environment says to it.</summary>
     public Func<string, string?> Setting { get; init; } = new ServeOptions().Setting;
+
+    /// <summary>How long a command is waited for.</summary>
+    public TimeSpan AnswerWithin { get; init; } = TimeSpan.FromSeconds(30);
 
     public HttpClient Http { get; } = new(new SocketsHttpHandler { AllowAutoRedirect = false, UseCookies = false });
 
@@ -43,7 +46,7 @@ public sealed class AbuseServer : IAsyncLifetime
             Packs = [typeof(AbuseServer).Assembly],
             Quiet = true,
             Setting = Setting,
-            AnswerWithin = TimeSpan.FromSeconds(3),
+            AnswerWithin = AnswerWithin,
         }, default);
         Http.BaseAddress = Server.Address;
         OwnerKey = new HostFolder(folder).OwnerKey!;
@@ -168,4 +171,10 @@ public sealed record Answer(int Status, string Body, string? ContentType, IReadO
         Body.Should().NotContainAny(Inside.Where(inside => !sent.Contains(inside)));
         return this;
     }
+}
+
+/// <summary>One that does not wait for long, where what is waited for does not come.</summary>
+public sealed class HastyServer : AbuseServer
+{
+    public HastyServer() => AnswerWithin = TimeSpan.FromSeconds(3);
 }

@@ -107,7 +107,13 @@ public sealed class BodyTests(AbuseServer server)
             (await server.Send(HttpMethod.Post, "/api/v1/runs", content, change: r => r.Headers.ExpectContinue = true)).ShouldBeProblem(413);
             clock.Elapsed.Should().BeLessThan(TimeSpan.FromSeconds(5));
         }
-        (GC.GetTotalMemory(forceFullCollection: true) - before).Should().BeLessThan(64 * 1024 * 1024);
+        // Tests beside this one hold what they hold for a while only.
+        var patience = Stopwatch.StartNew();
+        while (GC.GetTotalMemory(forceFullCollection: true) - before >= 64 * 1024 * 1024)
+        {
+            patience.Elapsed.Should().BeLessThan(TimeSpan.FromMinutes(1), "what was sent is not kept");
+            await Task.Delay(100);
+        }
         GC.KeepAlive(bodies);
     }
 

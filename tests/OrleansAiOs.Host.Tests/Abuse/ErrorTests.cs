@@ -4,7 +4,7 @@ namespace OrleansAiOs.Host.Tests.Abuse;
 
 /// <summary>Row 51: every error is a problem document and tells nothing of the inside.</summary>
 [Collection(AbuseCollection.Name)]
-public sealed class ErrorTests(AbuseServer server)
+public sealed class ErrorTests(HastyServer server) : IClassFixture<HastyServer>
 {
     [Theory]
     [InlineData("GET", "/", 404)]

@@ -13,8 +13,12 @@ public sealed partial class KeyTests(AbuseServer server)
         (await server.Get("/api/v1/runs", key)).Status.Should().Be(200);
         (await server.Send(HttpMethod.Delete, "/api/v1/keys/rita", null)).Status.Should().Be(204);
         var clock = Stopwatch.StartNew();
-        while ((await server.Get("/api/v1/runs", key)).Status != 401) clock.Elapsed.Should().BeLessThan(TimeSpan.FromSeconds(2));
-        clock.Elapsed.Should().BeLessThan(TimeSpan.FromSeconds(1.5), "a second, and the time to ask");
+        while (true)
+        {
+            var asked = clock.Elapsed;
+            if ((await server.Get("/api/v1/runs", key)).Status == 401) break;
+            asked.Should().BeLessThan(TimeSpan.FromSeconds(1));
+        }
         (await server.Send(HttpMethod.Delete, "/api/v1/keys/rita", null)).ShouldBeProblem(404);
 
         var next = await server.NewKey("rita", "controller");

@@ -146,6 +146,10 @@ public abstract class AttemptConformance(IStoreFixture stores) : EngineConforman
     {
         FailFirst(99, () => new IOException("gone"));
         var run = await Start("calls", new Ask("to-close"));
+        // Its second attempt begins before the time runs away.
+        await Until(run, row => row.Waits.Any(wait => wait.Until is not null));
+        Time.Advance(TimeSpan.FromSeconds(2));
+        await Eventually(() => Task.FromResult(Outside.Calls.Count >= 2), () => "it was not tried again");
         await PassTimeUntilEnd(run, 0.5);
         (await Events<StepFailed>(run)).Single().Failure.Kind.Should().Be(FailureKind.TooLate);
         Outside.Calls.Count.Should().BeInRange(2, 5);

@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging.Abstractions;
 using OrleansAiOs.Workflows.History;
@@ -16,8 +17,8 @@ public sealed class WaiterTests : IAsyncLifetime
 
     public WaiterTests() => host = HostOf("host-1", isShared: false);
 
-    private WorkflowHost HostOf(string id, bool isShared) => new(store, new WorkflowRegistry().Add<Listener>().Add<Echo>(), new ServiceCollection().BuildServiceProvider(), NullLogger<WorkflowHost>.Instance,
-        new WorkflowHostOptions { Time = TimeProvider.System, HostId = id, Seed = 1, Shared = isShared });
+    private WorkflowHost HostOf(string id, bool isShared, TimeProvider? time = null) => new(store, new WorkflowRegistry().Add<Listener>().Add<Echo>().Add<Desk>(), new ServiceCollection().BuildServiceProvider(), NullLogger<WorkflowHost>.Instance,
+        new WorkflowHostOptions { Time = time ?? TimeProvider.System, HostId = id, Seed = 1, Shared = isShared });
 
     public Task InitializeAsync() => host.StartAsync(CancellationToken.None);
 
@@ -33,6 +34,54 @@ public sealed class WaiterTests : IAsyncLifetime
     private sealed class Echo : Workflow<int, int>
     {
         protected override Task<int> RunAsync(int input) => Task.FromResult(input);
+    }
+
+    [Workflow("desk")]
+    private sealed class Desk : Workflow<int, int>
+    {
+        public static readonly Update<int, string> Ask = new("ask");
+
+        protected override async Task<int> RunAsync(int input)
+        {
+            Handles(Ask, async _ => await Receive(new Signal<string>("said")));
+            await Receive(new Signal<string>("close"));
+            return input;
+        }
+    }
+
+    [Fact]
+    public async Task What_another_host_is_to_answer_is_asked_for_again_soon_and_then_ever_more_seldom()
+    {
+        await host.DisposeAsync();
+        var time = new PassingTime();
+        await using var one = HostOf("one", isShared: true, time);
+        await using var other = HostOf("other", isShared: true);
+        await one.StartAsync(default);
+        await other.StartAsync(default);
+        one.Route = (run, input) => other.PostHere(run, input);
+        await one.StartRunAsync(new StartRun("desk", JsonText.From(1), "r"), "test");
+        var answer = one.UpdateAsync(Run, "ask", JsonText.From(1), "test", "k", CancellationToken.None);
+        while (time.Waited.Count < 25 && !answer.IsCompleted) await Task.Delay(2);
+        await other.SignalAsync(Run, "said", JsonText.From("done"), "test");
+        (await answer.WaitAsync(Patience)).Answer!.Value.To<string>().Should().Be("done");
+        var waited = time.Waited.ToList();
+        waited[0].Should().BeLessThan(TimeSpan.FromMilliseconds(100), "most are answered soon");
+        waited.Should().BeInAscendingOrder();
+        waited[24].Should().BeGreaterThan(TimeSpan.FromMinutes(1), "else what waits for a person costs a question each second");
+        waited[^1].Should().BeLessThan(TimeSpan.FromMinutes(2));
+    }
+
+    /// <summary>Whoever waits for something has waited at once, and how long that would have been is noted.</summary>
+    private sealed class PassingTime : TimeProvider
+    {
+        public ConcurrentQueue<TimeSpan> Waited { get; } = [];
+
+        public override ITimer CreateTimer(TimerCallback callback, object? state, TimeSpan dueTime, TimeSpan period)
+        {
+            if (state is not Task) return System.CreateTimer(callback, state, dueTime, period);
+            Waited.Enqueue(dueTime);
+            return System.CreateTimer(callback, state, TimeSpan.FromMilliseconds(1), period);
+        }
     }
 
     [Fact]

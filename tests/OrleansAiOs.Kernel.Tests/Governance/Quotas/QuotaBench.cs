@@ -31,9 +31,9 @@ internal sealed class QuotaBench(BudgetDatabase database) : IAsyncDisposable
 
     public Task RemoveAsync(string id) => new QuotasService(Streams).RemoveAsync(Tenant, id, "user/olga");
 
-    public async Task<QuotaHost> HostAsync(string name, TimeSpan? deadAfter = null, int foldAfter = 500)
+    public async Task<QuotaHost> HostAsync(string name, TimeSpan? deadAfter = null, int foldAfter = 500, TimeSpan? idle = null)
     {
-        var host = await QuotaHost.StartAsync(database, this, $"{Tenant}-{name}-{hosts.Count}", deadAfter ?? TimeSpan.FromSeconds(10), foldAfter);
+        var host = await QuotaHost.StartAsync(database, this, $"{Tenant}-{name}-{hosts.Count}", deadAfter ?? TimeSpan.FromSeconds(10), foldAfter, idle ?? TimeSpan.FromMilliseconds(300));
         hosts.Add(host);
         return host;
     }
@@ -142,12 +142,12 @@ internal sealed class QuotaHost : IAsyncDisposable
 
     public Places Places => places;
 
-    public static async Task<QuotaHost> StartAsync(BudgetDatabase database, QuotaBench bench, string id, TimeSpan deadAfter, int foldAfter)
+    public static async Task<QuotaHost> StartAsync(BudgetDatabase database, QuotaBench bench, string id, TimeSpan deadAfter, int foldAfter, TimeSpan idle)
     {
         var store = await PostgresStore.OpenAsync(database.ConnectionString, NullLogger.Instance);
         var (streams, view) = (new EventStreams(database.Source), new QuotaView());
         var catalogue = new Catalogue(streams, [view], TimeProvider.System);
-        var places = new Places(streams, database.Source, view, catalogue.FreshAsync, id, deadAfter, TimeProvider.System, PlacePace.Usual with { Every = TimeSpan.FromMilliseconds(50), Idle = TimeSpan.FromMilliseconds(300), Turn = TimeSpan.FromMilliseconds(200), FoldAfter = foldAfter });
+        var places = new Places(streams, database.Source, view, catalogue.FreshAsync, id, deadAfter, TimeProvider.System, PlacePace.Usual with { Every = TimeSpan.FromMilliseconds(50), Idle = idle, Turn = TimeSpan.FromMilliseconds(200), FoldAfter = foldAfter });
         var runs = new OpenRuns(streams, database.Source, store, view, catalogue.FreshAsync, id, TimeProvider.System, foldAfter);
         var registry = new WorkflowRegistry().Add<CallInTurn>().Add<CallSeldom>().Add<CallAtOnce>().Add<Sleeper>().Add<ParentOfSleepers>();
         var engine = new WorkflowHost(store, registry, new ServiceCollection().AddSingleton(bench.Outside).BuildServiceProvider(), NullLogger<WorkflowHost>.Instance, new WorkflowHostOptions

@@ -62,7 +62,7 @@ public sealed class RunQuotaTests(BudgetDatabase database) : IClassFixture<Budge
     {
         const int quota = 4;
         await bench.SetAsync("all", runs: quota);
-        var (a, b) = (await bench.HostAsync("a", TimeSpan.FromSeconds(2)), await bench.HostAsync("b", TimeSpan.FromSeconds(2)));
+        var (a, b) = (await bench.HostAsync("a", TimeSpan.FromSeconds(5)), await bench.HostAsync("b", TimeSpan.FromSeconds(5)));
         var most = 0;
         var lefts = new ConcurrentBag<string>();
         using var done = new CancellationTokenSource();

@@ -92,7 +92,8 @@ public sealed class McpHostileTests(KernelDatabase database) : IClassFixture<Ker
             (await look.Should().ThrowAsync<WithheldException>()).Which.Message.Should().Contain(why);
             bench.View.List(bench.Tenant).Should().BeEmpty();
         }
-        (Settled() - before).Should().BeLessThan(64 * 1024 * 1024);
+        // Tests beside this one hold what they hold for a while only.
+        await HostileServer.UntilAsync(() => Settled() - before < 64 * 1024 * 1024);
 
         static long Settled() => GC.GetTotalMemory(forceFullCollection: true);
     }
@@ -103,8 +104,9 @@ public sealed class McpHostileTests(KernelDatabase database) : IClassFixture<Ker
         await using var bench = new ToolBench(database);
         await server.AddAsync(bench, "nagging");
         await HostileServer.ApproveAsync(bench, "echo", Effect.Pure);
+        var clock = Stopwatch.StartNew();
         for (var i = 0; i < 30; i++) (await bench.RunAsync("srv", "echo", new { text = "x" })).Should().BeOfType<RunCompleted>();
-        server.Messages("tools/list").Count.Should().BeLessThan(5);
+        server.Messages("tools/list").Count.Should().BeLessThan(5 + (int)(clock.Elapsed / TimeSpan.FromSeconds(5)), "once in five seconds");
     }
 
     [Theory]

@@ -185,7 +185,7 @@ public sealed class McpSessionLifeTests(KernelDatabase database) : IClassFixture
         server.Hold();
         await server.KillAsync(bench);
         await bench.StartAsync("srv", "echo", new { text = "x" }, attempts: 0);
-        await HostileServer.UntilAsync(() => server.Processes("started").Count == 3);
+        await HostileServer.UntilAsync(() => server.Processes("started").Count >= 3);
         HostileServer.IsAlive(server.Processes("started")[1]).Should().BeFalse();
     }
 
