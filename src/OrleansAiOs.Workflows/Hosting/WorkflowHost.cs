@@ -222,7 +222,8 @@ public sealed class WorkflowHost : IAsyncDisposable
     private async Task<UpdateOutcome> OutcomeAsync(RunKey run, long accepted, CancellationToken wait)
     {
         // Another host may answer it, and nobody tells this one: most answers come soon, and one that waits for a person is not asked for each second.
-        for (var after = Options.Shared ? UpdateAskedAfterLeast : Timeout.InfiniteTimeSpan; ; after = Options.Shared && after < UpdateAskedAfterMost ? 1.5 * after : after)
+        var after = Options.Shared ? UpdateAskedAfterLeast : Timeout.InfiniteTimeSpan;
+        while (true)
         {
             var ended = AwaitUpdates(run);
             try
@@ -242,6 +243,7 @@ public sealed class WorkflowHost : IAsyncDisposable
                 lock (waiters)
                     if (--ended.Users == 0) updateWaiters.Remove(run);
             }
+            if (Options.Shared) after = 1.5 * after < UpdateAskedAfterMost ? 1.5 * after : UpdateAskedAfterMost;
         }
     }
 

@@ -8,7 +8,7 @@ public sealed class HostKillTests(PostgresFixture postgres, ITestOutputHelper ou
     [Fact]
     public async Task Ten_kills_of_the_host_over_a_hundred_invoices_lose_and_double_nothing()
     {
-        var report = await ChaosRun.RunAsync(new ChaosPlan(Runs: 100, Kills: 10, Seed: 5, EndWithin: TimeSpan.FromMinutes(3)), postgres.ConnectionString);
+        var report = await ChaosRun.RunAsync(new ChaosPlan(Runs: 100, Kills: 10, Seed: 5, EndWithin: TimeSpan.FromMinutes(10)), postgres.ConnectionString);
         output.WriteLine(report.ToString());
 
         report.Lost.Should().BeEmpty();

@@ -56,7 +56,7 @@ public sealed class ExplainAcrossTests(OnPostgres postgres) : IClassFixture<OnPo
         for (var i = 0; i < 2; i++)
         {
             engines.Add(new WorkflowHost(store, new WorkflowRegistry().Add<Asks>(), new ServiceCollection().AddSingleton(desk).BuildServiceProvider(), NullLogger<WorkflowHost>.Instance,
-                new WorkflowHostOptions { Time = TimeProvider.System, HostId = $"{name}-{i}", Seed = (ulong)i + 1, Shared = true, DrainFor = TimeSpan.FromMilliseconds(1), PassivateAfter = TimeSpan.FromMilliseconds(200) }));
+                new WorkflowHostOptions { Time = TimeProvider.System, HostId = $"{name}-{i}", Seed = (ulong)i + 1, Shared = true, DrainFor = TimeSpan.FromMilliseconds(1), DeadAfter = TimeSpan.FromMinutes(5), PassivateAfter = TimeSpan.FromMilliseconds(200) }));
             members.Add(await ClusterMember.JoinAsync(engines[i], new ClusterOptions { Database = store.Queries, Secret = new byte[32], Log = NullLoggerFactory.Instance, Name = name }));
             await engines[i].StartAsync(default);
         }

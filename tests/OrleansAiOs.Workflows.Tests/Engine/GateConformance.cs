@@ -68,6 +68,7 @@ public abstract class GateConformance(IStoreFixture stores) : EngineConformance(
         scheduled.Gate.Charge!.Units["amount:EUR"].Should().Be(2.50m);
         gate.Judged.Single().Should().Match<EffectIntent>(i => i.Step == 1 && i.Attempt == 1 && i.Input.ToString() == "\"x\"" && i.Workflow == "one-call" && !i.IsUndo);
         gate.Rechecked.Single().Spent.Total("amount:EUR").Should().Be(2.50m, "it counts from the append, before it is sent");
+        await Eventually(() => Task.FromResult(gate.EndedRuns.Count == 1), () => "the gate was not told of the end");
         gate.EndedRuns.Should().ContainSingle().Which.Total("calls").Should().Be(1);
         await Check(run);
     }
@@ -271,6 +272,7 @@ public abstract class GateConformance(IStoreFixture stores) : EngineConformance(
         };
         var run = await Start("one-call", "x");
         await PassTimeUntilEnd(run);
+        await Eventually(() => Task.FromResult(gate.EndedRuns.Count == 1), () => "the gate was not told of the end");
         var spent = gate.EndedRuns.Single();
         (spent.Total("calls"), spent.Total("amount:EUR"), spent.Total("tokens")).Should().Be((2, 10, 42));
         gate.Judged.Last().Spent.Total("amount:EUR").Should().Be(0, "the refused one moved nothing");

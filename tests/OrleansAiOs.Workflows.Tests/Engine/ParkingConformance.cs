@@ -20,9 +20,9 @@ public abstract class ParkingConformance(IStoreFixture stores) : EngineConforman
             {
                 case "at-start": throw new InvalidOperationException("a fault of the code");
                 case "task-run": await Task.Run(Gates.GetOrAdd(RunId, _ => new ManualResetEventSlim()).Wait); break;
-                case "configure-await": await Task.Delay(1).ConfigureAwait(false); break;
+                case "configure-await": await Task.Delay(500).ConfigureAwait(false); break;
                 case "http": await new HttpClient().GetAsync("http://127.0.0.1:9/").ContinueWith(_ => { }); break;
-                case "real-delay": await Task.Delay(1); break;
+                case "real-delay": await Task.Delay(500); break;
             }
 #pragma warning restore AIOS004, AIOS005, AIOS006, AIOS007
             var sum = 0;

@@ -58,7 +58,7 @@ public abstract class ExplainConformance(IStoreFixture stores) : EngineConforman
                     await Receive(Delivery);
                     throw new InvalidOperationException("a fault of the code");
 #pragma warning disable AIOS004, AIOS006, AIOS008, AIOS009 // on purpose: what becomes of it is explained
-                case "leave": await Task.Delay(1); break;
+                case "leave": await Task.Delay(500); break; // longer than it takes to come to the await
                 case "stuck": await new TaskCompletionSource().Task; break;
                 case "spin-at-once":
                     for (var id = RunId; !MayRest.ContainsKey(id); Thread.Yield()) Spinning[(id, Environment.CurrentManagedThreadId)] = true;
@@ -389,6 +389,9 @@ public abstract class ExplainConformance(IStoreFixture stores) : EngineConforman
         return await AtRest(how, Carl);
     }
 
+    // PostgreSQL's clock is the real one, so the skew of these tests' clock is remarked always; and a machine that is busy makes it slow.
+    private static bool IsOfTheMachine(Cause cause) => cause.Code is CauseCodes.ClockSkew or CauseCodes.DatabaseSlow;
+
     public static TheoryData<string> Causes => [.. Seeds.Keys];
 
     [Theory, MemberData(nameof(Causes))]
@@ -396,12 +399,12 @@ public abstract class ExplainConformance(IStoreFixture stores) : EngineConforman
     {
         var code = seed.Split(' ')[0];
         var said = await Seeds[seed](this);
-        // PostgreSQL's clock is the real one: there the skew of these tests' clock is remarked always.
-        if (Remarks.Contains(code)) said.Causes.Select(cause => cause.Code).Should().Contain(code);
-        else said.Causes.First(cause => cause.Code != CauseCodes.ClockSkew).Code.Should().Be(code);
-        said.Causes.Should().OnlyContain(cause => cause.Says.Length > 20 && cause.Says.Length < 1000);
-        if (said.Causes[0].Code is not (CauseCodes.Completed or CauseCodes.Failed or CauseCodes.Cancelled or CauseCodes.Terminated))
-            said.Causes.Should().OnlyContain(cause => cause.Unblockers.Count > 0, "a person wants to know who or what can move it on");
+        var causes = Remarks.Contains(code) ? said.Causes.ToList() : said.Causes.Where(cause => cause.Code == code || !IsOfTheMachine(cause)).ToList();
+        if (Remarks.Contains(code)) causes.Select(cause => cause.Code).Should().Contain(code);
+        else causes[0].Code.Should().Be(code);
+        causes.Should().OnlyContain(cause => cause.Says.Length > 20 && cause.Says.Length < 1000);
+        if (causes[0].Code is not (CauseCodes.Completed or CauseCodes.Failed or CauseCodes.Cancelled or CauseCodes.Terminated))
+            causes.Should().OnlyContain(cause => cause.Unblockers.Count > 0, "a person wants to know who or what can move it on");
     }
 
     [Fact]
@@ -548,7 +551,7 @@ public abstract class ExplainConformance(IStoreFixture stores) : EngineConforman
         var runs = new List<RunKey>();
         for (var i = 0; i <= HostCount; i++) runs.Add(await Start("explained", tool, $"r{i}"));
         var said = await Task.WhenAll(runs.Select(run => Host.ExplainAsync(run)));
-        return said.First(explanation => explanation.Main.Code is not CauseCodes.AttemptUnderWay);
+        return said.First(explanation => explanation.Causes.First(cause => !IsOfTheMachine(cause)).Code is not CauseCodes.AttemptUnderWay);
     }
 
     private async Task<Explanation> OnOtherCode(Type code)
@@ -559,7 +562,7 @@ public abstract class ExplainConformance(IStoreFixture stores) : EngineConforman
         // It is said before the run is parked, and after.
         await Signal(run, "delivery", 1);
         await UntilParked(run);
-        (await Host.ExplainAsync(run)).Causes[0].Code.Should().Be(said.Causes.First(cause => cause.Code != CauseCodes.ClockSkew).Code);
+        (await Host.ExplainAsync(run)).Causes.First(cause => !IsOfTheMachine(cause)).Code.Should().Be(said.Causes.First(cause => !IsOfTheMachine(cause)).Code);
         return said;
     }
 
