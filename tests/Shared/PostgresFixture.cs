@@ -86,7 +86,7 @@ internal static class TestServer
         server = await EmbeddedPostgres.StartAsync(new EmbeddedPostgresOptions
         {
             DataFolder = NewFolderName(),
-            Grace = TimeSpan.FromSeconds(1),
+            Grace = TimeSpan.FromSeconds(20), // it runs before this process has connected, too: where the machine has no time for it, a second was over before
             SupervisorCommand = SupervisorCommand,
             DeleteWhenStopped = true,
         });
