@@ -27,7 +27,7 @@ public sealed class DatabaseKillTests(ITestOutputHelper output) : IAsyncLifetime
         server = await EmbeddedPostgres.StartAsync(new EmbeddedPostgresOptions
         {
             DataFolder = TestServer.NewFolderName(),
-            Grace = TimeSpan.FromSeconds(1),
+            Grace = TimeSpan.FromSeconds(20),
             SupervisorCommand = TestServer.SupervisorCommand,
             DeleteWhenStopped = true,
         });

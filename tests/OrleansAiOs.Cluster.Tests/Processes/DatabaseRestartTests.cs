@@ -18,7 +18,7 @@ public sealed class DatabaseRestartTests(ITestOutputHelper output) : IAsyncLifet
     public async Task InitializeAsync() => server = await EmbeddedPostgres.StartAsync(new EmbeddedPostgresOptions
     {
         DataFolder = TestServer.NewFolderName(),
-        Grace = TimeSpan.FromSeconds(1),
+        Grace = TimeSpan.FromSeconds(20),
         SupervisorCommand = TestServer.SupervisorCommand,
         DeleteWhenStopped = true,
     });
