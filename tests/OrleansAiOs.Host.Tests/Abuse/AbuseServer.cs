@@ -24,7 +24,7 @@ public class AbuseServer : IAsyncLifetime
     public Func<string, string?> Setting { get; init; } = new ServeOptions().Setting;
 
     /// <summary>How long a command is waited for.</summary>
-    public TimeSpan AnswerWithin { get; init; } = TimeSpan.FromSeconds(30);
+    public TimeSpan AnswerWithin { get; init; } = new ServeOptions().AnswerWithin;
 
     public HttpClient Http { get; } = new(new SocketsHttpHandler { AllowAutoRedirect = false, UseCookies = false });
 
